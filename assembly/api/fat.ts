@@ -1,0 +1,1 @@
+/** ABI: FAT32: format, write, read, check. */

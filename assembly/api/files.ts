@@ -1,0 +1,1 @@
+/** ABI: CAPOSWF1 and what filesystems share. */

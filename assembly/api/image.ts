@@ -1,0 +1,1 @@
+/** ABI: CAPOSRO1, the read-only image. */

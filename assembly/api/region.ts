@@ -1,0 +1,1 @@
+/** ABI: regions: format, open, commit, check. */

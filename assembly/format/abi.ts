@@ -1,0 +1,182 @@
+/**
+ * The boundary between core and host: requests, device configuration, fault report. Little-endian.
+ * Read by asc and by tsc, so it imports nothing. Why it is so: docs/abi.md.
+ * Numbers of request types, status and features are those of virtio 1.2, section 5.2.
+ *
+ * REQUEST, one block request in the array given to `host.submit`
+ *
+ * | offset | size | field       | meaning                                              |
+ * | -----: | ---: | ----------- | ---------------------------------------------------- |
+ * |  0x000 |    4 | type        | RequestType                                          |
+ * |  0x004 |    4 | status      | -1 before, then RequestStatus                        |
+ * |  0x008 |    8 | sector      | first sector, units of 512 bytes                     |
+ * |  0x010 |    4 | address     | of the data in the core's memory                     |
+ * |  0x014 |    4 | length      | bytes; DISCARD and WRITE_ZEROES: sectors             |
+ * |  0x018 |    4 | flags       | bit 0: unmap allowed (WRITE_ZEROES); others zero     |
+ * |  0x01c |    4 | transferred | bytes moved; fewer than `length` is a short transfer |
+ *
+ * CONFIG, what `host.config` writes: features first, then the fields of virtio_blk_config in use
+ *
+ * | offset | size | field             | meaning                                           |
+ * | -----: | ---: | ----------------- | ------------------------------------------------- |
+ * |  0x000 |    8 | features          | bits of FEATURE_*                                 |
+ * |  0x008 |    8 | capacity          | sectors of 512 bytes                              |
+ * |  0x010 |    4 | size_max          | largest segment in bytes, 0 = no limit            |
+ * |  0x014 |    4 | seg_max           | segments in one request                           |
+ * |  0x018 |    4 | blk_size          | logical block size in bytes, 512 or 4096          |
+ * |  0x01c |    4 | physical_exponent | physical block = blk_size << exponent             |
+ * |  0x020 |    4 | opt_io_size       | preferred transfer in logical blocks, 0 = unknown |
+ * |  0x024 |    4 | max_discard       | sectors in one DISCARD                            |
+ * |  0x028 |    4 | discard_align     | sectors                                           |
+ * |  0x02c |    4 | max_write_zeroes  | sectors in one WRITE_ZEROES                       |
+ * |  0x030 |    4 | zeroes_may_unmap  | 1 if WRITE_ZEROES may unmap                       |
+ * |  0x034 |    4 | writeback         | 1 if writes are volatile until FLUSH              |
+ *
+ * FAULT, why the last call failed, at the address `faultAddress()` gives
+ *
+ * | offset | size | field  | meaning                                      |
+ * | -----: | ---: | ------ | -------------------------------------------- |
+ * |  0x000 |    4 | code   | ErrorCode                                    |
+ * |  0x004 |    4 | reason | Reason                                       |
+ * |  0x008 |    4 | device | device id of the host                        |
+ * |  0x00c |    4 | detail | a number that the reason explains, or 0      |
+ * |  0x010 |    8 | lba    | sector of the device, units of 512 bytes     |
+ */
+export const ABI_VERSION: u32 = 1;
+
+export const REQUEST_TYPE: u32 = 0x000;
+export const REQUEST_STATUS: u32 = 0x004;
+export const REQUEST_SECTOR: u32 = 0x008;
+export const REQUEST_ADDRESS: u32 = 0x010;
+export const REQUEST_LENGTH: u32 = 0x014;
+export const REQUEST_FLAGS: u32 = 0x018;
+export const REQUEST_TRANSFERRED: u32 = 0x01c;
+export const REQUEST_SIZE: u32 = 0x020;
+
+export enum RequestType {
+  IN = 0,
+  OUT = 1,
+  FLUSH = 4,
+  GET_ID = 8,
+  DISCARD = 11,
+  WRITE_ZEROES = 13,
+}
+
+export enum RequestStatus {
+  OK = 0,
+  IOERR = 1,
+  UNSUPP = 2,
+}
+
+/** Bytes that GET_ID writes: the serial, NUL-padded. */
+export const DEVICE_ID_SIZE: u32 = 20;
+export const SECTOR_SIZE: u32 = 512;
+export const SECTOR_SHIFT: u32 = 9;
+
+export const FEATURE_SEG_MAX: u32 = 0x0004;
+export const FEATURE_RO: u32 = 0x0020;
+export const FEATURE_BLK_SIZE: u32 = 0x0040;
+export const FEATURE_FLUSH: u32 = 0x0200;
+export const FEATURE_TOPOLOGY: u32 = 0x0400;
+export const FEATURE_CONFIG_WCE: u32 = 0x0800;
+export const FEATURE_DISCARD: u32 = 0x2000;
+export const FEATURE_WRITE_ZEROES: u32 = 0x4000;
+
+export const CONFIG_FEATURES: u32 = 0x000;
+export const CONFIG_CAPACITY: u32 = 0x008;
+export const CONFIG_SIZE_MAX: u32 = 0x010;
+export const CONFIG_SEG_MAX: u32 = 0x014;
+export const CONFIG_BLK_SIZE: u32 = 0x018;
+export const CONFIG_PHYSICAL_EXPONENT: u32 = 0x01c;
+export const CONFIG_OPT_IO_SIZE: u32 = 0x020;
+export const CONFIG_MAX_DISCARD: u32 = 0x024;
+export const CONFIG_DISCARD_ALIGN: u32 = 0x028;
+export const CONFIG_MAX_WRITE_ZEROES: u32 = 0x02c;
+export const CONFIG_ZEROES_MAY_UNMAP: u32 = 0x030;
+export const CONFIG_WRITEBACK: u32 = 0x034;
+export const CONFIG_SIZE: u32 = 0x038;
+
+export const FAULT_CODE: u32 = 0x000;
+export const FAULT_REASON: u32 = 0x004;
+export const FAULT_DEVICE: u32 = 0x008;
+export const FAULT_DETAIL: u32 = 0x00c;
+export const FAULT_LBA: u32 = 0x010;
+export const FAULT_SIZE: u32 = 0x018;
+
+/** Why a call failed; the host turns it into a sentence. Append only. */
+export enum Reason {
+  NONE = 0,
+  /** The device answered IOERR. */
+  DEVICE_ERROR = 1,
+  /** The device moved fewer bytes than asked. */
+  SHORT_TRANSFER = 2,
+  /** The range lies outside the device or window. */
+  OUT_OF_RANGE = 3,
+  /** The range is not a multiple of the block size. */
+  MISALIGNED = 4,
+  /** The device or window is read-only. */
+  READ_ONLY = 5,
+  /** blk_size is neither 512 nor 4096. */
+  BLOCK_SIZE = 6,
+  /** The device answered with no status, or one that virtio does not define. */
+  BAD_STATUS = 7,
+  MAGIC = 20,
+  CHECKSUM = 21,
+  VERSION = 22,
+  /** A structure says it belongs at another place: a misdirected write. */
+  SELF_LBA = 23,
+  /** Bytes that must be zero are not. */
+  PADDING = 24,
+  /** A field lies outside what the format allows; `detail` is its offset. */
+  FIELD = 25,
+  /** No copy of the superblock is valid. */
+  NO_SUPERBLOCK = 26,
+  /** Two valid superblocks of one epoch differ. */
+  FORK = 27,
+  /** An incompatible feature bit is set; `detail` is the low word. */
+  FEATURE = 28,
+  /** The region claims more sectors than the device has. */
+  CAPACITY = 29,
+  UUID = 30,
+  LEVEL = 31,
+  BIRTH = 32,
+  TREE_ID = 33,
+  REGION_TAG = 34,
+  KEY_ORDER = 35,
+  /** A pointer leaves the chunks of its format. */
+  POINTER = 36,
+  /** A walk met more pages than the region has: a cycle. */
+  PAGE_BUDGET = 37,
+  /** The bitmap disagrees with what the trees reach; `detail` is the page's index in its chunk. */
+  BITMAP = 38,
+  /** Space tree, grants and chunk ownership disagree; `detail` is the chunk. */
+  OWNERSHIP = 39,
+  /** A counter in the superblock is wrong. */
+  COUNTER = 40,
+  /** A hash of content does not match. */
+  CONTENT_HASH = 41,
+  /** Link counts, back references or parents disagree; `detail` is the inode's low word. */
+  LINKS = 42,
+  /** Two extents or records claim one place. */
+  OVERLAP = 43,
+  /** The same name or key stands twice. */
+  DUPLICATE = 44,
+  /** A second writer changed the superblock. */
+  FENCE = 45,
+  /** An error is latched; the volume is read-only until it is opened again. */
+  LATCHED = 46,
+  /** The batch was aborted: `detail` is the low word of the epoch since which writes are lost. */
+  LOST_SINCE = 47,
+  /** A second copy differs from the first. */
+  MIRROR = 48,
+  /** GPT: header or entry array; `detail` is the offset of the field. */
+  GPT_HEADER = 60,
+  GPT_ENTRIES = 61,
+  /** Both GPT headers are unusable. */
+  GPT_BOTH = 62,
+  GPT_MBR = 63,
+  /** FAT: `detail` is the offset of the field in the boot sector, or the cluster. */
+  FAT_BOOT = 70,
+  FAT_CHAIN = 71,
+  FAT_DIRECTORY = 72,
+}

@@ -1,0 +1,86 @@
+/**
+ * The one error type of the host: Node's fields, and a sentence that says what, where, why, what
+ * to do.
+ */
+import { ErrorCode } from "../../assembly/format/errors.ts";
+
+/** Where on a device, and why there: what the core's fault report says. */
+export interface Fault {
+  /** Name of a Reason of assembly/format/abi, such as "CHECKSUM". */
+  readonly reason: string;
+  /** Name of the device, if the fault has a place on one. */
+  readonly device?: string;
+  /** Sector of the device, units of 512 bytes. */
+  readonly lba?: number;
+  readonly detail?: number;
+}
+
+export interface StorageErrorOptions {
+  readonly path?: string | undefined;
+  readonly cause?: unknown;
+  readonly fault?: Fault | undefined;
+  readonly message?: string | undefined;
+  /** What the person can do about it: a full sentence or an option's name. */
+  readonly hint?: string | undefined;
+}
+
+/** An error of storage, the system above it or the request itself, shaped like Node's own. */
+export class StorageError extends Error {
+  override readonly name = "StorageError";
+  /** Name of the ErrorCode, such as "EBADMSG". */
+  readonly code: string;
+  /** Negative Linux errno. */
+  readonly errno: number;
+  readonly syscall: string;
+  readonly path?: string;
+  readonly fault?: Fault;
+  readonly hint?: string;
+
+  constructor(errno: number, syscall: string, options: StorageErrorOptions = {}) {
+    const code = codeName(errno);
+    super(options.message ?? sentence(code, syscall, options), { cause: options.cause });
+    this.code = code;
+    this.errno = errno;
+    this.syscall = syscall;
+    if (options.path !== undefined) this.path = options.path;
+    if (options.fault !== undefined) this.fault = options.fault;
+    if (options.hint !== undefined) this.hint = options.hint;
+  }
+}
+
+/** Throws a StorageError when `result` is an error code; otherwise returns it, a count or OK. */
+export function check(result: number, syscall: string, options: StorageErrorOptions = {}): number {
+  if (result >= 0) return result;
+  throw new StorageError(result, syscall, options);
+}
+
+/** A StorageError with a sentence of its own. */
+export function failure(
+  code: keyof typeof ErrorCode,
+  syscall: string,
+  message: string,
+  options: StorageErrorOptions = {},
+): StorageError {
+  const hint = options.hint === undefined ? "" : ` ${options.hint}`;
+  return new StorageError(ErrorCode[code], syscall, {
+    ...options,
+    message: `${code}: ${message}${hint}`,
+  });
+}
+
+/** The name of an errno, as Node writes it. */
+export function codeName(errno: number): string {
+  return ErrorCode[errno] ?? "EIO";
+}
+
+function sentence(code: string, syscall: string, options: StorageErrorOptions): string {
+  const { path, fault } = options;
+  const parts = [`${code}: ${syscall}`];
+  if (path !== undefined) parts.push(`'${path}'`);
+  if (fault?.lba !== undefined) parts.push(`on ${fault.device ?? "device"} at LBA ${fault.lba}`);
+  if (fault !== undefined && fault.reason !== "NONE") {
+    const detail = fault.detail ? `, detail 0x${fault.detail.toString(16)}` : "";
+    parts.push(`(${fault.reason.toLowerCase().replaceAll("_", " ")}${detail})`);
+  }
+  return parts.join(" ");
+}

@@ -1,0 +1,168 @@
+/** What the core asks of its host: the import module "host" over a table of devices. */
+
+import type { BinaryToTextEncoding } from "node:crypto";
+import * as crypto from "node:crypto";
+import {
+  CONFIG_BLK_SIZE,
+  CONFIG_CAPACITY,
+  CONFIG_DISCARD_ALIGN,
+  CONFIG_FEATURES,
+  CONFIG_MAX_DISCARD,
+  CONFIG_MAX_WRITE_ZEROES,
+  CONFIG_OPT_IO_SIZE,
+  CONFIG_PHYSICAL_EXPONENT,
+  CONFIG_SEG_MAX,
+  CONFIG_SIZE_MAX,
+  CONFIG_WRITEBACK,
+  CONFIG_ZEROES_MAY_UNMAP,
+  DEVICE_ID_SIZE,
+  REQUEST_ADDRESS,
+  REQUEST_FLAGS,
+  REQUEST_LENGTH,
+  REQUEST_SECTOR,
+  REQUEST_SIZE,
+  REQUEST_STATUS,
+  REQUEST_TRANSFERRED,
+  REQUEST_TYPE,
+  RequestType,
+} from "../../assembly/format/abi.ts";
+import { ErrorCode } from "../../assembly/format/errors.ts";
+import type { BlockDevice, BlockRequest } from "../device/device.ts";
+import type { CoreMemory } from "./memory.ts";
+
+/** Node has it; its types do not. */
+const LATIN1 = "latin1" as BinaryToTextEncoding;
+
+/** Clock and randomness as values, so that a test can fix both. */
+export interface Environment {
+  /** Nanoseconds since 1970 UTC. */
+  clock(): bigint;
+  random(into: Uint8Array): void;
+  /** Writes the SHA-256 of `data` into `out`, or answers false if it cannot do so at once. */
+  sha256(data: Uint8Array, out: Uint8Array): boolean;
+}
+
+export const nodeEnvironment: Environment = {
+  clock: () => BigInt(Date.now()) * 1_000_000n,
+  random: (into) => {
+    crypto.randomFillSync(into);
+  },
+  sha256: (data, out) => {
+    // crypto.hash (Node 20.12) as latin1 is the cheapest form: no Buffer is made for the digest.
+    const digest =
+      typeof crypto.hash === "function"
+        ? crypto.hash("sha256", data, LATIN1)
+        : crypto.createHash("sha256").update(data).digest(LATIN1);
+    for (let at = 0; at < 32; at++) out[at] = digest.charCodeAt(at);
+    return true;
+  },
+};
+
+/** The devices one instance may reach, and the import module over them. */
+export class HostImports {
+  /** Set once the module is instantiated. */
+  memory!: CoreMemory;
+  /** Why the device failed last; the façade makes it the `cause` of its error. */
+  lastCause: unknown;
+  readonly #devices = new Map<number, BlockDevice>();
+  readonly #environment: Environment;
+  #nextId = 1;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  attach(device: BlockDevice): number {
+    const id = this.#nextId++;
+    this.#devices.set(id, device);
+    return id;
+  }
+
+  detach(id: number): void {
+    this.#devices.delete(id);
+  }
+
+  device(id: number): BlockDevice | undefined {
+    return this.#devices.get(id);
+  }
+
+  /** The import module "host". */
+  module(): WebAssembly.ModuleImports {
+    return {
+      submit: (device: number, requests: number, count: number) =>
+        this.#submit(device, requests >>> 0, count),
+      config: (device: number, out: number) => this.#config(device, out >>> 0),
+      sha256: (address: number, length: number, out: number) => {
+        const data = this.memory.subarray(address >>> 0, length >>> 0);
+        const done = this.#environment.sha256(data, this.memory.subarray(out >>> 0, 32));
+        return done ? 0 : ErrorCode.EOPNOTSUPP;
+      },
+      random: (out: number, length: number) =>
+        this.#environment.random(this.memory.subarray(out >>> 0, length)),
+      clock: (out: number) =>
+        this.memory.view.setBigInt64(out >>> 0, this.#environment.clock(), true),
+    };
+  }
+
+  #submit(id: number, at: number, count: number): number {
+    const device = this.#devices.get(id);
+    if (device === undefined) return ErrorCode.ENOENT;
+    const { bytes, view } = this.memory;
+    const requests: BlockRequest[] = [];
+    for (let index = 0, entry = at; index < count; index++, entry += REQUEST_SIZE) {
+      requests.push(decodeRequest(bytes, view, entry));
+    }
+    device.submit(requests);
+    for (let index = 0, entry = at; index < count; index++, entry += REQUEST_SIZE) {
+      const done = requests[index] as BlockRequest;
+      view.setInt32(entry + REQUEST_STATUS, done.status, true);
+      view.setUint32(entry + REQUEST_TRANSFERRED, done.transferred, true);
+      if (done.cause !== undefined) this.lastCause = done.cause;
+    }
+    return 0;
+  }
+
+  #config(id: number, out: number): number {
+    const config = this.#devices.get(id)?.config;
+    if (config === undefined) return ErrorCode.ENOENT;
+    const { view } = this.memory;
+    const put = (offset: number, value: number) => view.setUint32(out + offset, value, true);
+    view.setBigUint64(out + CONFIG_FEATURES, BigInt(config.features), true);
+    view.setBigUint64(out + CONFIG_CAPACITY, BigInt(config.capacity), true);
+    put(CONFIG_SIZE_MAX, config.sizeMax);
+    put(CONFIG_SEG_MAX, config.segMax);
+    put(CONFIG_BLK_SIZE, config.blkSize);
+    put(CONFIG_PHYSICAL_EXPONENT, config.physicalExponent);
+    put(CONFIG_OPT_IO_SIZE, config.optIoSize);
+    put(CONFIG_MAX_DISCARD, config.maxDiscard);
+    put(CONFIG_DISCARD_ALIGN, config.discardAlign);
+    put(CONFIG_MAX_WRITE_ZEROES, config.maxWriteZeroes);
+    put(CONFIG_ZEROES_MAY_UNMAP, config.zeroesMayUnmap ? 1 : 0);
+    put(CONFIG_WRITEBACK, config.writeback ? 1 : 0);
+    return 0;
+  }
+}
+
+function decodeRequest(bytes: Uint8Array, view: DataView, entry: number): BlockRequest {
+  const type = view.getUint32(entry + REQUEST_TYPE, true) as RequestType;
+  const low = view.getUint32(entry + REQUEST_SECTOR, true);
+  const high = view.getUint32(entry + REQUEST_SECTOR + 4, true);
+  const address = view.getUint32(entry + REQUEST_ADDRESS, true);
+  const length = view.getUint32(entry + REQUEST_LENGTH, true);
+  const size = dataSize(type, length);
+  return {
+    type,
+    sector: high * 0x1_0000_0000 + low,
+    data: new Uint8Array(bytes.buffer, size === 0 ? 0 : address, size),
+    length,
+    flags: view.getUint32(entry + REQUEST_FLAGS, true),
+    status: -1,
+    transferred: 0,
+    cause: undefined,
+  };
+}
+
+function dataSize(type: RequestType, length: number): number {
+  if (type === RequestType.IN || type === RequestType.OUT) return length;
+  return type === RequestType.GET_ID ? DEVICE_ID_SIZE : 0;
+}

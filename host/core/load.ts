@@ -1,0 +1,106 @@
+/** Loads core.wasm and gives each caller an instance of its own: the class Core. */
+import { readFileSync } from "node:fs";
+import { instantiateSync } from "@assemblyscript/loader";
+import {
+  ABI_VERSION,
+  FAULT_CODE,
+  FAULT_DETAIL,
+  FAULT_DEVICE,
+  FAULT_LBA,
+  FAULT_REASON,
+  Reason,
+} from "../../assembly/format/abi.ts";
+import { type Fault, failure, StorageError, type StorageErrorOptions } from "../base/errors.ts";
+import type { BlockDevice } from "../device/device.ts";
+import type { CoreExports } from "./exports.ts";
+import { type Environment, HostImports, nodeEnvironment } from "./imports.ts";
+import { CoreMemory } from "./memory.ts";
+
+let productModule: WebAssembly.Module | undefined;
+
+/** The product's module, compiled once in a process. */
+export function coreModule(): WebAssembly.Module {
+  productModule ??= new WebAssembly.Module(readFileSync(findCore()));
+  return productModule;
+}
+
+function findCore(): URL {
+  // Beside dist/host/core in the package; in build/ when the sources run as they are.
+  const inPackage = new URL("../../core.wasm", import.meta.url);
+  const inBuild = new URL("../../build/core.wasm", import.meta.url);
+  return import.meta.url.endsWith(".ts") ? inBuild : inPackage;
+}
+
+export interface CoreOptions {
+  /** Another build of the core. */
+  readonly module?: WebAssembly.Module;
+  readonly environment?: Environment;
+}
+
+/** One instance of the core: its exports, its memory, and the devices it may reach. */
+export class Core {
+  readonly exports: CoreExports;
+  readonly memory: CoreMemory;
+  readonly #imports: HostImports;
+
+  constructor(options: CoreOptions = {}) {
+    this.#imports = new HostImports(options.environment ?? nodeEnvironment);
+    const instance = instantiateSync<CoreExports>(options.module ?? coreModule(), {
+      host: this.#imports.module(),
+    });
+    // The loader wraps each function; the raw instance spares hot calls the detour.
+    this.exports = instance.instance.exports as unknown as CoreExports;
+    this.memory = new CoreMemory(this.exports);
+    this.#imports.memory = this.memory;
+    const version = this.exports.abiVersion();
+    if (version !== ABI_VERSION) {
+      throw failure("EOPNOTSUPP", "load", `core ABI ${version}, this host speaks ${ABI_VERSION}.`);
+    }
+  }
+
+  /** Makes a device reachable for this instance; the number is what the core knows it by. */
+  attach(device: BlockDevice): number {
+    return this.#imports.attach(device);
+  }
+
+  detach(id: number): void {
+    this.#imports.detach(id);
+  }
+
+  device(id: number): BlockDevice | undefined {
+    return this.#imports.device(id);
+  }
+
+  /** Returns `result`, a count or a handle, or throws what the core's fault report tells. */
+  check(result: number, syscall: string, options: StorageErrorOptions = {}): number {
+    if (result >= 0) return result;
+    throw this.error(result, syscall, options);
+  }
+
+  /** The error for a negative `result`, with the place and reason of the core's fault report. */
+  error(result: number, syscall: string, options: StorageErrorOptions = {}): StorageError {
+    const fault = this.#fault(result);
+    const cause = options.cause ?? (fault?.reason === "DEVICE_ERROR" ? this.#cause() : undefined);
+    return new StorageError(result, syscall, { ...options, fault: options.fault ?? fault, cause });
+  }
+
+  #fault(result: number): Fault | undefined {
+    const { view } = this.memory;
+    const at = this.exports.faultAddress() >>> 0;
+    const reason = view.getUint32(at + FAULT_REASON, true);
+    if (view.getInt32(at + FAULT_CODE, true) !== result || reason === Reason.NONE) return undefined;
+    const id = view.getUint32(at + FAULT_DEVICE, true);
+    return {
+      reason: Reason[reason] ?? `reason ${reason}`,
+      device: this.device(id)?.name ?? `device ${id}`,
+      lba: Number(view.getBigUint64(at + FAULT_LBA, true)),
+      detail: view.getUint32(at + FAULT_DETAIL, true),
+    };
+  }
+
+  #cause(): unknown {
+    const cause = this.#imports.lastCause;
+    this.#imports.lastCause = undefined;
+    return cause;
+  }
+}

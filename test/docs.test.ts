@@ -1,0 +1,51 @@
+/** The tables in the module heads are the specification: they must tile, and match the constants. */
+import { readdirSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const STRUCT = /^ \* ([A-Z][A-Z0-9_]*),.*$/;
+const ROW = /^ \* \| +(0x[0-9a-f]+) \| +(\d+) \| (\w+) /;
+
+for (const folder of ["assembly/format", "host/format"]) {
+  for (const file of listed(folder)) {
+    const lines = readFileSync(`${folder}/${file}`, "utf8").split("\n");
+    const constants: Record<string, unknown> = await import(
+      /* @vite-ignore */ resolve(folder, file)
+    );
+    let struct = "";
+    const structs = new Map<string, { offset: number; size: number; field: string }[]>();
+    for (const line of lines) {
+      struct = STRUCT.exec(line)?.[1] ?? struct;
+      const row = ROW.exec(line);
+      if (!row) continue;
+      const [, offset = "", size = "", field = ""] = row;
+      structs.set(struct, [
+        ...(structs.get(struct) ?? []),
+        { offset: Number(offset), size: Number(size), field },
+      ]);
+    }
+    if (structs.size === 0) continue;
+    describe(`${folder}/${file}`, () => {
+      for (const [name, rows] of structs) {
+        test(`${name}: the table tiles the struct and matches the constants`, () => {
+          let end = 0;
+          for (const { offset, size, field } of rows) {
+            expect(offset, `${field}: gap or overlap`).toBe(end);
+            end = offset + size;
+            if (!field.startsWith("reserved"))
+              expect(constants[`${name}_${field.toUpperCase()}`], field).toBe(offset);
+          }
+          expect(constants[`${name}_SIZE`]).toBe(end);
+        });
+      }
+    });
+  }
+}
+
+function listed(folder: string): string[] {
+  try {
+    return readdirSync(folder).filter((f) => f.endsWith(".ts"));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,59 @@
+/** Which folder may import which. A row may name only rows above it, so no cycle can be written. */
+const ENGINE = ["assembly/format", "assembly/engine/hash", "assembly/engine"];
+const TREE = [...ENGINE, "assembly/tree"];
+const MKFS = ["assembly/mkfs/fat", "assembly/mkfs/ext4", "assembly/mkfs/iso"];
+const STORE = ["assembly/store", "assembly/store/repair"];
+const FS = ["assembly/fs/wf", "assembly/fs/ro"];
+const DEVICE = ["assembly/format", "host/base", "host/device"];
+const CORE = [...DEVICE, "host/format", "host/core"];
+const LOG = [...CORE, "host/system/log"];
+const BOOT = [...LOG, "host/system/config", "host/system/boot"];
+const FLOWS = ["host/system/image", "host/system/update", "host/system/vm"];
+const SYSTEM = [...BOOT, ...FLOWS, "host/system/install", "host/system"];
+const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
+const COMMANDS = ["host/cli/disk", "host/cli/data", "host/cli/flow", "host/cli/serve"];
+
+export const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  "assembly/format": [],
+  "assembly/engine/hash": ["assembly/format"],
+  "assembly/engine": ["assembly/format", "assembly/engine/hash"],
+  "assembly/disk": ENGINE,
+  "assembly/mkfs/fat": ENGINE,
+  "assembly/mkfs/ext4": ENGINE,
+  "assembly/mkfs/iso": ENGINE,
+  "assembly/fs/ro": ENGINE,
+  "assembly/tree": ENGINE,
+  "assembly/store": TREE,
+  "assembly/store/repair": [...TREE, "assembly/store"],
+  "assembly/fs/wf": TREE,
+  "assembly/fs": [...TREE, ...FS],
+  "assembly/api": [...TREE, ...STORE, ...FS, ...MKFS, "assembly/disk", "assembly/fs"],
+  assembly: ["assembly/api"],
+  "assembly/services": [],
+
+  "host/base": ["assembly/format"],
+  "host/format": ["host/base"],
+  "host/device": ["assembly/format", "host/base"],
+  "host/device/local": DEVICE,
+  "host/device/wrap": DEVICE,
+  "host/device/remote": DEVICE,
+  "host/device/nbd": DEVICE,
+  "host/core": DEVICE,
+  "host/system/log": CORE,
+  "host/system/config": LOG,
+  "host/system/boot": [...LOG, "host/system/config"],
+  "host/system/image": BOOT,
+  "host/system/update": BOOT,
+  "host/system/vm": BOOT,
+  "host/system/install": [...BOOT, ...FLOWS],
+  "host/system": [...BOOT, ...FLOWS, "host/system/install"],
+  "host/system/shell": SYSTEM,
+  host: [...ADAPTERS, ...SYSTEM],
+  "host/cli/kit": [...ADAPTERS, ...SYSTEM],
+  "host/cli/disk": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
+  "host/cli/data": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
+  "host/cli/flow": [...ADAPTERS, ...SYSTEM, "host/system/shell", "host/cli/kit"],
+  "host/cli/serve": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
+  "host/cli": ["host/base", "host/cli/kit", ...COMMANDS],
+  "host/web": [...ADAPTERS, ...SYSTEM, "host/system/shell"],
+};
