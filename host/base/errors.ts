@@ -26,7 +26,7 @@ export interface StorageErrorOptions {
 
 /** An error of storage, the system above it or the request itself, shaped like Node's own. */
 export class StorageError extends Error {
-  override readonly name = "StorageError";
+  override readonly name: string = "StorageError";
   /** Name of the ErrorCode, such as "EBADMSG". */
   readonly code: string;
   /** Negative Linux errno. */
@@ -65,6 +65,23 @@ export function failure(
   return new StorageError(ErrorCode[code], syscall, {
     ...options,
     message: `${code}: ${message}${hint}`,
+  });
+}
+
+/** Refused for safety: nothing was written. The command line exits with 4. */
+export class Refusal extends StorageError {}
+
+/** A Refusal with its reason and, in `hint`, the option that overrides it, if one may. */
+export function refusal(
+  code: keyof typeof ErrorCode,
+  syscall: string,
+  message: string,
+  options: StorageErrorOptions = {},
+): Refusal {
+  const hint = options.hint === undefined ? "" : ` ${options.hint}`;
+  return new Refusal(ErrorCode[code], syscall, {
+    ...options,
+    message: `refused: ${message}${hint}`,
   });
 }
 

@@ -1,0 +1,17 @@
+/** Questions before destructive steps: asked on a terminal, refused where nobody can answer. */
+import { confirm as ask, isCancel } from "@clack/prompts";
+import { refusal } from "../../base/errors.ts";
+
+/** Returns when the person agrees; throws a Refusal otherwise. */
+export async function confirm(question: string, yes: boolean): Promise<void> {
+  if (yes) return;
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw refusal("EPERM", "confirm", `${question} Nobody is here to answer.`, {
+      hint: "Pass --yes to go on.",
+    });
+  }
+  const answer = await ask({ message: question, initialValue: false, output: process.stderr });
+  if (isCancel(answer) || !answer) {
+    throw refusal("ECANCELED", "confirm", "stopped before anything was written.");
+  }
+}

@@ -1,0 +1,21 @@
+/** The program `diskwright`: the command line to a command, and the only place that ends the process. */
+import { readFileSync } from "node:fs";
+import { type CommandSpec, runCli } from "./kit/command.ts";
+
+const COMMANDS: readonly CommandSpec[] = [];
+
+const { version } = JSON.parse(
+  readFileSync(new URL("../../../package.json", import.meta.url), "utf8"),
+) as { version: string };
+
+const abort = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => abort.abort(new Error(`stopped by ${name}`)));
+}
+// A reader that has seen enough (head, less) is no error of ours.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+process.exitCode = await runCli(COMMANDS, version, process.argv.slice(2), abort.signal);
