@@ -1,4 +1,7 @@
-/** The program `diskwright`: the command line to a command, and the only place that ends the process. */
+/**
+ * The program `diskwright`: the command line to a command, and the only place that ends the
+ * process.
+ */
 import { readFileSync } from "node:fs";
 import { type CommandSpec, runCli } from "./kit/command.ts";
 

@@ -1,5 +1,6 @@
 /**
- * What a command is, and how commander runs it: one object per file with its text, options and run().
+ * What a command is, and how commander runs it: one object per file with its text, options and
+ * run().
  * A command reads no argv, prints through its context and returns an exit code.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
@@ -57,7 +58,9 @@ export interface Context {
 /** The command line itself is wrong: exit 2, with what was expected. */
 export class UsageError extends Error {}
 
-/** Runs `argv` (without node and script) over `specs`; answers the exit code, never exits itself. */
+/**
+ * Runs `argv` (without node and script) over `specs`; answers the exit code, never exits itself.
+ */
 export async function runCli(
   specs: readonly CommandSpec[],
   version: string,

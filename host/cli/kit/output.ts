@@ -1,4 +1,6 @@
-/** Printing: data on stdout as text or JSON, everything else on stderr; colour where it is wanted. */
+/**
+ * Printing: data on stdout as text or JSON, everything else on stderr; colour where it is wanted.
+ */
 import { styleText } from "node:util";
 
 export type Cell = string | number | bigint;

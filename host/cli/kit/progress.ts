@@ -50,7 +50,7 @@ export class Progress {
     if (this.#bar === undefined || this.#step !== event.step) {
       this.stop();
       this.#step = event.step;
-      const format = `${event.step} [{bar}] {percentage}% {value}/{total} ${event.unit} {eta_formatted}`;
+      const format = `${event.step} [{bar}] {percentage}% {value}/{total} ${event.unit} {eta}s`;
       this.#bar = new SingleBar(
         { format, stream: process.stderr, clearOnComplete: true, hideCursor: true },
         Presets.shades_classic,
