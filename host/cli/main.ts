@@ -3,9 +3,10 @@
  * process.
  */
 import { readFileSync } from "node:fs";
+import { doctor } from "./disk/doctor.ts";
 import { type CommandSpec, runCli } from "./kit/command.ts";
 
-const COMMANDS: readonly CommandSpec[] = [];
+const COMMANDS: readonly CommandSpec[] = [doctor];
 
 const { version } = JSON.parse(
   readFileSync(new URL("../../../package.json", import.meta.url), "utf8"),
