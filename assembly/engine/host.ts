@@ -1,5 +1,6 @@
 /**
  * Everything the core asks of its host: import module "host". docs/abi.md says what each must do.
+ * Its sha256 is declared beside its only caller, engine/hash/host.
  */
 
 /**
@@ -10,12 +11,6 @@ export declare function submit(device: u32, requests: usize, count: u32): i32;
 
 /** Writes CONFIG of `device` at `out`; 0, or ENOENT (-2) if there is no such device. */
 export declare function config(device: u32, out: usize): i32;
-
-/**
- * Writes the SHA-256 of `length` bytes at `out`; 0, or a negative errno if the host has no fast
- * one.
- */
-export declare function sha256(address: usize, length: u32, out: usize): i32;
 
 /** Fills `length` bytes with random ones (session ids, uuids). */
 export declare function random(out: usize, length: u32): void;

@@ -21,7 +21,20 @@ export type EngineExports = {
 };
 
 /** assembly/api/hash.ts */
-export type HashExports = Record<never, never>;
+export type HashExports = {
+  crc32(crc: number, address: number, length: number): number;
+  crc32c(crc: number, address: number, length: number): number;
+  /** `out` holds the u64 seed before and the hash after. */
+  xxh64At(address: number, length: number, out: number): void;
+  sha256(address: number, length: number, out: number): void;
+  sha256Own(address: number, length: number, out: number): void;
+  /** `state`: SHA256_STATE_SIZE (112) bytes. */
+  sha256Begin(state: number): void;
+  sha256Update(state: number, address: number, length: number): void;
+  sha256End(state: number, out: number): void;
+  /** Four messages of one length; `out` takes 128 bytes. */
+  sha256Four(a0: number, a1: number, a2: number, a3: number, length: number, out: number): void;
+};
 
 /** assembly/api/region.ts */
 export type RegionExports = Record<never, never>;
