@@ -21,6 +21,9 @@ export enum HandleKind {
   IMAGE = 6,
   FAT = 7,
   LIST = 8,
+  STORE = 9,
+  READER = 10,
+  VERIFIER = 11,
 }
 
 /** A handle for `object`, or 0 if the table is full. */

@@ -41,6 +41,56 @@
  * |  0x008 |    4 | device | device id of the host                        |
  * |  0x00c |    4 | detail | a number that the reason explains, or 0      |
  * |  0x010 |    8 | lba    | sector of the device, units of 512 bytes     |
+ *
+ * EXCHANGE, through which the calls of one store pass what does not fit a number
+ *
+ * | offset | size | field   | meaning                                                   |
+ * | -----: | ---: | ------- | --------------------------------------------------------- |
+ * |  0x000 |   32 | hash    | in: the object asked for; out: the one a stream made      |
+ * |  0x020 |    8 | length  | f64: bytes of the object                                  |
+ * |  0x028 |    8 | offset  | f64: in: where a ranged read starts                       |
+ * |  0x030 |    4 | address | of the data or rows that the call answers, or room for it |
+ * |  0x034 |    4 | count   | bytes there; verification: 1 = finished                   |
+ *
+ * ITEM, one object of a put
+ *
+ * | offset | size | field   | meaning                                     |
+ * | -----: | ---: | ------- | ------------------------------------------- |
+ * |  0x000 |    4 | length  | in: bytes                                   |
+ * |  0x004 |    4 | address | out: where the caller places them           |
+ * |  0x008 |   32 | hash    | in (PUT_HASHED) or out                      |
+ *
+ * ROW, one object of a list
+ *
+ * | offset | size | field  | meaning             |
+ * | -----: | ---: | ------ | ------------------- |
+ * |  0x000 |   32 | hash   |                     |
+ * |  0x020 |    8 | length | f64: bytes          |
+ * |  0x028 |    8 | pins   | f64: pinned above 0 |
+ *
+ * STAT, numbers of a store, all f64
+ *
+ * | offset | size | field      | meaning                                              |
+ * | -----: | ---: | ---------- | ---------------------------------------------------- |
+ * |  0x000 |    8 | objects    | live objects                                         |
+ * |  0x008 |    8 | payload    | their bytes                                          |
+ * |  0x010 |    8 | capacity   | bytes of all chunks                                  |
+ * |  0x018 |    8 | free       | bytes of free chunks and of the open chunk's rest    |
+ * |  0x020 |    8 | epoch      | of the newest durable commit                         |
+ * |  0x028 |    8 | pending    | 1 if there are changes no commit covers, else 0      |
+ * |  0x030 |    8 | compacted  | records moved by compaction since the store was open |
+ * |  0x038 |    8 | healed     | damaged records replaced since the store was open    |
+ *
+ * FINDING, one thing that verification found
+ *
+ * | offset | size | field   | meaning                                  |
+ * | -----: | ---: | ------- | ---------------------------------------- |
+ * |  0x000 |    4 | code    | ErrorCode                                |
+ * |  0x004 |    4 | reason  | Reason                                   |
+ * |  0x008 |    8 | lba     | f64: sector of the device                |
+ * |  0x010 |    4 | chunk   |                                          |
+ * |  0x014 |    4 | segment | of the object                            |
+ * |  0x018 |   32 | hash    | of the object; zero if none is concerned |
  */
 export const ABI_VERSION: u32 = 1;
 
@@ -102,6 +152,55 @@ export const FAULT_DEVICE: u32 = 0x008;
 export const FAULT_DETAIL: u32 = 0x00c;
 export const FAULT_LBA: u32 = 0x010;
 export const FAULT_SIZE: u32 = 0x018;
+
+export const EXCHANGE_HASH: u32 = 0x000;
+export const EXCHANGE_LENGTH: u32 = 0x020;
+export const EXCHANGE_OFFSET: u32 = 0x028;
+export const EXCHANGE_ADDRESS: u32 = 0x030;
+export const EXCHANGE_COUNT: u32 = 0x034;
+export const EXCHANGE_SIZE: u32 = 0x038;
+
+export const ITEM_LENGTH: u32 = 0x000;
+export const ITEM_ADDRESS: u32 = 0x004;
+export const ITEM_HASH: u32 = 0x008;
+export const ITEM_SIZE: u32 = 0x028;
+/** Most objects of one storePutBegin. */
+export const ITEMS_MAX: u32 = 256;
+
+export const ROW_HASH: u32 = 0x000;
+export const ROW_LENGTH: u32 = 0x020;
+export const ROW_PINS: u32 = 0x028;
+export const ROW_SIZE: u32 = 0x030;
+/** Most rows of one storeList. */
+export const ROWS_MAX: u32 = 256;
+
+export const STAT_OBJECTS: u32 = 0x000;
+export const STAT_PAYLOAD: u32 = 0x008;
+export const STAT_CAPACITY: u32 = 0x010;
+export const STAT_FREE: u32 = 0x018;
+export const STAT_EPOCH: u32 = 0x020;
+export const STAT_PENDING: u32 = 0x028;
+export const STAT_COMPACTED: u32 = 0x030;
+export const STAT_HEALED: u32 = 0x038;
+export const STAT_SIZE: u32 = 0x040;
+
+export const FINDING_CODE: u32 = 0x000;
+export const FINDING_REASON: u32 = 0x004;
+export const FINDING_LBA: u32 = 0x008;
+export const FINDING_CHUNK: u32 = 0x010;
+export const FINDING_SEGMENT: u32 = 0x014;
+export const FINDING_HASH: u32 = 0x018;
+export const FINDING_SIZE: u32 = 0x038;
+
+/** Flags of storeOpen. */
+export const STORE_TRUST_HASHES: u32 = 1;
+/** Flags of storePutEnd: the hashes are given in the items. */
+export const PUT_HASHED: u32 = 1;
+/** Flags of storeStreamOpen: hash and length are known; the bytes come without a pause. */
+export const STREAM_KNOWN: u32 = 1;
+export const STREAM_INLINE: u32 = 2;
+/** Flags of storeGet and storeRead. */
+export const GET_UNVERIFIED: u32 = 1;
 
 /** Why a call failed; the host turns it into a sentence. Append only. */
 export enum Reason {

@@ -40,7 +40,40 @@ export type HashExports = {
 export type RegionExports = Record<never, never>;
 
 /** assembly/api/store.ts */
-export type StoreExports = Record<never, never>;
+export type StoreExports = {
+  storeOpen(region: number, flags: number): number;
+  storeClose(store: number): number;
+  storeReopen(store: number): number;
+  storeExchange(store: number): number;
+  storeItems(store: number): number;
+  storeStat(store: number): number;
+  storeCommit(store: number): number;
+  storePutBegin(store: number, count: number): number;
+  storePutEnd(store: number, count: number, flags: number): number;
+  storeHashBegin(store: number): number;
+  storeHashUpdate(store: number, address: number, length: number): number;
+  storeHashEnd(store: number): number;
+  storeStreamOpen(store: number, flags: number, length: number): number;
+  storeStreamRoom(stream: number): number;
+  storeStreamAdvance(stream: number, count: number): number;
+  storeStreamEnd(stream: number): number;
+  storeStreamCancel(stream: number): number;
+  storeGet(store: number, flags: number): number;
+  storeRead(store: number, length: number, flags: number): number;
+  storeReaderOpen(store: number, flags: number): number;
+  storeReaderNext(reader: number): number;
+  storeReaderClose(reader: number): number;
+  storeBlame(store: number): number;
+  storeHas(store: number): number;
+  storeDelete(store: number): number;
+  storePin(store: number, change: number): number;
+  storeList(store: number, limit: number, after: number): number;
+  storeCompact(store: number): number;
+  storeCollect(store: number, hashes: number, count: number): number;
+  storeVerifierOpen(store: number): number;
+  storeVerifierNext(verifier: number, records: number): number;
+  storeVerifierClose(verifier: number): number;
+};
 
 /** assembly/api/files.ts */
 export type FilesExports = Record<never, never>;

@@ -41,10 +41,13 @@ export interface CoreOptions {
 export class Core {
   readonly exports: CoreExports;
   readonly memory: CoreMemory;
+  /** Clock, randomness and native hash, as the core has them. */
+  readonly environment: Environment;
   readonly #imports: HostImports;
 
   constructor(options: CoreOptions = {}) {
-    this.#imports = new HostImports(options.environment ?? nodeEnvironment);
+    this.environment = options.environment ?? nodeEnvironment;
+    this.#imports = new HostImports(this.environment);
     const instance = instantiateSync<CoreExports>(options.module ?? coreModule(), {
       host: this.#imports.module(),
     });
