@@ -1,6 +1,6 @@
 /** Which folder may import which. A row may name only rows above it, so no cycle can be written. */
 const ENGINE = ["assembly/format", "assembly/engine/hash", "assembly/engine"];
-const TREE = [...ENGINE, "assembly/tree"];
+const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree"];
 const MKFS = ["assembly/mkfs/fat", "assembly/mkfs/ext4", "assembly/mkfs/iso"];
 const STORE = ["assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf", "assembly/fs/ro"];
@@ -22,7 +22,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/mkfs/ext4": ENGINE,
   "assembly/mkfs/iso": ENGINE,
   "assembly/fs/ro": ENGINE,
-  "assembly/tree": ENGINE,
+  "assembly/tree/pages": ENGINE,
+  "assembly/tree": [...ENGINE, "assembly/tree/pages"],
   "assembly/store": TREE,
   "assembly/store/repair": [...TREE, "assembly/store"],
   "assembly/fs/wf": TREE,
