@@ -225,7 +225,7 @@ function frameRelease(frame: Frame): void {
 }
 
 function bucketOf(cache: Cache, key: u64): usize {
-  const hash = <u32>((key * 0x9e3779b97f4a7c15) >>> 32);
+  const hash = ((<u32>key ^ <u32>(key >>> 32)) * 0x9e3779b1) >>> 8;
   return cache.buckets + <usize>(hash & cache.bucketMask) * sizeof<usize>();
 }
 
