@@ -29,7 +29,7 @@ export type RecordVisitor = (
   valueLength: u32,
 ) => i32;
 
-/** Calls `visit` for each record in key order, within a page budget; its first non-zero result, or OK. */
+/** Calls `visit` for each record in key order, within a page budget, while it answers 0. */
 export function treeWalk(
   volume: Volume,
   tree: TreeId,

@@ -33,7 +33,7 @@ export function regionFormat(device: Device, options: FormatOptions): ErrorCode 
   return ErrorCode.EOPNOTSUPP;
 }
 
-/** Mounts; null after a fault (its code is in the fault report). The device is the region's then. */
+/** Mounts; null after a fault (its code is in the fault report). The caller keeps the device. */
 export function regionOpen(device: Device, flags: u32): Region | null {
   return null;
 }

@@ -1,4 +1,4 @@
-/** Space of a volume: chunks, bitmaps with three homes, pages freed and reused two commits later. */
+/** Space of a volume: chunks, bitmaps with three homes, freed pages until two commits later. */
 import { ErrorCode } from "../format/errors";
 import { ChunkOwner } from "../format/page";
 import { Volume } from "./pages/volume";
@@ -14,7 +14,7 @@ export function pagesAllocate(volume: Volume, wanted: u32): i32 {
   return ErrorCode.EOPNOTSUPP;
 }
 
-/** Frees data pages born at `birth`; they are reused two commits later (at once if born in this batch). */
+/** Frees data pages born at `birth`: reused two commits later, at once if born in this batch. */
 export function pagesFree(volume: Volume, page: u64, count: u32, birth: u64): ErrorCode {
   return ErrorCode.EOPNOTSUPP;
 }

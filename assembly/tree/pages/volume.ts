@@ -115,7 +115,7 @@ export class SpaceState {
   summaryChunks: u32;
   /** Pages free in chunks that have a bitmap. */
   freePages: u64;
-  /** Chunks of the volume without any data: free (ST) or empty (WF), dead ones that have expired. */
+  /** Chunks without any data: free (ST) or empty (WF), and dead ones that have expired. */
   freeChunks: u32;
   /** Dead chunks that may not be used yet. */
   deadChunks: u32;
@@ -174,7 +174,7 @@ export function volumeBody(volume: Volume): usize {
   return volume.next + SUPERBLOCK_BODY;
 }
 
-/** A 64-bit field of the superblock being built: SUPERBLOCK_LIVE_ITEMS, ..._RETURN_SEEN and so on. */
+/** A 64-bit field of the superblock being built: SUPERBLOCK_LIVE_ITEMS and so on. */
 export function volumeField(volume: Volume, offset: u32): u64 {
   return load<u64>(volume.next + <usize>offset);
 }
