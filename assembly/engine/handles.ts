@@ -24,6 +24,8 @@ export enum HandleKind {
   STORE = 9,
   READER = 10,
   VERIFIER = 11,
+  MOUNT = 12,
+  IMAGE_BUILD = 13,
 }
 
 /** A handle for `object`, or 0 if the table is full. */

@@ -91,6 +91,65 @@
  * |  0x010 |    4 | chunk   |                                          |
  * |  0x014 |    4 | segment | of the object                            |
  * |  0x018 |   32 | hash    | of the object; zero if none is concerned |
+ *
+ * FILE_STAT, what `filesStat` writes
+ *
+ * | offset | size | field      | meaning                                   |
+ * | -----: | ---: | ---------- | ----------------------------------------- |
+ * |  0x000 |    8 | ino        |                                           |
+ * |  0x008 |    4 | mode       | POSIX type and permissions                |
+ * |  0x00c |    4 | nlink      |                                           |
+ * |  0x010 |    4 | uid        |                                           |
+ * |  0x014 |    4 | gid        |                                           |
+ * |  0x018 |    8 | length     | bytes; directory: entries                 |
+ * |  0x020 |    8 | blocks     | of 512 bytes that hold data               |
+ * |  0x028 |    8 | atime      | i64 ns since 1970 UTC                     |
+ * |  0x030 |    8 | mtime      |                                           |
+ * |  0x038 |    8 | ctime      |                                           |
+ * |  0x040 |    8 | btime      |                                           |
+ *
+ * ATTRIBUTES, what `filesChange` takes; its mask says which fields count
+ *
+ * | offset | size | field    | meaning               |
+ * | -----: | ---: | -------- | --------------------- |
+ * |  0x000 |    4 | mode     | permissions           |
+ * |  0x004 |    4 | uid      |                       |
+ * |  0x008 |    4 | gid      |                       |
+ * |  0x00c |    4 | reserved |                       |
+ * |  0x010 |    8 | atime    | i64 ns since 1970 UTC |
+ * |  0x018 |    8 | mtime    |                       |
+ *
+ * ENTRY, one directory entry of `filesList`; the name follows, padded to a multiple of 8 bytes
+ *
+ * | offset | size | field       | meaning                        |
+ * | -----: | ---: | ----------- | ------------------------------ |
+ * |  0x000 |    8 | ino         |                                |
+ * |  0x008 |    1 | type        | 1 file 2 directory 3 symlink   |
+ * |  0x009 |    1 | reserved    |                                |
+ * |  0x00a |    2 | name_length | bytes                          |
+ * |  0x00c |    4 | step        | bytes from here to the next one |
+ *
+ * STATFS, what `filesStatfs` writes
+ *
+ * | offset | size | field      | meaning                         |
+ * | -----: | ---: | ---------- | ------------------------------- |
+ * |  0x000 |    4 | type       | FileSystemType                  |
+ * |  0x004 |    4 | block_size | bytes                           |
+ * |  0x008 |    8 | blocks     |                                 |
+ * |  0x010 |    8 | free       | blocks                          |
+ * |  0x018 |    8 | available  | blocks that a write may use now |
+ * |  0x020 |    8 | files      | inodes in use                   |
+ *
+ * FILE_FINDING, one of `filesFinding`: damage that a check met; the text names it
+ *
+ * | offset | size | field    | meaning                                     |
+ * | -----: | ---: | -------- | ------------------------------------------- |
+ * |  0x000 |    4 | code     | ErrorCode                                   |
+ * |  0x004 |    4 | reason   | Reason                                      |
+ * |  0x008 |    8 | lba      | sector of the device, units of 512 bytes    |
+ * |  0x010 |    8 | ino      | 0 = none                                    |
+ * |  0x018 |    8 | offset   | in the file                                 |
+ * |  0x020 |    8 | length   | bytes of the file that cannot be read       |
  */
 export const ABI_VERSION: u32 = 1;
 
@@ -279,3 +338,77 @@ export enum Reason {
   FAT_CHAIN = 71,
   FAT_DIRECTORY = 72,
 }
+
+export const FILE_STAT_INO: u32 = 0x000;
+export const FILE_STAT_MODE: u32 = 0x008;
+export const FILE_STAT_NLINK: u32 = 0x00c;
+export const FILE_STAT_UID: u32 = 0x010;
+export const FILE_STAT_GID: u32 = 0x014;
+export const FILE_STAT_LENGTH: u32 = 0x018;
+export const FILE_STAT_BLOCKS: u32 = 0x020;
+export const FILE_STAT_ATIME: u32 = 0x028;
+export const FILE_STAT_MTIME: u32 = 0x030;
+export const FILE_STAT_CTIME: u32 = 0x038;
+export const FILE_STAT_BTIME: u32 = 0x040;
+export const FILE_STAT_SIZE: u32 = 0x048;
+
+export const ATTRIBUTES_MODE: u32 = 0x000;
+export const ATTRIBUTES_UID: u32 = 0x004;
+export const ATTRIBUTES_GID: u32 = 0x008;
+export const ATTRIBUTES_ATIME: u32 = 0x010;
+export const ATTRIBUTES_MTIME: u32 = 0x018;
+export const ATTRIBUTES_SIZE: u32 = 0x020;
+
+/** Bits of the mask of `filesChange`. */
+export const CHANGE_MODE: u32 = 1;
+export const CHANGE_UID: u32 = 2;
+export const CHANGE_GID: u32 = 4;
+export const CHANGE_ATIME: u32 = 8;
+export const CHANGE_MTIME: u32 = 16;
+
+export const ENTRY_INO: u32 = 0x000;
+export const ENTRY_TYPE: u32 = 0x008;
+export const ENTRY_NAME_LENGTH: u32 = 0x00a;
+export const ENTRY_STEP: u32 = 0x00c;
+export const ENTRY_SIZE: u32 = 0x010;
+
+export const STATFS_TYPE: u32 = 0x000;
+export const STATFS_BLOCK_SIZE: u32 = 0x004;
+export const STATFS_BLOCKS: u32 = 0x008;
+export const STATFS_FREE: u32 = 0x010;
+export const STATFS_AVAILABLE: u32 = 0x018;
+export const STATFS_FILES: u32 = 0x020;
+export const STATFS_SIZE: u32 = 0x028;
+
+export const FILE_FINDING_CODE: u32 = 0x000;
+export const FILE_FINDING_REASON: u32 = 0x004;
+export const FILE_FINDING_LBA: u32 = 0x008;
+export const FILE_FINDING_INO: u32 = 0x010;
+export const FILE_FINDING_OFFSET: u32 = 0x018;
+export const FILE_FINDING_LENGTH: u32 = 0x020;
+export const FILE_FINDING_SIZE: u32 = 0x028;
+
+export enum FileSystemType {
+  WF = 1,
+  RO = 2,
+}
+
+/** Flags of `filesOpen`: Linux's numbers. */
+export const OPEN_ACCESS: u32 = 0x3;
+export const OPEN_READ: u32 = 0x0;
+export const OPEN_WRITE: u32 = 0x1;
+export const OPEN_READ_WRITE: u32 = 0x2;
+export const OPEN_CREATE: u32 = 0x40;
+export const OPEN_EXCLUSIVE: u32 = 0x80;
+export const OPEN_TRUNCATE: u32 = 0x200;
+export const OPEN_APPEND: u32 = 0x400;
+export const OPEN_DIRECTORY: u32 = 0x10000;
+export const OPEN_NO_FOLLOW: u32 = 0x20000;
+
+/** Flags of `filesXattrSet`. */
+export const XATTR_CREATE: u32 = 1;
+export const XATTR_REPLACE: u32 = 2;
+
+/** Longest path in bytes, and links followed on one path before ELOOP. */
+export const PATH_LENGTH_MAX: u32 = 4096;
+export const LINKS_FOLLOWED_MAX: u32 = 40;

@@ -1,4 +1,5 @@
 /** The functions core.wasm exports, as the host sees them. Mirrors docs/abi.md. */
+import type { FilesExports, ImageExports } from "./node/exports.ts";
 
 /** A type alias, because the loader's generic wants an index signature. */
 export type CoreExports = EngineExports &
@@ -75,11 +76,8 @@ export type StoreExports = {
   storeVerifierClose(verifier: number): number;
 };
 
-/** assembly/api/files.ts */
-export type FilesExports = Record<never, never>;
-
-/** assembly/api/image.ts */
-export type ImageExports = Record<never, never>;
+/** assembly/api/files.ts and assembly/api/image.ts */
+export type { FilesExports, ImageExports } from "./node/exports.ts";
 
 /** assembly/api/gpt.ts */
 export type GptExports = Record<never, never>;

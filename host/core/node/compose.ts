@@ -1,0 +1,270 @@
+/** Calls made of other calls: whole files, trees of directories. */
+import {
+  OPEN_CREATE,
+  OPEN_DIRECTORY,
+  OPEN_EXCLUSIVE,
+  OPEN_TRUNCATE,
+  OPEN_WRITE,
+} from "../../../assembly/format/abi.ts";
+import { failure, StorageError } from "../../base/errors.ts";
+import type {
+  FileCalls,
+  MkdirOptions,
+  ReaddirOptions,
+  RmOptions,
+  WriteFileOptions,
+} from "./calls.ts";
+import {
+  contentBytes,
+  decoded,
+  type Encoding,
+  encodingOf,
+  openFlags,
+  type PathLike,
+  pathText,
+} from "./flags.ts";
+import type { Dirent } from "./stats.ts";
+
+const COPY_STEP = 1 << 20;
+const COPYFILE_EXCL = 1;
+const READ_STEP_MIN = 4096;
+const TRIES_MAX = 100;
+const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/** All of a file, from the position of the descriptor if one is given. */
+export function readWhole(
+  files: FileCalls,
+  path: PathLike | number,
+  options: { encoding?: Encoding | null; flag?: string | number } | Encoding | null | undefined,
+): Uint8Array | string {
+  const flag = (options as { flag?: string | number } | null | undefined)?.flag ?? "r";
+  const fd = typeof path === "number" ? path : files.open(path, flag);
+  try {
+    return decoded(readRest(files, fd, typeof path === "number"), encodingOf(options));
+  } finally {
+    if (typeof path !== "number") files.close(fd);
+  }
+}
+
+function readRest(files: FileCalls, fd: number, fromPosition: boolean): Uint8Array {
+  const size = Number(files.fstat(fd).size);
+  let content = new Uint8Array(size);
+  let length = 0;
+  while (true) {
+    if (length === content.length) {
+      // The size is known, so a file of that size ends here; a descriptor may stand anywhere.
+      if (length === size && !fromPosition) return content;
+      const larger = new Uint8Array(Math.max(READ_STEP_MIN, content.length * 2));
+      larger.set(content);
+      content = larger;
+    }
+    const got = files.read(fd, content, length, content.length - length, null);
+    if (got === 0) return content.subarray(0, length);
+    length += got;
+  }
+}
+
+/** Writes `data` to a file that `flags` open, or to a descriptor where it stands. */
+export function writeWhole(
+  files: FileCalls,
+  path: PathLike | number,
+  data: unknown,
+  options: WriteFileOptions | Encoding | null | undefined,
+  otherwise: string,
+): void {
+  const given = typeof options === "object" ? options : undefined;
+  const bytes = contentBytes(data, encodingOf(options));
+  const fd =
+    typeof path === "number"
+      ? path
+      : files.open(path, openFlags(given?.flag ?? otherwise), given?.mode ?? 0o666);
+  try {
+    writeAll(files, fd, bytes);
+  } finally {
+    if (typeof path !== "number") files.close(fd);
+  }
+}
+
+export function writeAll(files: FileCalls, fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) {
+    at += files.write(fd, bytes, at, bytes.length - at, null);
+  }
+}
+
+export function copy(files: FileCalls, from: PathLike, to: PathLike, mode: number): void {
+  const source = files.open(from, "r");
+  try {
+    const status = files.fstat(source);
+    if (status.isDirectory()) {
+      throw new StorageError(-21, "copyfile", { path: pathText(from) });
+    }
+    const exclusive = (mode & COPYFILE_EXCL) !== 0 ? OPEN_EXCLUSIVE : OPEN_TRUNCATE;
+    if (files.exists(to)) {
+      const target = files.stat(to);
+      if (target !== undefined && Number(target.ino) === Number(status.ino) && !exclusive) return;
+    }
+    const flags = OPEN_WRITE | OPEN_CREATE | exclusive;
+    const target = files.open(to, flags, Number(status.mode) & 0o7777);
+    try {
+      const buffer = new Uint8Array(Math.min(COPY_STEP, Math.max(1, Number(status.size))));
+      for (let got = 1; got > 0; ) {
+        got = files.read(source, buffer, 0, buffer.length, null);
+        writeAll(files, target, buffer.subarray(0, got));
+      }
+    } finally {
+      files.close(target);
+    }
+  } finally {
+    files.close(source);
+  }
+}
+
+/** Creates a directory and those above it; the first one that was created, as node:fs answers. */
+export function makeDirectories(
+  files: FileCalls,
+  path: PathLike,
+  options: MkdirOptions,
+): string | undefined {
+  const text = pathText(path);
+  const parts = text.split("/").filter((part) => part !== "");
+  const lead = text.startsWith("/") ? "/" : "";
+  let first: string | undefined;
+  for (let depth = 1; depth <= parts.length; depth++) {
+    const step = lead + parts.slice(0, depth).join("/");
+    try {
+      files.mkdir(step, { ...options, recursive: false });
+      first ??= step;
+    } catch (error) {
+      if (!isCode(error, "EEXIST")) throw error;
+      const there = files.stat(step, { throwIfNoEntry: false });
+      if (there?.isDirectory()) continue;
+      throw depth === parts.length
+        ? error
+        : new StorageError(-20, "mkdir", { path: text, cause: error });
+    }
+  }
+  return first;
+}
+
+/** All entries of a directory; with `recursive` those below it too, names relative to it. */
+export function readDirectory(
+  files: FileCalls,
+  path: PathLike,
+  options: ReaddirOptions,
+): string[] | Dirent[] {
+  const root = pathText(path);
+  const all: Dirent[] = [];
+  const names: string[] = [];
+  const waiting: { directory: string; prefix: string }[] = [{ directory: root, prefix: "" }];
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const { directory, prefix } = next;
+    for (const entry of listAll(files, directory)) {
+      all.push(entry);
+      names.push(prefix + entry.name);
+      if (options.recursive && entry.isDirectory()) {
+        const below = directory.endsWith("/") ? directory : `${directory}/`;
+        waiting.push({ directory: below + entry.name, prefix: `${prefix}${entry.name}/` });
+      }
+    }
+  }
+  return options.withFileTypes ? all : names;
+}
+
+function listAll(files: FileCalls, path: string): Dirent[] {
+  const fd = files.open(path, OPEN_DIRECTORY);
+  try {
+    const all: Dirent[] = [];
+    for (let page = files.list(fd, path); page.length > 0; page = files.list(fd, path)) {
+      for (const entry of page) all.push(entry);
+    }
+    return all;
+  } catch (error) {
+    // What the caller asked for is the directory, not its descriptor.
+    if (error instanceof StorageError && error.path === undefined) {
+      throw new StorageError(error.errno, "scandir", { path, fault: error.fault, cause: error });
+    }
+    throw error;
+  } finally {
+    files.close(fd);
+  }
+}
+
+/** Removes a file, or with `recursive` a directory and everything below it. */
+export function removeTree(files: FileCalls, path: PathLike, options: RmOptions): void {
+  const text = pathText(path);
+  const status = files.lstat(path, { throwIfNoEntry: false });
+  if (status === undefined) {
+    if (options.force) return;
+    throw new StorageError(-2, "rm", { path: text });
+  }
+  if (!status.isDirectory()) {
+    files.unlink(path);
+    return;
+  }
+  if (!options.recursive) {
+    throw failure("EISDIR", "rm", `rm '${text}': it is a directory.`, {
+      path: text,
+      hint: "Use recursive to remove it and what is in it.",
+    });
+  }
+  // Depth first without recursion: a directory is visited again when all below it is gone.
+  const stack = [text];
+  while (stack.length > 0) {
+    const directory = stack[stack.length - 1] as string;
+    const below = directory.endsWith("/") ? directory : `${directory}/`;
+    let directories = 0;
+    for (const entry of listAll(files, directory)) {
+      if (entry.isDirectory()) {
+        stack.push(below + entry.name);
+        directories += 1;
+      } else {
+        files.unlink(below + entry.name);
+      }
+    }
+    if (directories > 0) continue;
+    files.rmdir(directory);
+    stack.pop();
+  }
+}
+
+/** Creates a directory of a fresh name that starts with `prefix`. */
+export function makeTemporary(files: FileCalls, prefix: string): string {
+  for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+    const random = crypto.getRandomValues(new Uint8Array(6));
+    const name = prefix + Array.from(random, (byte) => LETTERS[byte % LETTERS.length]).join("");
+    try {
+      files.mkdir(name, { mode: 0o700 });
+      return name;
+    } catch (error) {
+      if (!isCode(error, "EEXIST")) throw error;
+    }
+  }
+  throw new StorageError(-17, "mkdtemp", { path: prefix });
+}
+
+/** Resolves every link and dot of a path, one component after the other. */
+export function resolvePath(files: FileCalls, path: PathLike): string {
+  files.stat(path);
+  const left = pathText(path).split("/");
+  const done: string[] = [];
+  for (let part = left.shift(); part !== undefined; part = left.shift()) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") {
+      done.pop();
+      continue;
+    }
+    const next = `/${[...done, part].join("/")}`;
+    if (!(files.lstat(next) as { isSymbolicLink(): boolean }).isSymbolicLink()) {
+      done.push(part);
+      continue;
+    }
+    const target = files.readlink(next) as string;
+    if (target.startsWith("/")) done.length = 0;
+    left.unshift(...target.split("/"));
+  }
+  return `/${done.join("/")}`;
+}
+
+export function isCode(error: unknown, code: string): boolean {
+  return error instanceof StorageError && error.code === code;
+}

@@ -1,0 +1,111 @@
+/** What callers of node:fs may pass: flags, modes, times, paths and data, in the core's terms. */
+import {
+  OPEN_APPEND,
+  OPEN_CREATE,
+  OPEN_EXCLUSIVE,
+  OPEN_READ,
+  OPEN_READ_WRITE,
+  OPEN_TRUNCATE,
+  OPEN_WRITE,
+} from "../../../assembly/format/abi.ts";
+import { failure } from "../../base/errors.ts";
+
+/** A path: text, its bytes, or a file: URL. */
+export type PathLike = string | Uint8Array | URL;
+export type TimeLike = number | bigint | string | Date;
+export type ModeLike = number | string;
+export type Encoding =
+  | "utf8"
+  | "utf-8"
+  | "latin1"
+  | "binary"
+  | "hex"
+  | "base64"
+  | "ascii"
+  | "buffer";
+
+const FLAGS: Readonly<Record<string, number>> = {
+  r: OPEN_READ,
+  rs: OPEN_READ,
+  "r+": OPEN_READ_WRITE,
+  "rs+": OPEN_READ_WRITE,
+  w: OPEN_WRITE | OPEN_CREATE | OPEN_TRUNCATE,
+  wx: OPEN_WRITE | OPEN_CREATE | OPEN_TRUNCATE | OPEN_EXCLUSIVE,
+  "w+": OPEN_READ_WRITE | OPEN_CREATE | OPEN_TRUNCATE,
+  "wx+": OPEN_READ_WRITE | OPEN_CREATE | OPEN_TRUNCATE | OPEN_EXCLUSIVE,
+  a: OPEN_WRITE | OPEN_CREATE | OPEN_APPEND,
+  ax: OPEN_WRITE | OPEN_CREATE | OPEN_APPEND | OPEN_EXCLUSIVE,
+  "a+": OPEN_READ_WRITE | OPEN_CREATE | OPEN_APPEND,
+  "ax+": OPEN_READ_WRITE | OPEN_CREATE | OPEN_APPEND | OPEN_EXCLUSIVE,
+  as: OPEN_WRITE | OPEN_CREATE | OPEN_APPEND,
+  "as+": OPEN_READ_WRITE | OPEN_CREATE | OPEN_APPEND,
+};
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const encoder = new TextEncoder();
+
+/** "r+", "wx" and the like, or Linux's numbers. */
+export function openFlags(flags: string | number): number {
+  if (typeof flags === "number") return flags;
+  const known = FLAGS[flags];
+  if (known === undefined) throw failure("EINVAL", "open", `'${flags}' is not a flag of open().`);
+  return known;
+}
+
+/** 0o644, or "644" in octal. */
+export function permissions(mode: ModeLike | undefined | null, otherwise: number): number {
+  if (mode === undefined || mode === null) return otherwise;
+  const value = typeof mode === "number" ? mode : Number.parseInt(mode, 8);
+  if (Number.isInteger(value) && value >= 0 && value <= 0xffffffff) return value & 0o7777;
+  throw failure("EINVAL", "mode", `'${mode}' is not a mode.`);
+}
+
+/** Seconds (number or text), a Date, or a bigint of nanoseconds; as nanoseconds since 1970. */
+export function nanoseconds(time: TimeLike): bigint {
+  if (typeof time === "bigint") return time;
+  const ms = time instanceof Date ? time.getTime() : Number(time) * 1000;
+  if (!Number.isFinite(ms)) throw failure("EINVAL", "utimes", `'${String(time)}' is not a time.`);
+  const whole = Math.floor(ms);
+  return BigInt(whole) * 1_000_000n + BigInt(Math.round((ms - whole) * 1e6));
+}
+
+/** The path as text, for messages. */
+export function pathText(path: PathLike): string {
+  if (typeof path === "string") return path;
+  return path instanceof URL ? decodeURIComponent(path.pathname) : decoder.decode(path);
+}
+
+/** Content as bytes: text is encoded, a view is taken as it lies. */
+export function contentBytes(data: unknown, encoding?: Encoding | null): Uint8Array {
+  if (typeof data === "string") {
+    return encoding === undefined || encoding === null || isUtf8(encoding)
+      ? encoder.encode(data)
+      : Buffer.from(data, encoding as BufferEncoding);
+  }
+  if (data instanceof Uint8Array) return data;
+  if (ArrayBuffer.isView(data)) {
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  throw failure("EINVAL", "write", "the data is neither text nor bytes.");
+}
+
+/** Bytes as the encoding asks: text, or the bytes themselves where it is absent or "buffer". */
+export function decoded(bytes: Uint8Array, encoding?: Encoding | null): Uint8Array | string {
+  if (encoding === undefined || encoding === null || encoding === "buffer") return bytes;
+  if (isUtf8(encoding)) return decoder.decode(bytes);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(
+    encoding as BufferEncoding,
+  );
+}
+
+/** The `encoding` of an options argument, which may be the encoding itself. */
+export function encodingOf(options: unknown): Encoding | null {
+  if (typeof options === "string") return options as Encoding;
+  const named = (options as { encoding?: Encoding | null } | null | undefined)?.encoding;
+  return named ?? null;
+}
+
+function isUtf8(encoding: Encoding): boolean {
+  return encoding === "utf8" || encoding === "utf-8";
+}
