@@ -18,6 +18,8 @@ export enum ErrorCode {
   EAGAIN = -11,
   /** No memory: the arena may not grow further. */
   ENOMEM = -12,
+  /** The host's operating system refuses access. */
+  EACCES = -13,
   /** The thing is in use, or pinned. */
   EBUSY = -16,
   /** The thing is there already. */

@@ -85,6 +85,14 @@ export function refusal(
   });
 }
 
+/** What the operating system said, as a StorageError of the same code, itself the cause. */
+export function systemFailure(cause: unknown, syscall: string, path: string): StorageError {
+  if (cause instanceof StorageError) return cause;
+  const { code = "EIO", message } = cause as { code?: string; message: string };
+  const errno = (ErrorCode as unknown as Record<string, number>)[code] ?? ErrorCode.EIO;
+  return new StorageError(errno, syscall, { path, cause, message });
+}
+
 /** The name of an errno, as Node writes it. */
 export function codeName(errno: number): string {
   return ErrorCode[errno] ?? "EIO";
