@@ -48,10 +48,6 @@ function compress(a0: usize, a1: usize, a2: usize, a3: usize): void {
   for (let at: usize = 0; at < 64; at += 16) {
     transpose(a0 + at, a1 + at, a2 + at, a3 + at, schedule + (at << 2));
   }
-  for (let at = schedule; at < schedule + 768; at += 16) {
-    const sum = i32x4.add(v128.load(at), v128.load(at, 144));
-    v128.store(at, addSmall1(addSmall0(sum, v128.load(at, 16)), v128.load(at, 224)), 256);
-  }
   rounds();
 }
 
@@ -99,6 +95,16 @@ function rounds(): void {
   for (let round: usize = 0; round < 64; round += 8) {
     const words = schedule + (round << 4);
     const constants = SHA256_ROUNDS + (round << 2);
+    if (round < 48) {
+      expand(words);
+      expand(words + 16);
+      expand(words + 32);
+      expand(words + 48);
+      expand(words + 64);
+      expand(words + 80);
+      expand(words + 96);
+      expand(words + 112);
+    }
     h = early(e, f, g, h, word(words, constants));
     d = i32x4.add(d, h);
     h = late(a, b, c, h);
@@ -132,6 +138,12 @@ function rounds(): void {
   add(80, f);
   add(96, g);
   add(112, h);
+}
+
+/** Word t + 16 of the schedule, `words` being word t. */
+function expand(words: usize): void {
+  const sum = i32x4.add(v128.load(words), v128.load(words, 144));
+  v128.store(words, addSmall1(addSmall0(sum, v128.load(words, 16)), v128.load(words, 224)), 256);
 }
 
 function add(at: usize, word: v128): void {

@@ -84,50 +84,30 @@ export function sha256End(state: usize, out: usize): void {
 /** Takes `blocks` blocks of 64 bytes at `address` into the state. */
 function compress(state: usize, address: usize, blocks: u32): void {
   for (; blocks > 0; blocks--) {
-    expand(address);
-    rounds(state);
+    rounds(state, address);
     address += 64;
   }
 }
 
-/** The 64 words of the message schedule of one block, round constants added. */
-function expand(address: usize): void {
-  let first = swapped(v128.load(address));
-  let second = swapped(v128.load(address, 16));
-  let third = swapped(v128.load(address, 32));
-  let fourth = swapped(v128.load(address, 48));
-  put(first, 0);
-  put(second, 16);
-  put(third, 32);
-  put(fourth, 48);
-  for (let at: usize = 64; at < 256; at += 64) {
-    first = next(first, second, third, fourth);
-    put(first, at);
-    second = next(second, third, fourth, first);
-    put(second, at + 16);
-    third = next(third, fourth, first, second);
-    put(third, at + 32);
-    fourth = next(fourth, first, second, third);
-    put(fourth, at + 48);
-  }
-}
-
-function put(words: v128, at: usize): void {
+/** Stores four words with their round constants added; answers them without. */
+function put(words: v128, at: usize): v128 {
   v128.store(schedule + at, i32x4.add(words, v128.load(SHA256_ROUNDS + at)));
+  return words;
 }
 
 function swapped(words: v128): v128 {
   return v128.shuffle<u8>(words, words, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
 }
 
-/** Words t to t + 3 of the schedule from the 16 before them. */
-function next(first: v128, second: v128, third: v128, fourth: v128): v128 {
+/** Words t to t + 3 of the schedule from the 16 before them, but for sigma 1. */
+function head(first: v128, second: v128, third: v128, fourth: v128): v128 {
+  const sum = addSmall0(first, v128.shuffle<i32>(first, second, 1, 2, 3, 4));
+  return i32x4.add(sum, v128.shuffle<i32>(third, fourth, 1, 2, 3, 4));
+}
+
+/** Adds sigma 1. Words 2 and 3 need words 0 and 1: sigma 1 of the lanes of zero adds nothing. */
+function tail(sum: v128, fourth: v128): v128 {
   const zero = i32x4.splat(0);
-  const sum = i32x4.add(
-    addSmall0(first, v128.shuffle<i32>(first, second, 1, 2, 3, 4)),
-    v128.shuffle<i32>(third, fourth, 1, 2, 3, 4),
-  );
-  // The last two words need the first two: sigma 1 of the lanes of zero adds nothing.
   const half = addSmall1(sum, v128.shuffle<i32>(fourth, zero, 2, 3, 4, 4));
   return addSmall1(half, v128.shuffle<i32>(zero, half, 0, 0, 4, 5));
 }
@@ -144,8 +124,12 @@ function addSmall1(sum: v128, x: v128): v128 {
   return i32x4.add(sum, v128.xor(v128.xor(seventeen, nineteen), i32x4.shr_u(x, 10)));
 }
 
-/** The 64 rounds of one block, eight unrolled, over the words of expand(). */
-function rounds(state: usize): void {
+/** One block: 64 rounds, eight unrolled, between them the schedule of the words 16 rounds on. */
+function rounds(state: usize, address: usize): void {
+  let first = put(swapped(v128.load(address)), 0);
+  let second = put(swapped(v128.load(address, 16)), 16);
+  let third = put(swapped(v128.load(address, 32)), 32);
+  let fourth = put(swapped(v128.load(address, 48)), 48);
   let a = load<u32>(state);
   let b = load<u32>(state, 4);
   let c = load<u32>(state, 8);
@@ -154,7 +138,16 @@ function rounds(state: usize): void {
   let f = load<u32>(state, 20);
   let g = load<u32>(state, 24);
   let h = load<u32>(state, 28);
-  for (let words = schedule; words < schedule + 256; words += 32) {
+  for (let at: usize = 0; at < 256; at += 32) {
+    const words = schedule + at;
+    if (at < 192) {
+      const fifth = put(tail(head(first, second, third, fourth), fourth), at + 64);
+      const sixth = put(tail(head(second, third, fourth, fifth), fifth), at + 80);
+      first = third;
+      second = fourth;
+      third = fifth;
+      fourth = sixth;
+    }
     h = early(e, f, g, h, load<u32>(words));
     d += h;
     h = late(a, b, c, h);
