@@ -1,0 +1,37 @@
+/**
+ * Planted bugs: each is a switch in the code it would break, alive in the test build only
+ * (assembly/engine/planted.ts) or, for the toy, in its subject. The simulator must find every one
+ * within `seeds` scenarios of the subject named here, and nothing without the switch.
+ */
+import type { SubjectName } from "./subjects/registry.ts";
+
+export interface Plant {
+  readonly name: string;
+  /** Number of the switch in the core; 0 = a switch in the subject. */
+  readonly id: number;
+  readonly subject: SubjectName;
+  /** What goes wrong, for people. */
+  readonly what: string;
+  /** First of the seeds that the search tries. */
+  readonly seed: number;
+  /** How many seeds it may try. */
+  readonly seeds: number;
+}
+
+function toy(name: string, what: string): Plant {
+  return { name: `toy-${name}`, id: 0, subject: "toy", what, seed: 1, seeds: 3 };
+}
+
+export const PLANTS: readonly Plant[] = [
+  toy("no-flush", "the slot is written without a flush after the data it names"),
+  toy("reuse-early", "a commit overwrites the area that the older slot still names"),
+  toy("one-slot", "every commit rewrites the only slot"),
+  toy("slots-together", "both slots lie in one 4 KiB block, which a tear destroys as a whole"),
+  toy("ack-early", "a commit is acknowledged before the flush of its slot"),
+  toy("heal-in-place", "a mount rewrites the newest slot, and a crash there tears it"),
+];
+
+/** The planted bug called `name`, if there is one. */
+export function findPlant(name: string): Plant | undefined {
+  return PLANTS.find((plant) => plant.name === name);
+}

@@ -1,0 +1,21 @@
+/** The subjects by name, and how many distinct crash states a full run covers of each. */
+import type { Subject, SubjectOptions } from "../subject.ts";
+import { ToySubject } from "./toy.ts";
+
+export interface SubjectEntry {
+  readonly create: (options: SubjectOptions) => Subject;
+  /** Distinct crash states of a full run. */
+  readonly states: number;
+}
+
+const ENTRIES = {
+  toy: { create: (options: SubjectOptions) => new ToySubject(options) as Subject, states: 20_000 },
+} as const satisfies Record<string, SubjectEntry>;
+
+export type SubjectName = keyof typeof ENTRIES;
+
+export const SUBJECTS: Readonly<Record<SubjectName, SubjectEntry>> = ENTRIES;
+
+export function isSubject(name: string): name is SubjectName {
+  return Object.hasOwn(SUBJECTS, name);
+}
