@@ -18,8 +18,7 @@ export interface BootOptions {
 
 /**
  * Boots a copy of `image` (firmware repairs and renames things on the disk it boots) with nothing
- * else
- * attached, until the machine powers off. Answers all that it wrote to its first serial port.
+ * else attached, until the machine powers off. Answers all that it wrote to its first serial port.
  */
 export function bootDisk(
   image: string,

@@ -1,7 +1,6 @@
 /**
  * A real boot payload: systemd-boot, Debian's cloud kernel, and an initramfs made here that prints
- * a
- * nonce, a file of the ESP and the magics of the data region, then powers off.
+ * a nonce, a file of the ESP and the magics of the data region, then powers off.
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

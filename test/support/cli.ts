@@ -1,0 +1,31 @@
+/** Runs the real program, as a person would: dist/host/cli/main.js in a process of its own. */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const PROGRAM = fileURLToPath(new URL("../../dist/host/cli/main.js", import.meta.url));
+
+export interface CliOutcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `diskwright ARGS` to its end; `input` is its standard input, nothing by default. */
+export function diskwright(args: readonly string[], input: string | Uint8Array = ""): CliOutcome {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [PROGRAM, ...args], {
+    input,
+    encoding: "utf8",
+    timeout: 120_000,
+    maxBuffer: 1 << 28,
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  if (error) throw error;
+  return { code: status, stdout, stderr };
+}
+
+/** The one JSON object that `diskwright ARGS --json` prints last. */
+export function diskwrightJson(args: readonly string[]): Record<string, unknown> {
+  const { code, stdout, stderr } = diskwright([...args, "--json"]);
+  if (code !== 0) throw new Error(`exit ${code}: ${stderr}${stdout}`);
+  return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as Record<string, unknown>;
+}
