@@ -5,6 +5,7 @@ import { failure } from "../../base/errors.ts";
 import { newGuid } from "../../base/guid.ts";
 import { type RandomSource, seededRandom, systemRandom } from "../../base/seed.ts";
 import { type Environment, nodeEnvironment } from "../../core/imports.ts";
+import { Core } from "../../core/load.ts";
 
 /** What a seeded image takes as its time when SOURCE_DATE_EPOCH says nothing: 2000-01-01 UTC. */
 const SEEDED_EPOCH_S = 946_684_800;
@@ -64,3 +65,8 @@ function seeded(random: RandomSource, epoch = SEEDED_EPOCH_S): Environment {
   const now = BigInt(epoch) * NANOSECONDS;
   return { ...nodeEnvironment, clock: () => now, random };
 }
+
+/** How a flow gets its core: a test may hand in another build of it. */
+export type CoreMaker = (environment: Environment) => Core;
+
+export const makeCore: CoreMaker = (environment) => new Core({ environment });

@@ -1,0 +1,129 @@
+/**
+ * The machine's UEFI variables, as far as booting needs them: BootOrder, Boot####, BootNext,
+ * BootCurrent and Timeout, kept in a small file beside the disk.
+ *
+ * UEFI 2.10, section 3.3 "Globally Defined Variables". A boot option names its file by the unique
+ * GUID of a partition, as an EFI hard drive path does: it survives a move to another disk slot.
+ */
+import { failure } from "../../base/errors.ts";
+import * as wire from "../../base/wire.ts";
+
+const TIMEOUT_DEFAULT_S = 5;
+const TIMEOUT_MAX_S = 300;
+const OPTIONS_MAX = 256;
+
+const nvramRecord = wire.record("NVRAM file", {
+  magic: wire.text(16),
+  version: wire.u16,
+  timeoutS: wire.u16,
+  /** 0: none; else the number of the option, plus 1. */
+  bootNext: wire.u32,
+  bootCurrent: wire.u32,
+  bootOrder: wire.list(wire.u16, OPTIONS_MAX),
+  options: wire.list(
+    wire.record("boot option", {
+      number: wire.u16,
+      active: wire.upTo(1),
+      description: wire.text(256),
+      partitionGuid: wire.text(36),
+      path: wire.text(1024),
+    }).schema,
+    OPTIONS_MAX,
+  ),
+});
+
+const MAGIC = "DWRIGHT-NVRAM";
+const VERSION = 1;
+
+/** A Boot#### variable. */
+export interface BootOption {
+  /** The four digits of its name. */
+  readonly number: number;
+  readonly active: boolean;
+  readonly description: string;
+  readonly partitionGuid: string;
+  /** From the root of the partition: "/EFI/BOOT/BOOTX64.EFI". */
+  readonly path: string;
+}
+
+/** The variables of one machine. */
+export class Nvram {
+  /** Numbers of boot options in the order in which the firmware tries them. */
+  bootOrder: number[] = [];
+  /** Tried once before all others, then forgotten. */
+  bootNext: number | undefined;
+  /** The option of the boot that runs or ran last; undefined for the default path. */
+  bootCurrent: number | undefined;
+  readonly options = new Map<number, BootOption>();
+  #timeoutS = TIMEOUT_DEFAULT_S;
+
+  /** Seconds that a boot menu waits. */
+  get timeoutS(): number {
+    return this.#timeoutS;
+  }
+
+  /** EINVAL: not 0 to 300. */
+  set timeoutS(seconds: number) {
+    if (!Number.isInteger(seconds) || seconds < 0 || seconds > TIMEOUT_MAX_S) {
+      throw failure("EINVAL", "nvram", `a timeout of ${seconds} s is not 0 to ${TIMEOUT_MAX_S} s.`);
+    }
+    this.#timeoutS = seconds;
+  }
+
+  /**
+   * The variables from the bytes of a file.
+   *
+   * @throws {StorageError} EBADMSG: not a file of toBytes()
+   */
+  static from(bytes: Uint8Array): Nvram {
+    const read = nvramRecord.decode(bytes);
+    if (read.magic !== MAGIC || read.version !== VERSION) {
+      throw failure("EBADMSG", "nvram", "this is no NVRAM file of this version.");
+    }
+    const nvram = new Nvram();
+    nvram.timeoutS = read.timeoutS;
+    nvram.bootOrder = [...read.bootOrder];
+    nvram.bootNext = read.bootNext === 0 ? undefined : read.bootNext - 1;
+    nvram.bootCurrent = read.bootCurrent === 0 ? undefined : read.bootCurrent - 1;
+    for (const option of read.options) {
+      nvram.options.set(option.number, { ...option, active: option.active === 1 });
+    }
+    return nvram;
+  }
+
+  /** What from() takes. */
+  toBytes(): Uint8Array {
+    return nvramRecord.encode({
+      magic: MAGIC,
+      version: VERSION,
+      timeoutS: this.timeoutS,
+      bootNext: this.bootNext === undefined ? 0 : this.bootNext + 1,
+      bootCurrent: this.bootCurrent === undefined ? 0 : this.bootCurrent + 1,
+      bootOrder: this.bootOrder,
+      options: [...this.options.values()].map((option) => ({
+        ...option,
+        active: option.active ? 1 : 0,
+      })),
+    });
+  }
+
+  /** Adds or replaces an option and, if it is new, puts it last in the order. */
+  setOption(option: BootOption): void {
+    this.options.set(option.number, option);
+    if (!this.bootOrder.includes(option.number)) this.bootOrder.push(option.number);
+  }
+
+  /**
+   * The options to try, in order: BootNext, which is cleared by being read, then BootOrder. Names
+   * of options that are not there or not active are passed over, as firmware does.
+   */
+  takeCandidates(): BootOption[] {
+    const numbers = this.bootNext === undefined ? [] : [this.bootNext];
+    this.bootNext = undefined;
+    return [...numbers, ...this.bootOrder].flatMap((number, place) => {
+      const option = this.options.get(number);
+      const wanted = option !== undefined && (option.active || place < numbers.length);
+      return wanted ? [option] : [];
+    });
+  }
+}

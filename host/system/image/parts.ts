@@ -1,0 +1,164 @@
+/**
+ * The three files of `image split` as the disk they came from: a read-only device that has their
+ * bytes at their places and zeros everywhere else.
+ */
+import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { failure } from "../../base/errors.ts";
+import { readGpt } from "../../core/gpt.ts";
+import type { Core } from "../../core/load.ts";
+import {
+  admit,
+  type BlockDevice,
+  type BlockRequest,
+  type DeviceConfig,
+  type DeviceIdentity,
+  type DurabilityClaim,
+  deviceConfig,
+  deviceIdentity,
+  Feature,
+  RequestStatus,
+  RequestType,
+  SECTOR_SIZE,
+} from "../../device/device.ts";
+import { DATA_REGION_BASE_LBA } from "../../format/layout.ts";
+
+/** Protective MBR, primary GPT and the head of the ESP, up to its last byte that is not zero. */
+export const BOOT_HEAD = "BOOTHEAD.BIN";
+/** Backup GPT: entries, then header. */
+export const BOOT_TABLE = "BOOTGPT.BIN";
+/** The data region, up to its last byte that is not zero. */
+export const DATA_IMAGE = "DATAIMG.BIN";
+
+/** A run of sectors that has content. */
+export interface Part {
+  readonly name: string;
+  readonly first: number;
+  readonly sectors: number;
+  /** Fills `into` with the part's bytes from `offset`. */
+  read(offset: number, into: Uint8Array): void;
+  close(): void;
+}
+
+/** Enough for any table: what a head alone pretends to be while its table is read. */
+const UNKNOWN_SECTORS = 2 ** 40;
+
+/** Parts at their places on an otherwise empty read-only disk. */
+export class PartsDevice implements BlockDevice {
+  readonly name: string;
+  readonly config: DeviceConfig;
+  readonly identity: DeviceIdentity = deviceIdentity({ serial: "split" });
+  readonly durability: DurabilityClaim = { level: "none", flush: "nothing: read-only" };
+  readonly parts: readonly Part[];
+
+  constructor(name: string, parts: readonly Part[], capacity: number) {
+    this.name = name;
+    this.parts = parts;
+    const features = Feature.SEG_MAX | Feature.BLK_SIZE | Feature.RO;
+    this.config = deviceConfig(capacity, { features, writeback: false });
+  }
+
+  submit(requests: readonly BlockRequest[]): void {
+    for (const asked of requests) {
+      if (!admit(this.config, asked, this.name)) continue;
+      if (asked.type === RequestType.IN) this.#read(asked);
+      else asked.status = RequestStatus.OK;
+    }
+  }
+
+  close(): void {
+    for (const part of this.parts) part.close();
+  }
+
+  #read(asked: BlockRequest): void {
+    const { sector, data } = asked;
+    const end = sector + data.length / SECTOR_SIZE;
+    data.fill(0);
+    try {
+      for (const part of this.parts) {
+        const first = Math.max(sector, part.first);
+        const last = Math.min(end, part.first + part.sectors);
+        if (first >= last) continue;
+        const from = (first - sector) * SECTOR_SIZE;
+        const into = data.subarray(from, from + (last - first) * SECTOR_SIZE);
+        part.read((first - part.first) * SECTOR_SIZE, into);
+      }
+      asked.status = RequestStatus.OK;
+      asked.transferred = data.length;
+    } catch (cause) {
+      asked.status = RequestStatus.IOERR;
+      asked.cause = cause;
+    }
+  }
+}
+
+/** True if `folder` has the files of `image split`. */
+export function isSplitFolder(folder: string): boolean {
+  return existsSync(join(folder, BOOT_HEAD)) && existsSync(join(folder, BOOT_TABLE));
+}
+
+/**
+ * Opens a folder of `image split` as one disk.
+ *
+ * @throws {StorageError} ENOENT: a file is missing; EINVAL: one is no whole number of sectors;
+ *   EBADMSG: the head has no valid table, or the table does not end where BOOTGPT.BIN does
+ */
+export function openParts(core: Core, folder: string): PartsDevice {
+  const open: Part[] = [];
+  try {
+    const head = filePart(join(folder, BOOT_HEAD), 0);
+    open.push(head);
+    const table = filePart(join(folder, BOOT_TABLE), 0);
+    open.push(table);
+    const data = filePart(join(folder, DATA_IMAGE), DATA_REGION_BASE_LBA);
+    open.push(data);
+    const { lastUsableLba, dataFirst } = placesIn(core, folder, head);
+    const parts = [head, { ...data, first: dataFirst }, { ...table, first: lastUsableLba + 1 }];
+    for (const part of parts.slice(0, 2)) {
+      const end = part.first + part.sectors - 1;
+      if (end <= lastUsableLba) continue;
+      throw failure("EBADMSG", "open", `'${part.name}' is longer than the disk it belongs to.`, {
+        path: part.name,
+      });
+    }
+    return new PartsDevice(folder, parts, lastUsableLba + 1 + table.sectors);
+  } catch (error) {
+    for (const part of open) part.close();
+    throw error;
+  }
+}
+
+/** What the primary table says: where the backup begins and where the data region is. */
+function placesIn(core: Core, folder: string, head: Part) {
+  const alone = new PartsDevice(folder, [head], UNKNOWN_SECTORS);
+  const id = core.attach(alone);
+  try {
+    const { lastUsableLba, partitions } = readGpt(core, id);
+    return { lastUsableLba, dataFirst: partitions[1]?.firstLba ?? DATA_REGION_BASE_LBA };
+  } finally {
+    core.detach(id);
+  }
+}
+
+function filePart(path: string, first: number): Part {
+  const descriptor = openSync(path, "r");
+  const { size } = fstatSync(descriptor);
+  if (size === 0 || size % SECTOR_SIZE !== 0) {
+    closeSync(descriptor);
+    const message = `'${path}' has ${size} bytes, no whole number of sectors.`;
+    throw failure("EINVAL", "open", message, { path });
+  }
+  return {
+    name: path,
+    first,
+    sectors: size / SECTOR_SIZE,
+    read: (offset, into) => {
+      for (let at = 0; at < into.length; ) {
+        const got = readSync(descriptor, into, at, into.length - at, offset + at);
+        if (got === 0) throw failure("EIO", "read", `'${path}' ends too early.`, { path });
+        at += got;
+      }
+    },
+    close: () => closeSync(descriptor),
+  };
+}
