@@ -1,14 +1,7 @@
 /** Progress of long work: a bar on a terminal, JSON events with --json, silence on a pipe. */
 import { Presets, SingleBar } from "cli-progress";
+import type { ProgressEvent } from "../../base/work.ts";
 import type { Output } from "./output.ts";
-
-/** One step of a flow: `done` of `total` units. */
-export interface ProgressEvent {
-  readonly step: string;
-  readonly done: number;
-  readonly total: number;
-  readonly unit: string;
-}
 
 /** A bar appears only for work that takes longer than this. */
 const PATIENCE_MS = 1000;
