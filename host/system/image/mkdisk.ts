@@ -70,9 +70,11 @@ export function drawIdentities(origin: Origin): DiskIdentities {
   };
 }
 
-/** The partitions of `layout` as table entries. */
-export function tableEntries(layout: DiskLayout, identities: DiskIdentities): GptRequest[] {
-  const { esp, data } = layout;
+/** The partitions of a layout as table entries. */
+export function tableEntries(
+  { esp, data }: Pick<DiskLayout, "esp" | "data">,
+  identities: DiskIdentities,
+): GptRequest[] {
   return [
     {
       index: 1,

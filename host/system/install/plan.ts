@@ -108,7 +108,7 @@ export interface InstallPlan {
   readonly source: { name: string; digest: string; files: number; bytes: number };
   readonly target: { name: string; sectors: number; sizeBytes: number; content: string };
   readonly identities: Identities;
-  readonly partitions: readonly PlannedPartition[];
+  readonly partitions: readonly [esp: PlannedPartition, data: PlannedPartition];
   readonly steps: readonly PlanStep[];
   /** Name of the step an interrupted installation goes on with. */
   readonly resumesAt?: StepName | undefined;
@@ -220,7 +220,7 @@ function verbatimLayout(source: SourceFacts, target: TargetFacts): DiskLayout {
   return { name: "capos", diskSectors: sectors, esp, data, tableFront, gap, tableBack };
 }
 
-function partitionsOf(layout: DiskLayout): PlannedPartition[] {
+function partitionsOf(layout: DiskLayout): InstallPlan["partitions"] {
   return [
     { index: 1, name: "ESP", type: "esp", ...layout.esp },
     { index: 2, name: "diskwright-data", type: "diskwright-data", ...layout.data },

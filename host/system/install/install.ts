@@ -1,0 +1,234 @@
+/**
+ * `install`: a medium onto a target disk. Plan first, then journalled steps, then read-back.
+ *
+ * @example
+ * const report = await run(install(medium, target, { seed: "7" }), { signal, progress });
+ */
+import { closeSync, existsSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { failure, refusal, StorageError } from "../../base/errors.ts";
+import { toHex } from "../../base/hash.ts";
+import type { Work } from "../../base/work.ts";
+import { backupGpt, readGpt } from "../../core/gpt.ts";
+import type { BlockDevice } from "../../device/device.ts";
+import { drawIdentities } from "../image/mkdisk.ts";
+import { type CoreMaker, makeCore, originOf, type SeedOptions } from "../image/reproducible.ts";
+import { applyPlan } from "./apply.ts";
+import { type JournalEntry, readJournal } from "./journal.ts";
+import {
+  checkTarget,
+  type InstallMode,
+  type InstallPlan,
+  planInstall,
+  type Recipe,
+  type StepName,
+  type TargetFacts,
+} from "./plan.ts";
+import { type Contents, openSource, type Source } from "./source.ts";
+import { examineTarget } from "./target.ts";
+
+export interface InstallOptions extends SeedOptions {
+  /** Copies the medium byte for byte, identities included. */
+  readonly verbatim?: boolean | undefined;
+  /** Consent to write over what the target has. */
+  readonly erase?: boolean | undefined;
+  /** Consent to replace an installed system. */
+  readonly reinstall?: boolean | undefined;
+  /** Goes on with an installation that was cut short, and refuses where there is none. */
+  readonly resume?: boolean | undefined;
+  /**
+   * Where the old partition table is saved before it is written over; false: nowhere. Default: a
+   * file beside the target, if the target is one.
+   */
+  readonly tableBackup?: string | false | undefined;
+  readonly makeCore?: CoreMaker | undefined;
+}
+
+export interface InstallReport {
+  readonly plan: InstallPlan;
+  /** What was copied and read back. */
+  readonly contents: Contents;
+  /** The step that this run began with, if it went on with an interrupted installation. */
+  readonly resumedAt?: StepName | undefined;
+  /** File that holds the old partition table, if there was one. */
+  readonly tableBackup?: string | undefined;
+}
+
+/** An installation that may begin: nothing is written yet. */
+interface Prepared {
+  readonly plan: InstallPlan;
+  readonly recipe: string;
+  readonly journal?: JournalEntry | undefined;
+  readonly target: TargetFacts;
+}
+
+/**
+ * What an installation would do. Reads both disks and writes nothing.
+ *
+ * @throws {Refusal} the target must not be written to, with the option that overrides it
+ */
+export function* planOf(
+  medium: BlockDevice,
+  target: BlockDevice,
+  options: InstallOptions = {},
+): Work<InstallPlan> {
+  const source = yield* openSource(coreOf(options), medium);
+  try {
+    return prepare(source, target, options).plan;
+  } finally {
+    source.close();
+  }
+}
+
+/**
+ * Installs, or goes on with an installation of the same medium that was cut short.
+ *
+ * @throws {Refusal} before anything is written
+ * @throws {StorageError} EBADMSG: it did not read back; the journal is kept; ECANCELED
+ */
+export function* install(
+  medium: BlockDevice,
+  target: BlockDevice,
+  options: InstallOptions = {},
+): Work<InstallReport> {
+  const source = yield* openSource(coreOf(options), medium);
+  try {
+    const { plan, recipe, journal, target: facts } = prepare(source, target, options);
+    const tableBackup = journal === undefined ? saveTable(target, facts, options) : undefined;
+    yield* applyPlan({
+      plan,
+      source,
+      target,
+      origin: originOf(options),
+      makeCore: options.makeCore ?? makeCore,
+      recipe,
+      firstStep: journal?.step ?? 0,
+      sequence: journal?.sequence ?? 0,
+    });
+    return { plan, contents: source.contents, resumedAt: plan.resumesAt, tableBackup };
+  } finally {
+    source.close();
+  }
+}
+
+function prepare(source: Source, target: BlockDevice, options: InstallOptions): Prepared {
+  const facts = examineTarget(coreOf(options), target, source.device);
+  const journal = readJournal(target);
+  if (journal !== undefined) {
+    const resumed = resumeFrom(journal, source, facts, options);
+    if (resumed !== undefined) return resumed;
+    if (options.erase !== true) {
+      const message =
+        `'${target.name}' has a half-done installation from another medium ` +
+        "or with other options.";
+      const hint = "Use those again, or --erase to begin anew.";
+      throw refusal("ESTALE", "install", message, { path: target.name, hint });
+    }
+  } else if (options.resume === true) {
+    const message = `'${target.name}' has no half-done installation to resume.`;
+    throw refusal("ENOENT", "install", message, { path: target.name });
+  }
+  checkTarget(facts, journal === undefined ? options : { ...options, reinstall: true });
+  const recipe: Recipe = {
+    mode: options.verbatim === true ? "verbatim" : "fresh",
+    identities: drawIdentities(originOf(options)),
+    wipe: !facts.blank,
+  };
+  return { plan: planInstall(source.facts, facts, recipe), recipe: write(recipe), target: facts };
+}
+
+/** The interrupted installation's own plan, if this medium and these options give it again. */
+function resumeFrom(
+  journal: JournalEntry,
+  source: Source,
+  facts: TargetFacts,
+  options: InstallOptions,
+): Prepared | undefined {
+  const recipe = read(journal.recipe);
+  const mode: InstallMode = options.verbatim === true ? "verbatim" : "fresh";
+  if (recipe === undefined || recipe.mode !== mode) return undefined;
+  const origin = originOf(options);
+  if (origin.reproducible && write(recipe) !== write({ ...recipe, ...seeded(options) })) {
+    return undefined;
+  }
+  // What the steps so far have made of the target is no reason to refuse it.
+  checkTarget({ ...facts, blank: true, installed: false }, options);
+  const plan = planInstall(source.facts, facts, recipe);
+  const step = plan.steps[journal.step];
+  if (plan.hash !== toHex(journal.planHash) || step === undefined) return undefined;
+  const resumed = { ...plan, resumesAt: step.name };
+  return { plan: resumed, recipe: journal.recipe, journal, target: facts };
+}
+
+function seeded(options: InstallOptions): Pick<Recipe, "identities"> {
+  return { identities: drawIdentities(originOf(options)) };
+}
+
+/** Keeps the old partition table in a file, before anything is written. */
+function saveTable(
+  target: BlockDevice,
+  facts: TargetFacts,
+  options: InstallOptions,
+): string | undefined {
+  const { tableBackup } = options;
+  if (facts.blank || tableBackup === false) return undefined;
+  const path = tableBackup ?? besides(target.name);
+  if (path === undefined) return undefined;
+  const core = coreOf(options);
+  const id = core.attach(target);
+  let saved: Uint8Array;
+  try {
+    readGpt(core, id, { lenient: true });
+    saved = backupGpt(core, id);
+  } catch (error) {
+    // No table that could be restored: there is nothing to keep.
+    if (error instanceof StorageError && error.code !== "EIO") return undefined;
+    throw error;
+  }
+  const file = openSync(path, "wx");
+  try {
+    for (let at = 0; at < saved.length; ) at += writeSync(file, saved, at);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  return path;
+}
+
+/** A free name beside the target: "disk.img.gpt-backup", "disk.img.gpt-backup-2". */
+function besides(name: string): string | undefined {
+  if (name.startsWith("/dev/") || !existsSync(name)) return undefined;
+  for (let number = 1; number < 1000; number++) {
+    const path = `${name}.gpt-backup${number === 1 ? "" : `-${number}`}`;
+    if (!existsSync(path)) return path;
+  }
+  const hint = "Give --table-backup a name.";
+  throw failure("EEXIST", "install", `too many table backups beside '${name}'.`, { hint });
+}
+
+function write(recipe: Recipe): string {
+  const { mode, identities, wipe } = recipe;
+  const { diskGuid, espGuid, dataGuid, regionUuid, fatSerial } = identities;
+  const ordered = { diskGuid, espGuid, dataGuid, regionUuid, fatSerial };
+  return JSON.stringify({ mode, identities: ordered, wipe });
+}
+
+/** The recipe of a journal whose digest was right; undefined if it is not one of ours. */
+function read(text: string): Recipe | undefined {
+  try {
+    const { mode, identities, wipe } = JSON.parse(text) as Recipe;
+    const { diskGuid, espGuid, dataGuid, regionUuid, fatSerial } = identities;
+    const texts = [diskGuid, espGuid, dataGuid, regionUuid];
+    const fits =
+      (mode === "fresh" || mode === "verbatim") &&
+      texts.every((guid) => typeof guid === "string") &&
+      Number.isInteger(fatSerial) &&
+      typeof wipe === "boolean";
+    return fits ? { mode, identities, wipe } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function coreOf(options: InstallOptions) {
+  return (options.makeCore ?? makeCore)(originOf(options).environment);
+}

@@ -1,0 +1,134 @@
+/**
+ * The target of an installation as it is found: what is on it, who uses it, whether it is the
+ * medium itself under another name.
+ */
+import { readFileSync, realpathSync, type Stats, statSync } from "node:fs";
+import { StorageError } from "../../base/errors.ts";
+import { type GptTable, isBlank, probe, readGpt } from "../../core/gpt.ts";
+import type { Core } from "../../core/load.ts";
+import type { BlockDevice } from "../../device/device.ts";
+import { isReadOnly } from "../../device/sectors.ts";
+import { PartsDevice } from "../image/parts.ts";
+import { caposPartitions } from "../image/split.ts";
+import type { TargetFacts } from "./plan.ts";
+
+const MOUNTS = "/proc/self/mounts";
+const SWAPS = "/proc/swaps";
+
+/** Looks at the target; writes nothing. */
+export function examineTarget(core: Core, target: BlockDevice, source: BlockDevice): TargetFacts {
+  const id = core.attach(target);
+  try {
+    const table = tableOf(core, id);
+    const blank = isBlank(core, id);
+    return {
+      name: target.name,
+      sectors: target.config.capacity,
+      blockSize: target.config.blkSize,
+      readOnly: isReadOnly(target),
+      isSource: isSameStorage(target, source),
+      busy: userOf(target.name),
+      blank,
+      content: blank ? "nothing" : describe(core, id, table),
+      installed: table !== undefined && isInstalled(table, target.name),
+    };
+  } finally {
+    core.detach(id);
+  }
+}
+
+/** True if both are one storage: the same object, file (by any name or link) or device node. */
+export function isSameStorage(one: BlockDevice, other: BlockDevice): boolean {
+  if (one === other) return true;
+  const others = storagePaths(other).flatMap(statsOf);
+  return storagePaths(one)
+    .flatMap(statsOf)
+    .some((stats) => others.some((otherStats) => isSameFile(stats, otherStats)));
+}
+
+/** True if two paths lead to one file, by a link of either kind, or to one device node. */
+export function isSamePath(one: string, other: string): boolean {
+  const [first] = statsOf(one);
+  const [second] = statsOf(other);
+  return first !== undefined && second !== undefined && isSameFile(first, second);
+}
+
+/** Who uses a device node: "mounted at /mnt", "swap". Undefined for files and free devices. */
+export function userOf(path: string): string | undefined {
+  const [stats] = statsOf(path);
+  if (!stats?.isBlockDevice()) return undefined;
+  const real = realpathSync(path);
+  for (const line of linesOf(MOUNTS)) {
+    const [node = "", at = ""] = line.split(" ");
+    if (isPartOf(real, node)) return `mounted at ${at}`;
+  }
+  const swapped = linesOf(SWAPS).some((line) => isPartOf(real, line.split(/\s/)[0] ?? ""));
+  return swapped ? "used as swap" : undefined;
+}
+
+function storagePaths(device: BlockDevice): readonly string[] {
+  return device instanceof PartsDevice ? device.parts.map((part) => part.name) : [device.name];
+}
+
+function statsOf(path: string): Stats[] {
+  try {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats === undefined ? [] : [stats];
+  } catch {
+    // A name that is no path of this machine: "memory", a URL.
+    return [];
+  }
+}
+
+function isSameFile(one: Stats, other: Stats): boolean {
+  if (one.isBlockDevice() && other.isBlockDevice()) return one.rdev === other.rdev;
+  return one.dev === other.dev && one.ino === other.ino;
+}
+
+/** True if `node` is the disk `disk` or a partition of it: /dev/sda1, /dev/nvme0n1p2. */
+function isPartOf(disk: string, node: string): boolean {
+  if (!node.startsWith("/dev/")) return false;
+  let real = node;
+  try {
+    real = realpathSync(node);
+  } catch {
+    return false;
+  }
+  return real === disk || (real.startsWith(disk) && /^p?\d+$/.test(real.slice(disk.length)));
+}
+
+function linesOf(path: string): string[] {
+  try {
+    return readFileSync(path, "utf8").split("\n");
+  } catch {
+    return [];
+  }
+}
+
+function tableOf(core: Core, id: number): GptTable | undefined {
+  try {
+    return readGpt(core, id, { lenient: true });
+  } catch (error) {
+    if (error instanceof StorageError && error.code !== "EIO") return undefined;
+    throw error;
+  }
+}
+
+function isInstalled(table: GptTable, name: string): boolean {
+  try {
+    caposPartitions(table, name);
+    return true;
+  } catch (error) {
+    if (error instanceof StorageError) return false;
+    throw error;
+  }
+}
+
+function describe(core: Core, id: number, table: GptTable | undefined): string {
+  if (table !== undefined) {
+    const { length } = table.partitions;
+    return `a partition table with ${length} partition${length === 1 ? "" : "s"}`;
+  }
+  const found = probe(core, id);
+  return found === null ? "data" : `a signature of '${found}'`;
+}
