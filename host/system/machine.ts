@@ -99,7 +99,7 @@ export class Machine {
     throw failure("ENOENT", "machine", `no disk is at ${pci}.`);
   }
 
-  /** Power on to the health checkpoint, and off again: the data region is closed when it returns. */
+  /** Power on to the health checkpoint, and off again: then the data region is closed. */
   boot(): BootReport {
     const { makeCore, console } = this.#options;
     const lines: string[] = [];

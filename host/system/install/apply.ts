@@ -185,7 +185,7 @@ function* finish(job: Job, sequence: number): Work<void> {
   yield* nothing();
 }
 
-/** Copies a range of the medium; zeros are written as such, so that a sparse target stays sparse. */
+/** Copies a range of the medium; zeros are written as such: a sparse target stays sparse. */
 function* copyRange(
   job: Job,
   range: Extent,

@@ -1,0 +1,280 @@
+/**
+ * `verify`: everything on a disk, level by level: partition tables, FAT volumes, data regions with
+ * every object and every file. Writes nothing unless it is asked to repair.
+ *
+ * Interface: findings, not errors, tell what is wrong, each with its place; any damaged copy is
+ * damage, also where the next commit would heal it. Only a device that fails throws.
+ */
+import { failure, StorageError } from "../base/errors.ts";
+import { type Finding, isDamage } from "../base/finding.ts";
+import type { Work } from "../base/work.ts";
+import { FatVolume } from "../core/fat.ts";
+import {
+  type GptPartition,
+  type GptTable,
+  probe,
+  readGpt,
+  repairGpt,
+  verifyGpt,
+} from "../core/gpt.ts";
+import { Core } from "../core/load.ts";
+import { Region, type RegionWindow } from "../core/region.ts";
+import type { BlockDevice } from "../device/device.ts";
+import { DATA_REGION_BASE_LBA } from "../format/layout.ts";
+import { JOURNAL_EXTENT, readJournal } from "./install/journal.ts";
+import { STEPS } from "./install/plan.ts";
+import { partitionPlaces } from "./place.ts";
+
+/** The level that a finding belongs to. */
+export type VerifyArea = "table" | "esp" | "region" | "store" | "files" | "install";
+
+export interface DiskFinding extends Finding {
+  readonly area: VerifyArea;
+  /** Number of the partition; absent for the disk as a whole. */
+  readonly partition?: number | undefined;
+  /** True if `--repair` has mended it. */
+  readonly repaired?: boolean | undefined;
+}
+
+export interface VerifyReport {
+  readonly disk: string;
+  readonly findings: readonly DiskFinding[];
+  /** Findings that are damage and are not mended. */
+  readonly damage: number;
+  /** What was looked at: "GPT", "partition 1: FAT32", ... */
+  readonly checked: readonly string[];
+}
+
+export interface VerifyOptions {
+  /** Mends what can be mended without guessing. */
+  readonly repair?: boolean | undefined;
+  /** Looks at one partition alone. */
+  readonly partition?: number | undefined;
+  readonly makeCore?: (() => Core) | undefined;
+}
+
+/** A place that has or should have content. */
+interface Volume extends RegionWindow {
+  readonly partition?: number | undefined;
+  readonly kind: "fat" | "region" | "unknown";
+}
+
+/**
+ * Verifies all of a disk or image, or one partition of it.
+ *
+ * @throws {StorageError} EMEDIUMTYPE: nothing that is known is on it; EIO
+ */
+export function* verifyDisk(device: BlockDevice, options: VerifyOptions = {}): Work<VerifyReport> {
+  const core = options.makeCore?.() ?? new Core();
+  const id = core.attach(device);
+  const findings: DiskFinding[] = halfDone(device);
+  const checked: string[] = [];
+  try {
+    const { volumes, hasTable } = layoutOf(core, id, device, options, findings);
+    if (hasTable) checked.push("GPT");
+    for (const [index, volume] of volumes.entries()) {
+      yield { step: "verify", done: index, total: volumes.length, unit: "partitions" };
+      const name = volume.partition === undefined ? "" : `partition ${volume.partition}: `;
+      if (volume.kind === "fat") {
+        checked.push(`${name}FAT32`);
+        findings.push(...verifyFat(core, id, volume));
+      } else if (volume.kind === "region") {
+        checked.push(`${name}data region`);
+        yield* verifyRegion(core, id, volume, options, findings);
+      }
+    }
+    yield { step: "verify", done: volumes.length, total: volumes.length, unit: "partitions" };
+  } finally {
+    core.detach(id);
+  }
+  const damage = findings.filter((finding) => isDamage(finding) && !finding.repaired).length;
+  return { disk: device.name, findings, damage, checked };
+}
+
+/** The places to look at: the partitions, or the whole device where it has no table. */
+function layoutOf(
+  core: Core,
+  id: number,
+  device: BlockDevice,
+  options: VerifyOptions,
+  findings: DiskFinding[],
+): { volumes: Volume[]; hasTable: boolean } {
+  const signature = probe(core, id, { baseSector: 0, sectors: 0 });
+  if (isRegion(signature)) return { volumes: [{ kind: "region" }], hasTable: false };
+  if (signature?.startsWith("fat")) return { volumes: [{ kind: "fat" }], hasTable: false };
+  const table = verifyTable(core, id, options, findings);
+  if (table === undefined && findings.length === 0) {
+    const message = `nothing that is known is on '${device.name}'.`;
+    throw failure("EMEDIUMTYPE", "verify", message, { path: device.name });
+  }
+  if (table === undefined) return { volumes: withoutTable(core, id, device), hasTable: true };
+  const places = partitionPlaces(core, id, table);
+  const volumes = places
+    .filter(({ partition }) => options.partition === undefined || partition === options.partition)
+    .map(({ baseSector, sectors, partition, signature: found }): Volume => {
+      const entry = table.partitions.find(({ index }) => index === partition);
+      return { baseSector, sectors, partition, kind: kindOf(entry, found) };
+    });
+  return { volumes, hasTable: true };
+}
+
+function verifyTable(
+  core: Core,
+  id: number,
+  options: VerifyOptions,
+  findings: DiskFinding[],
+): GptTable | undefined {
+  const found = verifyGpt(core, id);
+  const mended = options.repair && found.some(isDamage) ? repairTable(core, id) : [];
+  const isMended = (finding: Finding) =>
+    mended.some(({ reason, lba }) => reason === finding.reason && lba === finding.lba);
+  for (const finding of found) {
+    findings.push({ ...finding, area: "table", repaired: isMended(finding) });
+  }
+  try {
+    return readGpt(core, id, { lenient: true });
+  } catch (error) {
+    if (error instanceof StorageError && error.code !== "EIO") return undefined;
+    throw error;
+  }
+}
+
+function repairTable(core: Core, id: number): readonly Finding[] {
+  try {
+    return repairGpt(core, id).repaired;
+  } catch (error) {
+    // Both copies are gone: there is nothing to mend from, and the findings say so.
+    if (error instanceof StorageError && error.code !== "EIO") return [];
+    throw error;
+  }
+}
+
+/** Without a table the kernel would still find the region: so does verify. */
+function withoutTable(core: Core, id: number, device: BlockDevice): Volume[] {
+  const place = { baseSector: DATA_REGION_BASE_LBA, sectors: 0 };
+  if (device.config.capacity <= DATA_REGION_BASE_LBA) return [];
+  return isRegion(probe(core, id, place)) ? [{ ...place, kind: "region" }] : [];
+}
+
+/** What a partition holds by its signature; without one, what its type says it should. */
+function kindOf(entry: GptPartition | undefined, signature: string | null): Volume["kind"] {
+  if (isRegion(signature) || entry?.name === "diskwright-data") return "region";
+  if (signature?.startsWith("fat") || entry?.name === "ESP") return "fat";
+  return "unknown";
+}
+
+function isRegion(signature: string | null): boolean {
+  return signature === "capos-region";
+}
+
+function verifyFat(core: Core, id: number, volume: Volume): DiskFinding[] {
+  const { partition } = volume;
+  const device = core.device(id)?.name ?? "";
+  return FatVolume.verify(core, id, volume).map(({ kind, lba, path, reason }) => ({
+    area: "esp",
+    partition,
+    reason: kind,
+    lba,
+    device,
+    ...(path === undefined ? {} : { path }),
+    message: reason,
+  }));
+}
+
+/** Structure first, by the region itself; then every object and every file, each by its hash. */
+function* verifyRegion(
+  core: Core,
+  id: number,
+  volume: Volume,
+  options: VerifyOptions,
+  findings: DiskFinding[],
+): Work<void> {
+  const { partition, baseSector, sectors } = volume;
+  const window = { baseSector, sectors };
+  const structure = Region.verify(core, id, window);
+  const healed = options.repair && structure.some(isDamage) ? healRegion(core, id, window) : false;
+  const left = healed ? Region.verify(core, id, window) : structure;
+  for (const finding of structure) {
+    const repaired = healed && !left.some((other) => isSame(finding, other));
+    findings.push({ ...finding, area: "region", partition, repaired });
+  }
+  yield { step: "verify the region", done: 1, total: 3, unit: "passes" };
+  let region: Region;
+  try {
+    region = Region.open(core, id, { ...window, readOnly: true });
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.code === "EIO") throw error;
+    if (!findings.some((finding) => finding.partition === partition && isDamage(finding))) {
+      findings.push(unmountable(error, core, id, volume));
+    }
+    return;
+  }
+  const device = core.device(id)?.name ?? "";
+  const add = (area: VerifyArea, found: Finding) => {
+    if (findings.some((other) => other.partition === partition && isSame(found, other))) return;
+    findings.push({ ...found, area, partition });
+  };
+  try {
+    for (const { reason, lba, hash, message } of region.store.verify()) {
+      add("store", { reason, lba, device, message, ...(hash === undefined ? {} : { path: hash }) });
+    }
+    yield { step: "verify the store", done: 2, total: 3, unit: "passes" };
+    for (const { reason, lba, ino, path, offset, length } of files(region)) {
+      const what = path ?? `inode ${ino}`;
+      const range = length > 0 ? `, bytes ${offset} to ${offset + length - 1}` : "";
+      const message = `${what}${range}: ${reason.toLowerCase().replaceAll("_", " ")}`;
+      add("files", { reason, lba, device, message, ...(path === undefined ? {} : { path }) });
+    }
+    yield { step: "verify the files", done: 3, total: 3, unit: "passes" };
+  } finally {
+    region.close();
+  }
+}
+
+function files(region: Region) {
+  return region.files?.check({ data: true }) ?? [];
+}
+
+/** A mount for writing and a rest bring every copy of the superblocks up to date. */
+function healRegion(core: Core, id: number, window: RegionWindow): boolean {
+  try {
+    const region = Region.open(core, id, window);
+    try {
+      region.rest();
+    } finally {
+      region.close();
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof StorageError && error.code !== "EIO") return false;
+    throw error;
+  }
+}
+
+function unmountable(error: StorageError, core: Core, id: number, volume: Volume): DiskFinding {
+  return {
+    area: "region",
+    partition: volume.partition,
+    reason: error.fault?.reason ?? error.code,
+    lba: error.fault?.lba ?? volume.baseSector ?? 0,
+    device: core.device(id)?.name ?? "",
+    message: error.message,
+  };
+}
+
+/** An installation that was cut short leaves its journal. */
+function halfDone(device: BlockDevice): DiskFinding[] {
+  const journal = readJournal(device);
+  if (journal === undefined) return [];
+  const message =
+    `an installation stopped here (step ${journal.step + 1} of at most ${STEPS.length}); ` +
+    "diskwright install --resume finishes it";
+  const { name } = device;
+  return [
+    { area: "install", reason: "HALF_DONE", lba: JOURNAL_EXTENT.first, device: name, message },
+  ];
+}
+
+function isSame(one: Finding, other: Finding): boolean {
+  return one.reason === other.reason && one.lba === other.lba && one.path === other.path;
+}
