@@ -3,10 +3,12 @@
  * process.
  */
 import { readFileSync } from "node:fs";
+import { fs } from "./data/fs.ts";
+import { store } from "./data/store.ts";
 import { doctor } from "./disk/doctor.ts";
 import { type CommandSpec, runCli } from "./kit/command.ts";
 
-const COMMANDS: readonly CommandSpec[] = [doctor];
+const COMMANDS: readonly CommandSpec[] = [store, fs, doctor];
 
 const { version } = JSON.parse(
   readFileSync(new URL("../../../package.json", import.meta.url), "utf8"),

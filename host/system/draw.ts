@@ -44,7 +44,7 @@ export function drawDisk(view: DiskView, width = WIDTH): string[] {
   const boxes = boxesOf(view);
   if (boxes.length === 0) {
     lines.push(view.tableError === undefined ? "  nothing is on it" : `  ${view.tableError}`);
-    return lines.map((line) => fit(line, columns).trimEnd());
+    return lines.map((line) => clip(line, columns).trimEnd());
   }
   lines.push(...drawBoxes(boxes, columns));
   if (view.halfInstalled) lines.push("an installation was cut short: diskwright install --resume");
@@ -54,7 +54,7 @@ export function drawDisk(view: DiskView, width = WIDTH): string[] {
       lines.push("", ...drawRegion(titleOf(volume), volume.region, columns));
     }
   }
-  return lines.map((line) => fit(line, columns).trimEnd());
+  return lines.map((line) => clip(line, columns).trimEnd());
 }
 
 /** A size in at most five characters and a unit: "15.4 MiB". */
@@ -123,16 +123,16 @@ function drawBoxes(boxes: readonly Box[], columns: number): string[] {
     boxes.map(({ place }) => place.sectors),
     columns - boxes.length - 1,
   );
-  const rule = (left: string, middle: string, right: string) =>
-    left +
-    boxes.map(({ isFree }, index) => (isFree ? "╌" : "─").repeat(widths[index] ?? 0)).join(middle) +
-    right;
+  const width = (index: number) => widths[index] ?? 0;
+  const rule = (left: string, middle: string, right: string) => {
+    const runs = boxes.map(({ isFree }, index) => (isFree ? "╌" : "─").repeat(width(index)));
+    return left + runs.join(middle) + right;
+  };
   const rows = Math.max(...boxes.map(({ lines }) => lines.length));
-  const body = Array.from(
-    { length: rows },
-    (_, row) =>
-      `│${boxes.map(({ lines }, index) => cell(lines[row] ?? "", widths[index] ?? 0)).join("│")}│`,
-  );
+  const body = Array.from({ length: rows }, (_, row) => {
+    const cells = boxes.map(({ lines }, index) => cell(lines[row] ?? "", width(index)));
+    return `│${cells.join("│")}│`;
+  });
   return [rule("┌", "┬", "┐"), ...body, rule("└", "┴", "┘")];
 }
 
@@ -173,9 +173,9 @@ function drawRegion(title: string, region: RegionView, columns: number): string[
 }
 
 function cell(text: string, width: number): string {
-  return fit(` ${text}`, width).padEnd(width);
+  return clip(` ${text}`, width).padEnd(width);
 }
 
-function fit(text: string, width: number): string {
+function clip(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}${ELLIPSIS}`;
 }

@@ -1,0 +1,251 @@
+/**
+ * Files of whatever filesystem is at a place: CAPOSWF1, CAPOSRO1 or FAT32 behind one small
+ * interface.
+ * What a kind of filesystem lacks answers EOPNOTSUPP or EROFS.
+ */
+import { failure } from "../base/errors.ts";
+import { FatVolume } from "../core/fat.ts";
+import type { FileSystem } from "../core/files.ts";
+import type { Core } from "../core/load.ts";
+import { Region } from "../core/region.ts";
+import { findPlace, type NamedPlace } from "./place.ts";
+
+export interface VolumeEntry {
+  readonly name: string;
+  readonly kind: "file" | "directory" | "symlink";
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  /** Permission bits; undefined where the filesystem has none. */
+  readonly mode?: number | undefined;
+  /** Target of a symlink. */
+  readonly target?: string | undefined;
+}
+
+export interface VolumeSpace {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+}
+
+/** An open filesystem. Paths are separated by "/"; changes are durable after sync() or close(). */
+export interface Volume {
+  readonly kind: "CAPOSWF1" | "CAPOSRO1" | "FAT32";
+  /** Entries of a directory, by name. */
+  list(path: string): VolumeEntry[];
+  stat(path: string): VolumeEntry;
+  /** The content in pieces of at most PIECE_BYTES. */
+  read(path: string): Iterable<Uint8Array>;
+  /** Replaces or makes a file. */
+  write(path: string, pieces: Iterable<Uint8Array>): void;
+  /** Makes a directory and those above it; one that exists is fine. */
+  mkdir(path: string): void;
+  remove(path: string, recursive: boolean): void;
+  rename(from: string, to: string): void;
+  symlink(target: string, path: string): void;
+  space(): VolumeSpace;
+  sync(): void;
+  close(): void;
+}
+
+/** Largest piece of content in memory at a time. */
+export const PIECE_BYTES = 1 << 20;
+
+/** Signatures of probe() that openVolume() can open. */
+const FILE_SIGNATURES = ["capos-region", "capos-ro", "fat"] as const;
+
+/** Opens the filesystem at `number`, the device's start, or the only partition that has one. */
+export function openVolume(
+  core: Core,
+  device: number,
+  options: { readonly partition?: number | undefined; readonly readOnly: boolean },
+): Volume {
+  const place = findPlace(core, device, FILE_SIGNATURES, options.partition);
+  return openVolumeAt(core, device, place, options.readOnly);
+}
+
+/** Opens the filesystem at `place`. ENOENT: a region without one; EMEDIUMTYPE: none known. */
+export function openVolumeAt(
+  core: Core,
+  device: number,
+  place: NamedPlace,
+  readOnly: boolean,
+): Volume {
+  if (place.signature === "fat") {
+    return new FatFiles(FatVolume.open(core, device, { ...place, readOnly }));
+  }
+  if (place.signature !== "capos-region") {
+    const found = place.signature ?? "nothing known";
+    throw failure("EMEDIUMTYPE", "open", `no filesystem we can read is there: ${found}.`);
+  }
+  const region = Region.open(core, device, { ...place, readOnly });
+  if (region.files === null) {
+    region.close();
+    throw failure("ENOENT", "open", "the region holds a store alone, no filesystem.");
+  }
+  const { files } = region;
+  return new NodeFiles("CAPOSWF1", files, () => region.close());
+}
+
+/** CAPOSWF1 and CAPOSRO1: both speak Node's calls. */
+export class NodeFiles implements Volume {
+  readonly kind: "CAPOSWF1" | "CAPOSRO1";
+  readonly #files: FileSystem;
+  readonly #close: () => void;
+
+  constructor(kind: "CAPOSWF1" | "CAPOSRO1", files: FileSystem, close: () => void) {
+    this.kind = kind;
+    this.#files = files;
+    this.#close = close;
+  }
+
+  list(path: string): VolumeEntry[] {
+    const at = path.endsWith("/") ? path : `${path}/`;
+    return this.#files.readdir(path).map((name) => this.stat(`${at}${name}`));
+  }
+
+  stat(path: string): VolumeEntry {
+    const stats = this.#files.lstat(path);
+    const link = stats.isSymbolicLink();
+    return {
+      name: baseName(path),
+      kind: link ? "symlink" : stats.isDirectory() ? "directory" : "file",
+      sizeBytes: stats.isDirectory() ? 0 : stats.size,
+      modifiedMs: stats.mtimeMs,
+      mode: stats.mode & 0o7777,
+      target: link ? this.#files.readlink(path) : undefined,
+    };
+  }
+
+  *read(path: string): Iterable<Uint8Array> {
+    const fd = this.#files.open(path, "r");
+    try {
+      for (;;) {
+        const piece = new Uint8Array(PIECE_BYTES);
+        const count = this.#files.read(fd, piece, 0, piece.length, null);
+        if (count === 0) return;
+        yield piece.subarray(0, count);
+      }
+    } finally {
+      this.#files.close(fd);
+    }
+  }
+
+  write(path: string, pieces: Iterable<Uint8Array>): void {
+    const fd = this.#files.open(path, "w");
+    try {
+      for (const piece of pieces) {
+        for (let done = 0; done < piece.length; ) {
+          done += this.#files.write(fd, piece, done, piece.length - done, null);
+        }
+      }
+    } finally {
+      this.#files.close(fd);
+    }
+  }
+
+  mkdir(path: string): void {
+    this.#files.mkdir(path, { recursive: true });
+  }
+
+  remove(path: string, recursive: boolean): void {
+    if (recursive) this.#files.rm(path, { recursive });
+    else if (this.#files.lstat(path).isDirectory()) this.#files.rmdir(path);
+    else this.#files.unlink(path);
+  }
+
+  rename(from: string, to: string): void {
+    this.#files.rename(from, to);
+  }
+
+  symlink(target: string, path: string): void {
+    this.#files.symlink(target, path);
+  }
+
+  space(): VolumeSpace {
+    const { bsize, blocks, bfree } = this.#files.statfs();
+    return { totalBytes: bsize * blocks, freeBytes: bsize * bfree };
+  }
+
+  sync(): void {
+    this.#files.sync();
+  }
+
+  close(): void {
+    this.#close();
+  }
+}
+
+class FatFiles implements Volume {
+  readonly kind = "FAT32";
+  readonly #volume: FatVolume;
+
+  constructor(volume: FatVolume) {
+    this.#volume = volume;
+  }
+
+  list(path: string): VolumeEntry[] {
+    return this.#volume.list(path).map(({ name, kind, sizeBytes, mtimeMs }) => ({
+      name,
+      kind,
+      sizeBytes,
+      modifiedMs: mtimeMs,
+    }));
+  }
+
+  stat(path: string): VolumeEntry {
+    const { name, kind, sizeBytes, mtimeMs } = this.#volume.stat(path);
+    return { name, kind, sizeBytes, modifiedMs: mtimeMs };
+  }
+
+  *read(path: string): Iterable<Uint8Array> {
+    const { sizeBytes } = this.#volume.stat(path);
+    for (let offset = 0; offset < sizeBytes; offset += PIECE_BYTES) {
+      yield this.#volume.read(path, offset, Math.min(PIECE_BYTES, sizeBytes - offset));
+    }
+  }
+
+  write(path: string, pieces: Iterable<Uint8Array>): void {
+    const writer = this.#volume.create(path);
+    try {
+      for (const piece of pieces) writer.write(piece);
+    } catch (error) {
+      writer.abort();
+      throw error;
+    }
+    writer.close();
+  }
+
+  mkdir(path: string): void {
+    this.#volume.mkdir(path, { recursive: true });
+  }
+
+  remove(path: string, recursive: boolean): void {
+    if (recursive && this.#volume.stat(path).kind === "directory") {
+      for (const { name } of this.#volume.list(path)) this.remove(`${path}/${name}`, true);
+    }
+    this.#volume.remove(path);
+  }
+
+  rename(from: string, to: string): void {
+    this.#volume.rename(from, to);
+  }
+
+  symlink(_target: string, path: string): void {
+    throw failure("EOPNOTSUPP", "symlink", "FAT has no symbolic links.", { path });
+  }
+
+  space(): VolumeSpace {
+    return this.#volume.statfs();
+  }
+
+  sync(): void {
+    this.#volume.flush();
+  }
+
+  close(): void {
+    this.#volume.close();
+  }
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
