@@ -1,1 +1,106 @@
-/** ABI: CAPOSWF1 and what filesystems share. */
+/** ABI: filesystems: mounts, handles, paths. What each call does is said in host/core/node/exports. */
+import { failPlain, faultAddress } from "../engine/fault";
+import { HandleKind, handleClose, handleObject, handleOpen } from "../engine/handles";
+import { FAULT_CODE, FileSystemType } from "../format/abi";
+import { ErrorCode } from "../format/errors";
+import { callOpen, callReadlink, callStat } from "../fs/calls";
+import {
+  Open,
+  openCheck,
+  openClose,
+  openCloseAll,
+  openList,
+  openRead,
+  openWrite,
+} from "../fs/files";
+import { Mount, mountClose, mountStat } from "../fs/mount";
+
+const POSITION_MAX: f64 = 9007199254740991;
+
+function mountOf(handle: u32): usize {
+  const mount = handleObject(handle, HandleKind.MOUNT);
+  if (mount === 0) failPlain(ErrorCode.EBADF);
+  return mount;
+}
+
+function openOf(handle: u32): usize {
+  const open = handleObject(handle, HandleKind.FILE);
+  if (open === 0) failPlain(ErrorCode.EBADF);
+  return open;
+}
+
+function lastFault(): i32 {
+  return load<i32>(faultAddress(), FAULT_CODE);
+}
+
+export function filesUnmount(mount: u32): void {
+  const object = mountOf(mount);
+  if (object === 0) return;
+  openCloseAll(changetype<Mount>(object));
+  handleClose(mount);
+  mountClose(changetype<Mount>(object));
+}
+
+export function filesReadOnly(mount: u32): i32 {
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  return changetype<Mount>(object).type === FileSystemType.RO ? 1 : 0;
+}
+
+export function filesOpen(mount: u32, path: usize, length: u32, flags: u32, mode: u32): i32 {
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  const open = callOpen(changetype<Mount>(object), path, length, flags, mode);
+  if (open === null) return lastFault();
+  const handle = handleOpen(HandleKind.FILE, changetype<usize>(open));
+  if (handle === 0) {
+    openClose(open);
+    return failPlain(ErrorCode.ENOMEM);
+  }
+  open.handle = handle;
+  return handle;
+}
+
+export function filesClose(handle: u32): i32 {
+  const open = openOf(handle);
+  if (open === 0) return ErrorCode.EBADF;
+  handleClose(handle);
+  return openClose(changetype<Open>(open));
+}
+
+export function filesRead(handle: u32, address: usize, length: u32, position: f64): i32 {
+  const open = openOf(handle);
+  if (open === 0) return ErrorCode.EBADF;
+  if (!(position <= POSITION_MAX)) return failPlain(ErrorCode.EINVAL);
+  return openRead(changetype<Open>(open), address, length, <i64>position);
+}
+
+export function filesWrite(handle: u32, address: usize, length: u32, position: f64): i32 {
+  const open = openOf(handle);
+  if (open === 0) return ErrorCode.EBADF;
+  if (!(position <= POSITION_MAX)) return failPlain(ErrorCode.EINVAL);
+  return openWrite(changetype<Open>(open), address, length, <i64>position);
+}
+
+export function filesList(handle: u32, out: usize, room: u32): i32 {
+  const open = openOf(handle);
+  return open === 0 ? ErrorCode.EBADF : openList(changetype<Open>(open), out, room);
+}
+
+export function filesStat(target: u32, path: usize, length: u32, follow: u32, out: usize): i32 {
+  if (length === 0) {
+    const open = changetype<Open>(openOf(target));
+    if (changetype<usize>(open) === 0) return ErrorCode.EBADF;
+    const code = openCheck(open);
+    return code === ErrorCode.OK ? mountStat(open.mount, open.ino, out) : code;
+  }
+  const mount = mountOf(target);
+  if (mount === 0) return ErrorCode.EBADF;
+  return callStat(changetype<Mount>(mount), path, length, follow !== 0, out);
+}
+
+export function filesReadlink(mount: u32, path: usize, length: u32, out: usize, room: u32): i32 {
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  return callReadlink(changetype<Mount>(object), path, length, out, room);
+}

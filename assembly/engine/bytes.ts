@@ -1,4 +1,5 @@
 /** Bytes: big-endian and 48-bit access, comparison, zero checks. */
+import { ErrorCode } from "../format/errors";
 
 export function loadU48(address: usize): u64 {
   return <u64>load<u32>(address) | ((<u64>load<u16>(address, 4)) << 32);
@@ -55,4 +56,45 @@ export function isZero(address: usize, length: u32): bool {
     if (load<u8>(address + at) !== 0) return false;
   }
   return true;
+}
+
+/** True if `length` bytes at `address` are well-formed UTF-8 (no surrogates, no long forms). */
+export function isUtf8(address: usize, length: u32): bool {
+  const end = address + length;
+  while (address < end) {
+    const lead = <u32>load<u8>(address);
+    address += 1;
+    if (lead < 0x80) continue;
+    if (lead < 0xc2 || lead > 0xf4) return false;
+    const more: u32 = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    if (address + more > end) return false;
+    const first = <u32>load<u8>(address);
+    // The second byte alone tells long forms, surrogates and numbers past U+10FFFF.
+    const least: u32 = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+    const most: u32 = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+    if (first < least || first > most) return false;
+    for (let at: u32 = 1; at < more; at++) {
+      if ((load<u8>(address + at) & 0xc0) !== 0x80) return false;
+    }
+    address += more;
+  }
+  return true;
+}
+
+/**
+ * May this be the name of a file: OK, ENOENT (empty), ENAMETOOLONG (over 255 bytes), EINVAL ("/",
+ * NUL, "." or ".."), EILSEQ (not UTF-8).
+ */
+export function nameCheck(name: usize, length: u32): ErrorCode {
+  if (length === 0) return ErrorCode.ENOENT;
+  if (length > 255) return ErrorCode.ENAMETOOLONG;
+  for (let at: u32 = 0; at < length; at++) {
+    const byte = load<u8>(name + at);
+    if (byte === 0 || byte === 0x2f) return ErrorCode.EINVAL;
+  }
+  if (load<u8>(name) === 0x2e) {
+    if (length === 1) return ErrorCode.EINVAL;
+    if (length === 2 && load<u8>(name, 1) === 0x2e) return ErrorCode.EINVAL;
+  }
+  return isUtf8(name, length) ? ErrorCode.OK : ErrorCode.EILSEQ;
 }

@@ -56,6 +56,7 @@ import {
   permissions,
   type TimeLike,
 } from "./node/flags.ts";
+import { type BuildOptions, type ImageEntry, type ImageWindow, writeImage } from "./node/image.ts";
 import { FilesPort } from "./node/port.ts";
 import { createPromises, type FilePromises } from "./node/promises.ts";
 import type { BigIntStats, Dirent, Stats, StatsFs } from "./node/stats.ts";
@@ -428,6 +429,30 @@ export class FileSystem implements FileCalls {
       view.setBigInt64(out + ATTRIBUTES_MTIME, nanoseconds(mtime), true);
     });
   }
+}
+
+/**
+ * Opens the CAPOSRO1 image in a window of an attached device.
+ *
+ * @throws {StorageError} EMEDIUMTYPE: no image is there; EBADMSG: it breaks a rule of the format
+ */
+export function openImage(core: Core, device: number, window: ImageWindow = {}): FileSystem {
+  const { baseSector = 0, sectors = 0 } = window;
+  const mount = core.exports.imageOpen(device, baseSector, sectors);
+  return new FileSystem(core, core.check(mount, "mount"));
+}
+
+/**
+ * Builds a CAPOSRO1 image in a window of an attached device: the same entries and uuid give the same
+ * bytes. Answers its size in sectors of 512 bytes.
+ */
+export function buildImage(
+  core: Core,
+  device: number,
+  entries: Iterable<ImageEntry>,
+  options: BuildOptions,
+): number {
+  return writeImage(core, device, entries, options);
 }
 
 function at(position: number | bigint | null): number {
