@@ -1,4 +1,5 @@
 /** The ABI: what api/ exports. Mirrored by docs/abi.md. */
+export * from "./api/changes";
 export * from "./api/engine";
 export * from "./api/fat";
 export * from "./api/files";

@@ -1,7 +1,7 @@
 /** ABI: filesystems: mounts, handles, paths. What each call does is said in host/core/node/exports. */
 import { failPlain, faultAddress } from "../engine/fault";
 import { HandleKind, handleClose, handleObject, handleOpen } from "../engine/handles";
-import { FAULT_CODE, FileSystemType } from "../format/abi";
+import { FAULT_CODE, FILE_FINDING_SIZE, FileSystemType } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { callOpen, callReadlink, callStat } from "../fs/calls";
 import {
@@ -13,7 +13,9 @@ import {
   openRead,
   openWrite,
 } from "../fs/files";
-import { Mount, mountClose, mountStat } from "../fs/mount";
+import { Mount, mountClose, mountStat, mountStatfs } from "../fs/mount";
+import { mountCheck, mountPath } from "../fs/verify";
+import { findingAt } from "../fs/wf/check";
 
 const POSITION_MAX: f64 = 9007199254740991;
 
@@ -103,4 +105,44 @@ export function filesReadlink(mount: u32, path: usize, length: u32, out: usize, 
   const object = mountOf(mount);
   if (object === 0) return ErrorCode.EBADF;
   return callReadlink(changetype<Mount>(object), path, length, out, room);
+}
+
+export function filesStatfs(mount: u32, out: usize): i32 {
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  mountStatfs(changetype<Mount>(object), out);
+  return ErrorCode.OK;
+}
+
+/** Runs a check: how many findings it kept. */
+export function filesCheck(mount: u32, data: u32): i32 {
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  const code = mountCheck(changetype<Mount>(object), data !== 0);
+  return code === ErrorCode.OK ? <i32>changetype<Mount>(object).findings.kept : code;
+}
+
+export function filesFinding(mount: u32, index: u32, out: usize): i32 {
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  const findings = changetype<Mount>(object).findings;
+  if (index >= findings.kept) return failPlain(ErrorCode.ERANGE);
+  memory.copy(out, findingAt(findings, index), FILE_FINDING_SIZE);
+  return ErrorCode.OK;
+}
+
+/** A path that leads to inode `ino`: its length. */
+export function filesPath(mount: u32, ino: f64, out: usize, room: u32): i32 {
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  if (!(ino >= 1 && ino <= POSITION_MAX)) return failPlain(ErrorCode.EINVAL);
+  return mountPath(changetype<Mount>(object), <u64>ino, out, room);
+}
+
+export function filesCommit(mount: u32): i32 {
+  return mountOf(mount) === 0 ? ErrorCode.EBADF : ErrorCode.OK;
+}
+
+export function filesDirtyPages(mount: u32): i32 {
+  return mountOf(mount) === 0 ? ErrorCode.EBADF : 0;
 }

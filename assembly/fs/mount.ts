@@ -6,7 +6,15 @@
  */
 import { failPlain } from "../engine/fault";
 import { allocateZeroed, release } from "../engine/memory";
-import { FileSystemType } from "../format/abi";
+import {
+  FileSystemType,
+  SECTOR_SIZE,
+  STATFS_BLOCK_SIZE,
+  STATFS_BLOCKS,
+  STATFS_FILES,
+  STATFS_SIZE,
+  STATFS_TYPE,
+} from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { FileType, SYMLINK_MAX } from "../format/wf";
 import { Image, imageCloseAll } from "./ro/image";
@@ -21,6 +29,7 @@ import {
   imageType,
 } from "./ro/lookup";
 import { Content, contentClose, contentOpen, contentRead } from "./ro/read";
+import { Findings, findingsRelease } from "./wf/check";
 
 @unmanaged
 export class Mount {
@@ -29,6 +38,8 @@ export class Mount {
   image: Image;
   /** Open handles: class Open of files.ts, linked. */
   opens: usize;
+  /** Of the last check. */
+  findings: Findings;
 }
 
 export let foundIno: u64 = 0;
@@ -45,12 +56,21 @@ export function mountImage(image: Image): Mount | null {
   const mount = changetype<Mount>(address);
   mount.type = FileSystemType.RO;
   mount.image = image;
-  return mount;
+  const findings = allocateZeroed(offsetof<Findings>());
+  if (findings !== 0) {
+    mount.findings = changetype<Findings>(findings);
+    return mount;
+  }
+  failPlain(ErrorCode.ENOMEM);
+  release(address, offsetof<Mount>());
+  return null;
 }
 
 /** Releases the mount; its handles are closed already. */
 export function mountClose(mount: Mount): void {
   if (mount.type === FileSystemType.RO) imageCloseAll(mount.image);
+  findingsRelease(mount.findings);
+  release(changetype<usize>(mount.findings), offsetof<Findings>());
   release(changetype<usize>(mount), offsetof<Mount>());
 }
 
@@ -145,4 +165,24 @@ export function mountRelease(mount: Mount, ino: u64, content: usize): ErrorCode 
 /** Rises when a batch is lost. */
 export function mountGeneration(mount: Mount): u32 {
   return 0;
+}
+
+/** The directory (foundIno) and name by which `ino` can be reached; ENOENT if by none. */
+export function mountReverse(mount: Mount, ino: u64): ErrorCode {
+  const image = mount.image;
+  if (ino < 2 || ino > <u64>image.nodes) return ErrorCode.ENOENT;
+  const number = <u32>(ino - 1);
+  foundIno = <u64>imageParent(image, number) + 1;
+  foundNameLength = imageNameLength(image, number);
+  memory.copy(foundName, imageName(image, number), foundNameLength);
+  return ErrorCode.OK;
+}
+
+/** Writes FILE_STATFS of the mount. */
+export function mountStatfs(mount: Mount, out: usize): void {
+  memory.fill(out, 0, STATFS_SIZE);
+  store<u32>(out, mount.type, STATFS_TYPE);
+  store<u32>(out, SECTOR_SIZE, STATFS_BLOCK_SIZE);
+  store<u64>(out, mount.image.sectors, STATFS_BLOCKS);
+  store<u64>(out, <u64>mount.image.nodes, STATFS_FILES);
 }
