@@ -1,4 +1,6 @@
-/** ABI: filesystems: mounts, handles, paths. What each call does is said in host/core/node/exports. */
+/**
+ * ABI: filesystems: mounts, handles, paths. What each call does is said in host/core/node/exports.
+ */
 import { failPlain, faultAddress } from "../engine/fault";
 import { HandleKind, handleClose, handleObject, handleOpen } from "../engine/handles";
 import { FAULT_CODE, FILE_FINDING_SIZE, FileSystemType } from "../format/abi";

@@ -443,7 +443,8 @@ export function openImage(core: Core, device: number, window: ImageWindow = {}):
 }
 
 /**
- * Builds a CAPOSRO1 image in a window of an attached device: the same entries and uuid give the same
+ * Builds a CAPOSRO1 image in a window of an attached device: the same entries and uuid give the
+ * same
  * bytes. Answers its size in sectors of 512 bytes.
  */
 export function buildImage(

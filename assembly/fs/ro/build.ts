@@ -1,9 +1,11 @@
 /**
- * CAPOSRO1: builds an image from a sorted list of nodes and their content, streamed. The same nodes,
+ * CAPOSRO1: builds an image from a sorted list of nodes and their content, streamed. The same
+ * nodes,
  * content and uuid give the same bytes.
  *
  * Interface: buildOpen, buildNode for each node but the root, buildLayout, buildWrite with the
- * content of files and links in the order of the nodes, buildFinish. The superblock is written last,
+ * content of files and links in the order of the nodes, buildFinish. The superblock is written
+ * last,
  * behind a FLUSH, and an older one dies first: an image cut short is no image.
  */
 import { compareBytes, nameCheck } from "../../engine/bytes";
