@@ -1,6 +1,4 @@
-/**
- * The tables in the module heads are the specification: they must tile, and match the constants.
- */
+/** The tables in the module heads are the specification: they must tile, and match the constants. */
 import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";

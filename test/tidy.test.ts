@@ -55,9 +55,7 @@ test("no folder holds more than nine files", () => {
   expect([...counts].filter(([, count]) => count > FILES_MAX)).toEqual([]);
 });
 
-/**
- * Repository paths of the files that `path` imports by a relative name, in any of the three forms.
- */
+/** Repository paths of the files that `path` imports by a relative name, in any of the three forms. */
 function relativeImports(path: string): string[] {
   const text = readFileSync(path, "utf8");
   const names = [...text.matchAll(/\b(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)];

@@ -52,7 +52,7 @@ export function release(address: usize, size: usize): void {
 
 /** Bytes of memory the arena has taken so far. */
 export function arenaUsedBytes(): usize {
-  return next - __heap_base;
+  return next - ((__heap_base + 15) & ~15);
 }
 
 /** From now on the arena grows to `bytes` from the start of memory at most. */

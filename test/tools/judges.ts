@@ -13,8 +13,7 @@ export interface Listed {
 }
 
 /**
- * sgdisk, sfdisk and parted accept the partition table and list exactly `partitions`. Exit codes
- * say
+ * sgdisk, sfdisk and parted accept the partition table and list exactly `partitions`. Exit codes say
  * little here: sgdisk calls a blank file fine, so its words decide.
  */
 export function expectGoodTable(image: string, partitions: readonly Listed[]): void {

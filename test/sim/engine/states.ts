@@ -1,9 +1,7 @@
 /**
- * Which crash states of one flush interval are visited. For up to 8 groups all of old, new and
- * torn;
+ * Which crash states of one flush interval are visited. For up to 8 groups all of old, new and torn;
  * up to 12 all of old and new, and each group torn in every form; above that prefixes, one or two
- * missing, one torn, one alone, a prefix with one later write, and seeded subsets, each crossed
- * with
+ * missing, one torn, one alone, a prefix with one later write, and seeded subsets, each crossed with
  * every outcome of the superblocks among them.
  */
 import { Random } from "./random.ts";

@@ -1,6 +1,4 @@
-/**
- * The log of one life of a disk: every write with its bytes, every flush, in order of completion.
- */
+/** The log of one life of a disk: every write with its bytes, every flush, in order of completion. */
 
 export enum EventKind {
   WRITE = 1,

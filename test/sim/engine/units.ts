@@ -232,9 +232,7 @@ export function advance(
   }
 }
 
-/**
- * End of the interval that starts at event `from`: the index of its flush, or of the trace's end.
- */
+/** End of the interval that starts at event `from`: the index of its flush, or of the trace's end. */
 export function intervalEnd(trace: Trace, from: number): number {
   for (let index = from; index < trace.events.length; index++) {
     const kind = trace.events[index]?.kind;
