@@ -6,9 +6,25 @@ import { readFileSync } from "node:fs";
 import { fs } from "./data/fs.ts";
 import { store } from "./data/store.ts";
 import { doctor } from "./disk/doctor.ts";
+import { image } from "./disk/image.ts";
+import { inspect } from "./disk/inspect.ts";
+import { verify } from "./disk/verify.ts";
+import { boot } from "./flow/boot.ts";
+import { demo } from "./flow/demo.ts";
+import { install } from "./flow/install.ts";
 import { type CommandSpec, runCli } from "./kit/command.ts";
 
-const COMMANDS: readonly CommandSpec[] = [store, fs, doctor];
+const COMMANDS: readonly CommandSpec[] = [
+  demo,
+  inspect,
+  image,
+  install,
+  boot,
+  verify,
+  store,
+  fs,
+  doctor,
+];
 
 const { version } = JSON.parse(
   readFileSync(new URL("../../../package.json", import.meta.url), "utf8"),

@@ -1,0 +1,196 @@
+/** `diskwright image`: makes store images and bootable disk images, and takes a disk apart. */
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { refusal } from "../../base/errors.ts";
+import { formatSize, parseSize } from "../../base/size.ts";
+import { run, type Work } from "../../base/work.ts";
+import type { BlockDevice } from "../../device/device.ts";
+import { FileDevice } from "../../device/local/file.ts";
+import { folderTree, memoryTree, type Tree } from "../../system/image/folder.ts";
+import { makeDisk, planDisk } from "../../system/image/mkdisk.ts";
+import { makeStore } from "../../system/image/mkstore.ts";
+import { type SeedOptions, sourceDateEpoch } from "../../system/image/reproducible.ts";
+import { splitDisk } from "../../system/image/split.ts";
+import type { CommandSpec, Context, Given, OptionSpec } from "../kit/command.ts";
+import { UsageError } from "../kit/command.ts";
+import { openDevice, withDisk } from "../kit/open.ts";
+
+const OUT = { "<out>": "image file to make" };
+const SIZE: OptionSpec = {
+  flags: "--size <size>",
+  summary: "size of the image, such as 256MiB",
+  required: true,
+  parse: parseSize,
+};
+const FORCE: OptionSpec = { flags: "--force", summary: "replace a file that exists" };
+const SEED: OptionSpec = {
+  flags: "--seed <text>",
+  summary: "draw all identities from this text: same input, same bytes",
+};
+
+export const image: CommandSpec = {
+  name: "image",
+  summary: "Make disk images, and take them apart",
+  subcommands: [
+    {
+      name: "mkstore",
+      summary: "Make an image of a store, or of a store and a filesystem side by side",
+      arguments: OUT,
+      options: [
+        SIZE,
+        { flags: "--writable", summary: "put a filesystem (CAPOSWF1) beside the store" },
+        { flags: "--empty-config", summary: "with an empty system/config: the install floor" },
+        { flags: "--seed-config <dir>", summary: "with these files in system/config" },
+        { flags: "--seed-overlay <file>", summary: "with this file as system/config/overlay.bin" },
+        {
+          flags: "--for-size <size>",
+          summary: "size of the disk it will be copied to: chooses the chunk size",
+          parse: parseSize,
+        },
+        SEED,
+        FORCE,
+      ],
+      examples: ["diskwright image mkstore data.img --size 64MiB --empty-config"],
+      run: mkstore,
+    },
+    {
+      name: "mkdisk",
+      summary: "Make a bootable disk: an ESP with your boot files and a data region",
+      arguments: OUT,
+      options: [
+        SIZE,
+        { flags: "--boot <dir>", summary: "what the ESP holds, exactly", required: true },
+        { flags: "--esp-sectors <n>", summary: "sectors of the ESP, 262144", parse: count },
+        { flags: "--data-image <file>", summary: "image of mkstore for the data region" },
+        { flags: "--data-offset-bytes <n>", summary: "where the data region starts", parse: count },
+        SEED,
+        FORCE,
+      ],
+      examples: ["diskwright image mkdisk disk.img --size 256MiB --boot boot/"],
+      run: mkdisk,
+    },
+    {
+      name: "split",
+      summary: "Write BOOTHEAD.BIN, BOOTGPT.BIN and DATAIMG.BIN of a disk",
+      arguments: { "<disk>": "disk image of mkdisk" },
+      options: [{ flags: "--out <dir>", summary: "folder to write to", required: true }, FORCE],
+      run: split,
+    },
+  ],
+};
+
+async function mkstore(context: Context, { positionals: [out = ""], options }: Given) {
+  const seedConfig = configTree(options);
+  const made = await create(context, out, options, (device) =>
+    makeStore(device, {
+      writable: options["writable"] === true,
+      emptyConfig: options["emptyConfig"] === true,
+      seedConfig,
+      forBytes: options["forSize"] as number | undefined,
+      ...seeds(options),
+    }),
+  );
+  context.out.result({ path: out, ...made }, () => {
+    const files = made.filesystem ? " and a filesystem" : "";
+    return `${out}: ${formatSize(made.sizeBytes)}, a store${files}, uuid ${made.uuid}`;
+  });
+}
+
+async function mkdisk(context: Context, { positionals: [out = ""], options }: Given) {
+  const boot = folderTree(options["boot"] as string);
+  const { dataImage: imagePath, espSectors, dataOffsetBytes } = options;
+  const dataImage = imagePath === undefined ? undefined : openDevice(imagePath as string, true);
+  try {
+    const given = {
+      boot,
+      dataImage,
+      espSectors: espSectors as number | undefined,
+      dataOffsetBytes: dataOffsetBytes as number | undefined,
+      ...seeds(options),
+    };
+    const made = await create(
+      context,
+      out,
+      options,
+      (device) => makeDisk(device, given),
+      (device) => planDisk(device, given),
+    );
+    context.out.result({ path: out, ...made }, () => {
+      const { esp, data } = made.layout;
+      return [
+        `${out}: ${made.bootFiles} boot files, ${formatSize(made.bootBytes)}`,
+        `  1 ESP              LBA ${esp.first} to ${esp.last}`,
+        `  2 diskwright-data  LBA ${data.first} to ${data.last}`,
+      ].join("\n");
+    });
+  } finally {
+    dataImage?.close();
+  }
+}
+
+async function split(context: Context, { positionals: [disk = ""], options }: Given) {
+  const { out, signal, progress } = context;
+  await withDisk(disk, { readOnly: true }, async ({ device, core }) => {
+    const work = splitDisk(device, options["out"] as string, {
+      force: options["force"] === true,
+      core,
+    });
+    const files = await run(work, { signal, progress: progress.update });
+    out.result({ files }, () =>
+      files
+        .map(({ path, firstLba, bytes }) => `${path}  LBA ${firstLba}  ${bytes} bytes`)
+        .join("\n"),
+    );
+  });
+}
+
+/** Makes the file, runs the work on it, and takes it away again if that fails. */
+async function create<T>(
+  context: Context,
+  path: string,
+  options: Given["options"],
+  work: (device: BlockDevice) => Work<T>,
+  check: (device: BlockDevice) => unknown = () => undefined,
+): Promise<T> {
+  const existed = existsSync(path);
+  if (existed && options["force"] !== true) {
+    const hint = "Pass --force to replace it.";
+    throw refusal("EEXIST", "create", `'${path}' exists.`, { path, hint });
+  }
+  const device = FileDevice.create(path, { size: options["size"] as number, overwrite: existed });
+  let done = false;
+  try {
+    check(device);
+    const { signal, progress } = context;
+    const made = await run(work(device), { signal, progress: progress.update });
+    done = true;
+    return made;
+  } finally {
+    device.close();
+    if (!done) rmSync(path, { force: true });
+  }
+}
+
+function seeds(options: Given["options"]): SeedOptions {
+  return {
+    seed: options["seed"] as string | undefined,
+    sourceDateEpoch: sourceDateEpoch(process.env),
+  };
+}
+
+/**
+ * Content of system/config from --seed-config and --seed-overlay; undefined if neither is given.
+ */
+function configTree(options: Given["options"]): Tree | undefined {
+  const { seedConfig, seedOverlay } = options;
+  if (seedConfig === undefined && seedOverlay === undefined) return undefined;
+  const files = seedConfig === undefined ? [] : folderTree(seedConfig as string);
+  if (seedOverlay === undefined) return files;
+  const overlay = memoryTree({ "overlay.bin": readFileSync(seedOverlay as string) });
+  return [...files.filter(({ path }) => path !== "overlay.bin"), ...overlay];
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new UsageError(`'${text}' is no whole number`);
+}
