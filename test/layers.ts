@@ -5,7 +5,7 @@ const MKFS = ["assembly/mkfs/fat", "assembly/mkfs/ext4", "assembly/mkfs/iso"];
 const STORE = ["assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf", "assembly/fs/ro"];
 const DEVICE = ["assembly/format", "host/base", "host/device"];
-const CORE = [...DEVICE, "host/format", "host/core/node", "host/core"];
+const CORE = [...DEVICE, "host/format", "host/core/node", "host/core/gpt", "host/core"];
 const LOG = [...CORE, "host/system/log"];
 const BOOT = [...LOG, "host/system/config", "host/system/boot"];
 const FLOWS = ["host/system/image", "host/system/update", "host/system/vm"];
@@ -40,7 +40,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/device/remote": DEVICE,
   "host/device/nbd": DEVICE,
   "host/core/node": DEVICE,
-  "host/core": [...DEVICE, "host/core/node"],
+  "host/core/gpt": ["host/base"],
+  "host/core": [...DEVICE, "host/core/node", "host/core/gpt"],
   "host/system/log": CORE,
   "host/system/config": LOG,
   "host/system/boot": [...LOG, "host/system/config"],

@@ -80,7 +80,17 @@ export type StoreExports = {
 export type { FilesExports, ImageExports } from "./node/exports.ts";
 
 /** assembly/api/gpt.ts */
-export type GptExports = Record<never, never>;
+export type GptExports = {
+  gptRead(device: number, lenient: number, out: number): number;
+  gptEmpty(device: number, slots: number, out: number): number;
+  gptWrite(device: number, table: number, length: number, sides: number, fresh: number): number;
+  gptVerify(device: number, out: number): number;
+  gptRepair(device: number, apply: number): number;
+  gptSave(device: number, out: number): number;
+  gptRestore(device: number, saved: number, length: number): number;
+  probeAt(device: number, base: number, sectors: number): number;
+  blankAt(device: number, base: number, sectors: number): number;
+};
 
 /** assembly/api/fat.ts */
 export type FatExports = Record<never, never>;
