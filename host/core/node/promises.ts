@@ -23,12 +23,19 @@ type Sync<T extends (...given: never[]) => unknown> = (
 export class FileHandle {
   readonly #files: FileCalls;
   readonly #settle: () => Promise<void>;
+  readonly #sync: () => Promise<void>;
   readonly #path: string;
   #fd: number;
 
-  constructor(files: FileCalls, settle: () => Promise<void>, fd: number, path: string) {
+  constructor(
+    files: FileCalls,
+    { settle, sync }: Required<PromiseHooks>,
+    fd: number,
+    path: string,
+  ) {
     this.#files = files;
     this.#settle = settle;
+    this.#sync = sync;
     this.#fd = fd;
     this.#path = path;
   }
@@ -78,11 +85,12 @@ export class FileHandle {
   }
 
   async sync(): Promise<void> {
-    this.#files.fsync(this.#open());
+    this.#files.fstat(this.#open());
+    await this.#sync();
   }
 
   async datasync(): Promise<void> {
-    this.#files.fsync(this.#open());
+    await this.sync();
   }
 
   async readFile(options?: ReadFileOptions | Encoding | null): Promise<Uint8Array | string> {
@@ -209,14 +217,18 @@ export interface FilePromises {
   ): Promise<void>;
 }
 
-/**
- * The promises of `files`. After each change `settle` is awaited: it makes the change as durable
- * as the caller asked for; without one a change is durable at the next sync().
- */
-export function createPromises(
-  files: FileCalls,
-  settle: () => Promise<void> = async () => {},
-): FilePromises {
+/** How promises become durable; without hooks a change is durable at the next sync(). */
+export interface PromiseHooks {
+  /** Awaited after each change: makes it as durable as the caller asked for. */
+  readonly settle?: () => Promise<void>;
+  /** Makes everything so far durable. */
+  readonly sync?: () => Promise<void>;
+}
+
+/** The promises of `files`. */
+export function createPromises(files: FileCalls, hooks: PromiseHooks = {}): FilePromises {
+  const settle = hooks.settle ?? (async () => {});
+  const sync = hooks.sync ?? (async () => files.sync());
   const change =
     <T extends unknown[], R>(call: (...given: T) => R) =>
     async (...given: T): Promise<R> => {
@@ -251,7 +263,8 @@ export function createPromises(
     ),
     mkdtemp: change((prefix: string) => files.mkdtemp(prefix)),
     open: change((path: PathLike, flags?: string | number, mode?: ModeLike) => {
-      return new FileHandle(files, settle, files.open(path, flags, mode), pathText(path));
+      const fd = files.open(path, flags, mode);
+      return new FileHandle(files, { settle, sync }, fd, pathText(path));
     }),
     opendir: read((path: PathLike) => {
       const fd = files.open(path, OPEN_DIRECTORY);

@@ -10,11 +10,14 @@ import {
   type BlockDevice,
   type BlockRequest,
   type DeviceConfig,
+  type DurabilityClaim,
   Feature,
   refuseClosed,
   SECTOR_SIZE,
 } from "../device.ts";
 import { Relay } from "./relay.ts";
+
+const UNFLUSHED: DurabilityClaim = { level: "none", flush: "nothing: never sent" };
 
 export interface WindowOptions {
   /** First sector of the window on the base, whole blocks. */
@@ -23,6 +26,8 @@ export interface WindowOptions {
   readonly sectors?: number;
   readonly readOnly?: boolean;
   readonly name?: string;
+  /** False: FLUSH is not offered, so nothing above sends one. For scratch and benchmarks. */
+  readonly flush?: boolean;
   /** True: closing the window closes the base. Default false: several windows share it. */
   readonly ownsBase?: boolean;
 }
@@ -64,9 +69,11 @@ export class WindowDevice implements BlockDevice {
     this.#ownsBase = options.ownsBase ?? false;
     this.#relay = new Relay(base);
     this.identity = base.identity;
-    this.durability = base.durability;
+    const flush = options.flush ?? true;
+    this.durability = flush ? base.durability : UNFLUSHED;
+    const offered = flush ? features : features & ~Feature.FLUSH;
     const read = readOnly ? Feature.RO : 0;
-    this.config = { ...base.config, capacity: sectors, features: features | read };
+    this.config = { ...base.config, capacity: sectors, features: offered | read };
   }
 
   submit(requests: readonly BlockRequest[]): void {

@@ -1,0 +1,306 @@
+/**
+ * A whole disk as one object: its store and its filesystem, opened, kept and closed together.
+ *
+ * Over a synchronous device the core runs in the calling thread; promises tell when a change is
+ * durable. The synchronous classes underneath are public too: see host/index.ts.
+ */
+import { rmSync } from "node:fs";
+import { failure, type StorageError } from "../../base/errors.ts";
+import { run } from "../../base/work.ts";
+import { Core } from "../../core/load.ts";
+import { createPromises, type FilePromises } from "../../core/node/promises.ts";
+import { Region, type RegionInfo } from "../../core/region.ts";
+import type { BlockDevice } from "../../device/device.ts";
+import { FileDevice } from "../../device/local/file.ts";
+import { WindowDevice } from "../../device/wrap/window.ts";
+import { type MakeDiskOptions, makeDisk } from "../image/mkdisk.ts";
+import { makeStore } from "../image/mkstore.ts";
+import { AmbiguousPlace, findRegion } from "../place.ts";
+import { CommitGroup, type Durability, type Part } from "./group.ts";
+import { createDevice, openDevice, parseDiskName } from "./open.ts";
+import { closedDisk, DiskStore, StorePart } from "./store.ts";
+
+/** A path, `path:N`, a `file:` or `mem:` URL, or a device that the caller keeps. */
+export type DiskSource = string | URL | BlockDevice;
+
+export interface OpenDiskOptions {
+  /** Nothing is written and no lock is taken. */
+  readonly readOnly?: boolean;
+  /** Aborted: opening stops, and later calls answer ECANCELED; close() still works. */
+  readonly signal?: AbortSignal;
+  /** A core of the caller's; default: one of its own. */
+  readonly core?: Core;
+  /** When a mutating promise resolves. Default `batch`. */
+  readonly durability?: Durability;
+  /** Checks everything before the first write; default: up to 1 GiB. */
+  readonly strict?: boolean;
+}
+
+export interface CreateDiskOptions extends OpenDiskOptions {
+  /** Bytes, or text such as "256MiB". Not for a device or a `mem:` URL that says it. */
+  readonly size?: number | string;
+  /** `capos` (default): ESP and data region; `region`: one data region, no partitions. */
+  readonly layout?: "capos" | "region";
+  /** True: an existing file loses its content. Default: EEXIST. */
+  readonly overwrite?: boolean;
+  /** What the ESP of `capos` holds. Default: nothing. */
+  readonly boot?: MakeDiskOptions["boot"];
+  /** Any text: the same text gives the same bytes. */
+  readonly seed?: string;
+}
+
+/** The filesystem of a disk. */
+export interface DiskFiles {
+  /** Shaped like node:fs/promises. */
+  readonly promises: FilePromises;
+}
+
+/**
+ * Makes a disk and opens it.
+ *
+ * @throws {StorageError} EEXIST: the file is there; ENOSPC: too small, with the size that would do
+ * @example
+ * const disk = await createDisk("disk.img", { size: "256MiB", layout: "capos" });
+ */
+export async function createDisk(
+  source: DiskSource,
+  options: CreateDiskOptions = {},
+): Promise<Disk> {
+  const { signal, layout = "capos" } = options;
+  if (layout !== "capos" && layout !== "region") {
+    throw failure(
+      "EINVAL",
+      "create",
+      `there is no layout '${layout}'; there are capos and region.`,
+    );
+  }
+  throwIfAborted(signal);
+  const device = isDevice(source) ? source : createOn(source, options);
+  try {
+    const seed = { seed: options.seed };
+    const work =
+      layout === "capos"
+        ? makeDisk(device, { ...seed, boot: options.boot ?? [] })
+        : makeStore(device, { ...seed, writable: true });
+    await run<unknown>(work, { signal });
+    return mount(device, { ...options, owned: !isDevice(source) });
+  } catch (error) {
+    if (!isDevice(source)) device.close();
+    // Half a disk is none: what was made here goes again.
+    if (device instanceof FileDevice && options.overwrite !== true && !isDevice(source)) {
+      rmSync(device.name, { force: true });
+    }
+    throw error;
+  }
+}
+
+/**
+ * Opens the data region of a disk: the partition that `path:N` names, else one at the start of the
+ * device, else the only partition that holds one.
+ *
+ * @throws {StorageError} ENOENT: no such file, or no region on it; EBUSY: another process has it;
+ *   EINVAL: several partitions hold a region, and which; EBADMSG: it is damaged
+ */
+export async function openDisk(source: DiskSource, options: OpenDiskOptions = {}): Promise<Disk> {
+  throwIfAborted(options.signal);
+  if (isDevice(source)) return mount(source, { ...options, owned: false });
+  const name = source instanceof URL ? { path: source.href } : parseDiskName(source);
+  const device = openDevice(name.path, options);
+  try {
+    return mount(device, { ...options, owned: true, partition: name.partition });
+  } catch (error) {
+    device.close();
+    throw error;
+  }
+}
+
+interface MountOptions extends OpenDiskOptions {
+  /** The device is the disk's to close. */
+  readonly owned: boolean;
+  readonly partition?: number | undefined;
+}
+
+function mount(device: BlockDevice, options: MountOptions): Disk {
+  const { core = new Core(), readOnly = false, durability = "batch" } = options;
+  if (!["none", "batch", "each"].includes(durability)) {
+    throw failure("EINVAL", "open", `durability '${durability}' is none of none, batch and each.`);
+  }
+  // In mode none the core is given a device without FLUSH, so it cannot send one.
+  const flush = durability !== "none";
+  const base = flush ? device : new WindowDevice(device, { sector: 0, flush, name: device.name });
+  const id = core.attach(base);
+  try {
+    const { baseSector, sectors } = locate(core, id, options.partition);
+    const strict = options.strict === undefined ? {} : { strict: options.strict };
+    // The store itself only ever commits when told: sharing commits is this layer's work.
+    const open = () => Region.open(core, id, { baseSector, sectors, readOnly, ...strict });
+    return new Disk({ device, core, id, open, options });
+  } catch (error) {
+    core.detach(id);
+    throw error;
+  }
+}
+
+function locate(core: Core, id: number, partition: number | undefined) {
+  try {
+    return findRegion(core, id, partition);
+  } catch (error) {
+    if (!(error instanceof AmbiguousPlace)) throw error;
+    throw failure("EINVAL", "open", `${error.message}.`);
+  }
+}
+
+interface Mounted {
+  readonly device: BlockDevice;
+  readonly core: Core;
+  readonly id: number;
+  readonly open: () => Region;
+  readonly options: MountOptions;
+}
+
+/** What an open region gives: replaced as a whole by reopen(). */
+interface Session {
+  readonly region: Region;
+  readonly group: CommitGroup;
+  readonly store: DiskStore;
+  readonly fs: DiskFiles | null;
+}
+
+/** An open disk. Made by createDisk() and openDisk(). */
+export class Disk {
+  /** What the disk is called: its path or URL. */
+  readonly path: string;
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>;
+  readonly #mounted: Mounted;
+  #session: Session;
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(mounted: Mounted) {
+    this.#mounted = mounted;
+    this.path = mounted.device.name;
+    this.#session = this.#begin();
+    // `await using` where the engine has it.
+    if (typeof Symbol.asyncDispose === "symbol") {
+      Object.defineProperty(this, Symbol.asyncDispose, { value: () => this.close() });
+    }
+  }
+
+  get store(): DiskStore {
+    return this.#session.store;
+  }
+
+  /** Null where the region is a store alone. */
+  get fs(): DiskFiles | null {
+    return this.#session.fs;
+  }
+
+  /** The region: its identity, size and epochs. */
+  get info(): RegionInfo {
+    return this.#session.region.info;
+  }
+
+  /** Makes everything so far durable, in store and filesystem; concurrent callers share it. */
+  async sync(): Promise<void> {
+    this.#admit();
+    await this.#session.group.sync();
+  }
+
+  /**
+   * After EIO or ESTALE: goes on from the last durable state. Everything since is lost; `store`,
+   * `fs` and file handles taken before answer EBADF or ESTALE.
+   */
+  async reopen(): Promise<void> {
+    this.#admit();
+    const { region, group } = this.#session;
+    group.abandon(failure("ESTALE", "reopen", "the change was thrown away by reopen()."));
+    try {
+      region.close();
+    } catch {
+      // It had failed, or nobody would reopen it.
+    }
+    this.#session = this.#begin();
+  }
+
+  /**
+   * Commits, and closes store, filesystem and device. What still waits is settled first. A second
+   * call gives the same promise.
+   *
+   * @throws {StorageError} EIO, EUNKNOWN: the last commit failed; everything is closed all the same
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { core, id, device, options } = this.#mounted;
+    const { region, group } = this.#session;
+    const steps = [
+      () => group.stop(),
+      () => region.close(),
+      () => core.detach(id),
+      () => options.owned && device.close(),
+    ];
+    const failures: unknown[] = [];
+    for (const step of steps) {
+      try {
+        step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    // Later ones follow from the first.
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #begin(): Session {
+    const { options, open } = this.#mounted;
+    const region = open();
+    const part = new StorePart(region.store);
+    const parts: Part[] = [part];
+    if (region.files !== null) parts.push(filesPart(region.files));
+    const group = new CommitGroup(parts, {
+      durability: options.durability ?? "batch",
+      readOnly: region.info.readOnly,
+      rest: () => region.rest(),
+    });
+    const admit = () => this.#admit();
+    const store = new DiskStore({ store: region.store, group, part, admit });
+    const fs = region.files === null ? null : filesOf(region.files, group, parts[1] as Part);
+    return { region, group, store, fs };
+  }
+
+  #admit(): void {
+    if (this.#closing !== undefined) throw closedDisk(this.path);
+    throwIfAborted(this.#mounted.options.signal);
+  }
+}
+
+function filesOf(files: NonNullable<Region["files"]>, group: CommitGroup, part: Part): DiskFiles {
+  const settle = () => group.changed(part);
+  const sync = () => group.sync(part);
+  return { promises: createPromises(files, { settle, sync }) };
+}
+
+function filesPart(files: NonNullable<Region["files"]>): Part {
+  return { commit: () => files.sync(), dirtyPages: () => files.dirtyPages };
+}
+
+function isDevice(source: DiskSource): source is BlockDevice {
+  return typeof source === "object" && "submit" in source;
+}
+
+function createOn(source: string | URL, options: CreateDiskOptions): BlockDevice {
+  const { size = "", overwrite = false } = options;
+  if (size === "" && !/^mem:./.test(`${source}`)) {
+    throw failure("EINVAL", "create", `'${source}' needs a size, such as "256MiB".`);
+  }
+  return createDevice(source, { size, overwrite });
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  const cause: unknown = signal.reason;
+  throw failure("ECANCELED", "disk", "the signal was aborted.", { cause }) satisfies StorageError;
+}

@@ -1,0 +1,187 @@
+/** The store of a disk: the synchronous Store as promises that keep the disk's durability. */
+import { failure } from "../../base/errors.ts";
+import type { HashLike } from "../../base/hash.ts";
+import type { StoreEntry, StoreFinding, StoreStat } from "../../base/objects.ts";
+import type { Store } from "../../core/store.ts";
+import type { CommitGroup, Part } from "./group.ts";
+
+const PAGE_BYTES = 4096;
+/** Objects that list() yields before other work gets its turn. */
+const LIST_TURN = 256;
+
+/** Where the store meets the rest of its disk. */
+export interface StoreContext {
+  readonly store: Store;
+  readonly group: CommitGroup;
+  readonly part: StorePart;
+  /** Throws if the disk is closed or its signal aborted. */
+  readonly admit: () => void;
+}
+
+/** The store as the group commits it; pages are an estimate, because the core streams its packs. */
+export class StorePart implements Part {
+  readonly #store: Store;
+  #pages = 0;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  add(bytes: number): void {
+    this.#pages += 1 + Math.ceil(bytes / PAGE_BYTES);
+  }
+
+  dirtyPages(): number {
+    return this.#pages;
+  }
+
+  commit(): void {
+    this.#pages = 0;
+    this.#store.commit();
+  }
+}
+
+/** Content-addressed objects; an object is named by the SHA-256 of its bytes. */
+export class DiskStore {
+  readonly #store: Store;
+  readonly #context: StoreContext;
+
+  constructor(context: StoreContext) {
+    this.#store = context.store;
+    this.#context = context;
+  }
+
+  /** Stores `bytes` and resolves to their SHA-256, when they are as durable as the mode says. */
+  async put(bytes: Uint8Array): Promise<Uint8Array> {
+    return this.#change(bytes.length, (store) => store.put(bytes));
+  }
+
+  /** Stores many objects at once; hashes in the order of `list`. */
+  async putMany(list: readonly Uint8Array[]): Promise<Uint8Array[]> {
+    const bytes = list.reduce((sum, { length }) => sum + length, 0);
+    return this.#change(bytes, (store) => store.putMany(list));
+  }
+
+  /** Stores `bytes` under the hash their caller has. EBADMSG: it is not theirs. */
+  async putHashed(hash: HashLike, bytes: Uint8Array): Promise<Uint8Array> {
+    return this.#change(bytes.length, (store) => store.putHashed(hash, bytes));
+  }
+
+  /** Stores what `source` yields, never whole in memory; see Store.putStream. */
+  async putStream(
+    source: Iterable<Uint8Array> | (() => Iterable<Uint8Array>),
+  ): Promise<Uint8Array> {
+    return this.#change(0, (store) => store.putStream(source));
+  }
+
+  /** The bytes of an object, verified. ENOENT; EBADMSG: damaged. */
+  async get(hash: HashLike, options: { readonly verify?: boolean } = {}): Promise<Uint8Array> {
+    return this.#read((store) => store.get(hash, options));
+  }
+
+  /** Copies the object's bytes from `offset` on into `target`; resolves to how many. */
+  async readInto(
+    hash: HashLike,
+    target: Uint8Array,
+    offset = 0,
+    options: { readonly verify?: boolean } = {},
+  ): Promise<number> {
+    return this.#read((store) => store.readInto(hash, target, offset, options));
+  }
+
+  /** The object's bytes in pieces. The last one comes only after the hash of all has matched. */
+  async *readStream(
+    hash: HashLike,
+    options: { readonly verify?: boolean } = {},
+  ): AsyncGenerator<Uint8Array> {
+    const pieces = this.#read((store) => store.readStream(hash, options));
+    for (const piece of pieces) {
+      yield piece;
+      this.#context.admit();
+    }
+  }
+
+  async has(hash: HashLike): Promise<boolean> {
+    return this.#read((store) => store.has(hash));
+  }
+
+  /** Bytes of an object, undefined if it is not there. */
+  async length(hash: HashLike): Promise<number | undefined> {
+    return this.#read((store) => store.length(hash));
+  }
+
+  /** Removes an object. ENOENT: it is not there; EBUSY: it is pinned. */
+  async delete(hash: HashLike): Promise<void> {
+    return this.#change(0, (store) => store.delete(hash));
+  }
+
+  /** Keeps an object from being deleted or collected; resolves to its pins. */
+  async pin(hash: HashLike): Promise<number> {
+    return this.#change(0, (store) => store.pin(hash));
+  }
+
+  async unpin(hash: HashLike): Promise<number> {
+    return this.#change(0, (store) => store.unpin(hash));
+  }
+
+  /** Objects in the order of their hashes, after `after`. */
+  async *list(
+    options: { readonly after?: HashLike; readonly limit?: number } = {},
+  ): AsyncGenerator<StoreEntry> {
+    let count = 0;
+    for (const entry of this.#read((store) => store.list(options))) {
+      yield entry;
+      this.#context.admit();
+      count += 1;
+      if (count % LIST_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<StoreEntry> {
+    return this.list();
+  }
+
+  async stat(): Promise<StoreStat> {
+    return this.#read((store) => store.stat());
+  }
+
+  /** Makes everything so far durable; concurrent callers share one commit. */
+  async commit(): Promise<void> {
+    this.#context.admit();
+    await this.#context.group.sync(this.#context.part);
+  }
+
+  /** Rewrites the emptiest pack chunk; resolves to the records moved. */
+  async compact(): Promise<number> {
+    return this.#change(0, (store) => store.compact());
+  }
+
+  /** Deletes every object that is neither in `roots` nor pinned; resolves to how many. */
+  async collect(roots: Iterable<HashLike>): Promise<number> {
+    return this.#change(0, (store) => store.collect(roots));
+  }
+
+  /** Reads every record of every object and checks it against index, space and hash. */
+  async verify(options: { readonly signal?: AbortSignal } = {}): Promise<StoreFinding[]> {
+    return this.#read((store) => store.verify(options));
+  }
+
+  #read<T>(use: (store: Store) => T): T {
+    this.#context.admit();
+    return use(this.#store);
+  }
+
+  async #change<T>(bytes: number, use: (store: Store) => T): Promise<T> {
+    const { admit, group, part } = this.#context;
+    admit();
+    const result = use(this.#store);
+    part.add(bytes);
+    await group.changed(part);
+    return result;
+  }
+}
+
+/** What every call answers once its disk is closed. */
+export function closedDisk(path: string): Error {
+  return failure("EBADF", "disk", `'${path}' is closed.`, { path });
+}
