@@ -265,8 +265,9 @@ function verbatimSteps(source: SourceFacts, layout: DiskLayout): PlanStep[] {
   const { tableFront, gap, diskSectors } = layout;
   const backups = [named("BOOTGPT.BIN", table)];
   const end = extent(diskSectors - table.sectors, table.sectors);
-  // The primary names the medium's last LBA; firmware looks at the device's own.
-  if (end.first !== table.first) backups.push(named("backup GPT at the end of the disk", end));
+  // The primary names the medium's last LBA; firmware looks at the device's own. A device that is
+  // larger by less than a table has no room for both.
+  if (!overlaps(end, table)) backups.push(named("backup GPT at the end of the disk", end));
   const before = span(gap.first, JOURNAL_EXTENT.first - 1);
   return [
     {
@@ -296,19 +297,21 @@ function verbatimSteps(source: SourceFacts, layout: DiskLayout): PlanStep[] {
   ];
 }
 
-/** Every range inside the disk, and none inside a partition that is not its own. */
+/** Every range inside the disk; and but for the wipe none over the border of a partition. */
 function checkRanges(plan: Pick<InstallPlan, "steps" | "partitions">, layout: DiskLayout): void {
   const wrong = (range: PlanRange, why: string) => {
     const place = `${range.what}, LBA ${range.first} to ${range.last},`;
     return failure("ERANGE", "plan", `the plan is wrong: ${place} ${why}.`);
   };
-  for (const range of rangesOf(plan)) {
+  for (const { name, range } of plan.steps.flatMap(({ name, ranges }) =>
+    ranges.map((range) => ({ name, range })),
+  )) {
     const { first, last, sectors } = range;
     const whole = [first, last, sectors].every(Number.isSafeInteger) && sectors > 0;
     if (!whole || last !== first + sectors - 1) throw wrong(range, "is no run of sectors");
     if (first < 0 || last >= layout.diskSectors) throw wrong(range, "lies outside the disk");
     const owned = plan.partitions.filter((partition) => overlaps(partition, range));
-    if (owned.length === 0) continue;
+    if (owned.length === 0 || name === "wipe") continue;
     const inside = owned[0] as PlannedPartition;
     const alone = owned.length === 1 && first >= inside.first && last <= inside.last;
     const crosses = range.what.startsWith("BOOTHEAD.BIN") && owned.length === 1;
