@@ -2,7 +2,7 @@
 const ENGINE = ["assembly/format", "assembly/engine/hash", "assembly/engine"];
 const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree"];
 const MKFS = ["assembly/mkfs/fat", "assembly/mkfs/ext4", "assembly/mkfs/iso"];
-const STORE = ["assembly/store", "assembly/store/repair"];
+const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf", "assembly/fs/ro"];
 const DEVICE = ["assembly/format", "host/base", "host/device"];
 const CORE = [...DEVICE, "host/format", "host/core/node", "host/core/gpt", "host/core"];
@@ -24,8 +24,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/fs/ro": ENGINE,
   "assembly/tree/pages": ENGINE,
   "assembly/tree": [...ENGINE, "assembly/tree/pages"],
-  "assembly/store": TREE,
-  "assembly/store/repair": [...TREE, "assembly/store"],
+  "assembly/store/pack": TREE,
+  "assembly/store": [...TREE, "assembly/store/pack"],
+  "assembly/store/repair": [...TREE, "assembly/store/pack", "assembly/store"],
   "assembly/fs/wf": TREE,
   "assembly/fs": [...TREE, ...FS],
   "assembly/api": [...TREE, ...STORE, ...FS, ...MKFS, "assembly/disk", "assembly/fs"],

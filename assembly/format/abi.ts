@@ -50,7 +50,7 @@
  * |  0x020 |    8 | length  | f64: bytes of the object                                  |
  * |  0x028 |    8 | offset  | f64: in: where a ranged read starts                       |
  * |  0x030 |    4 | address | of the data or rows that the call answers, or room for it |
- * |  0x034 |    4 | count   | bytes there; verification: 1 = finished                   |
+ * |  0x034 |    4 | count   | storeGet: 2 if segmented, else 1; verifying: 1 = finished |
  *
  * ITEM, one object of a put
  *

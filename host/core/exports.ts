@@ -51,9 +51,6 @@ export type StoreExports = {
   storeCommit(store: number): number;
   storePutBegin(store: number, count: number): number;
   storePutEnd(store: number, count: number, flags: number): number;
-  storeHashBegin(store: number): number;
-  storeHashUpdate(store: number, address: number, length: number): number;
-  storeHashEnd(store: number): number;
   storeStreamOpen(store: number, flags: number, length: number): number;
   storeStreamRoom(stream: number): number;
   storeStreamAdvance(stream: number, count: number): number;

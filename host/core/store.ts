@@ -11,12 +11,6 @@ import {
   EXCHANGE_HASH,
   EXCHANGE_LENGTH,
   EXCHANGE_OFFSET,
-  FINDING_CHUNK,
-  FINDING_CODE,
-  FINDING_HASH,
-  FINDING_LBA,
-  FINDING_REASON,
-  FINDING_SEGMENT,
   FINDING_SIZE,
   GET_UNVERIFIED,
   ITEM_ADDRESS,
@@ -25,7 +19,6 @@ import {
   ITEM_SIZE,
   ITEMS_MAX,
   PUT_HASHED,
-  Reason,
   ROW_HASH,
   ROW_LENGTH,
   ROW_PINS,
@@ -43,9 +36,15 @@ import {
   STREAM_INLINE,
   STREAM_KNOWN,
 } from "../../assembly/format/abi.ts";
-import { codeName, failure } from "../base/errors.ts";
+import { failure } from "../base/errors.ts";
 import { compareHashes, HASH_BYTES, type HashLike, toHash, toHex } from "../base/hash.ts";
-import type { StoreEntry, StoreFinding, StoreOptions, StoreStat } from "../base/objects.ts";
+import {
+  decodeFinding,
+  type StoreEntry,
+  type StoreFinding,
+  type StoreOptions,
+  type StoreStat,
+} from "../base/objects.ts";
 import type { StoreExports } from "./exports.ts";
 import type { Core } from "./load.ts";
 import type { CoreMemory } from "./memory.ts";
@@ -54,6 +53,8 @@ import type { CoreMemory } from "./memory.ts";
 const VERIFY_STEP_RECORDS = 1024;
 /** Bytes that one unverified read of a large object asks for. */
 const READ_BYTES = 1 << 20;
+/** Room for the state of a hash in steps. */
+const HASHER_BYTES = 256;
 
 /** The content-addressed store of an open region. */
 export class Store {
@@ -61,6 +62,7 @@ export class Store {
   readonly #exports: StoreExports;
   readonly #memory: CoreMemory;
   readonly #each: boolean;
+  readonly #device: string;
   readonly #handle: number;
   readonly #exchange: number;
   readonly #items: number;
@@ -71,6 +73,7 @@ export class Store {
     this.#exports = core.exports;
     this.#memory = core.memory;
     this.#each = options.durability === "each";
+    this.#device = options.device ?? "device";
     const flags = options.trustHashes === true ? STORE_TRUST_HASHES : 0;
     this.#handle = core.check(core.exports.storeOpen(region, flags), "open");
     this.#exchange = core.exports.storeExchange(this.#handle) >>> 0;
@@ -122,16 +125,21 @@ export class Store {
     const twice = typeof source === "function";
     if (!twice) return this.#putPieces(source, 0, 0);
     let length = 0;
-    this.#check(this.#exports.storeHashBegin(this.#handle), "put");
-    for (const bytes of source()) {
-      length += bytes.length;
-      for (const piece of cut(bytes, READ_BYTES)) {
-        this.#memory.with(piece, (address, count) =>
-          this.#check(this.#exports.storeHashUpdate(this.#handle, address, count), "put"),
-        );
+    const state = this.#memory.allocate(HASHER_BYTES);
+    try {
+      this.#core.exports.sha256Begin(state);
+      for (const bytes of source()) {
+        length += bytes.length;
+        for (let at = 0; at < bytes.length; at += READ_BYTES) {
+          this.#memory.with(bytes.subarray(at, at + READ_BYTES), (address, count) =>
+            this.#core.exports.sha256Update(state, address, count),
+          );
+        }
       }
+      this.#core.exports.sha256End(state, this.#exchange + EXCHANGE_HASH);
+    } finally {
+      this.#memory.release(state, HASHER_BYTES);
     }
-    this.#check(this.#exports.storeHashEnd(this.#handle), "put");
     return this.#putPieces(source(), STREAM_KNOWN, length);
   }
 
@@ -173,15 +181,16 @@ export class Store {
       throw failure("EINVAL", "read", `offset ${offset} is not a whole number from 0.`);
     }
     const flags = options.verify === false ? GET_UNVERIFIED : 0;
-    let done = 0;
-    while (done < target.length) {
-      const count = this.#read(named, offset + done, target.length - done, flags);
-      if (count === 0) break;
-      target.set(this.#memory.subarray(this.#address(), count), done);
-      done += count;
-    }
-    if (target.length === 0) this.#read(named, offset, 0, flags);
-    return done;
+    this.#memory.bytes.set(named, this.#exchange + EXCHANGE_HASH);
+    const whole = this.#check(this.#exports.storeGet(this.#handle, flags), "read", named);
+    const length = this.#memory.view.getFloat64(this.#exchange + EXCHANGE_LENGTH, true);
+    const count = Math.max(0, Math.min(target.length, length - offset));
+    const part = target.subarray(0, count);
+    if (count === 0) return 0;
+    if (whole !== 0) part.set(this.#memory.subarray(this.#address() + offset, count));
+    else if (count === length) this.#readLarge(named, part, flags === 0);
+    else this.#readPart(named, part, offset, flags);
+    return count;
   }
 
   /** The object's bytes in pieces. The last one comes only after the hash of all has matched. */
@@ -304,7 +313,10 @@ export class Store {
           this.#exports.storeVerifierNext(verifier, VERIFY_STEP_RECORDS),
           "verify",
         );
-        for (let row = 0; row < count; row++) findings.push(this.#finding(row));
+        for (let row = 0; row < count; row++) {
+          const bytes = this.#memory.slice(this.#address() + row * FINDING_SIZE, FINDING_SIZE);
+          findings.push(decodeFinding(bytes, this.#device));
+        }
         if (this.#memory.view.getUint32(this.#exchange + EXCHANGE_COUNT, true) === 1) break;
       }
     } finally {
@@ -409,6 +421,26 @@ export class Store {
     this.#check(this.#exports.storeBlame(this.#handle), "get", hash);
   }
 
+  /** A range of a large object: by its segments, or through all of it where it has only one. */
+  #readPart(hash: Uint8Array, target: Uint8Array, offset: number, flags: number): void {
+    const segments = this.#memory.view.getUint32(this.#exchange + EXCHANGE_COUNT, true);
+    if (segments > 1 || flags !== 0) {
+      for (let done = 0; done < target.length; ) {
+        const count = this.#read(hash, offset + done, target.length - done, flags);
+        target.set(this.#memory.subarray(this.#address(), count), done);
+        done += count;
+      }
+      return;
+    }
+    let at = 0;
+    for (const piece of this.readStream(hash)) {
+      const from = Math.max(offset, at);
+      const to = Math.min(offset + target.length, at + piece.length);
+      if (from < to) target.set(piece.subarray(from - at, to - at), from - offset);
+      at += piece.length;
+    }
+  }
+
   #read(hash: Uint8Array, offset: number, length: number, flags: number): number {
     this.#memory.bytes.set(hash, this.#exchange + EXCHANGE_HASH);
     this.#memory.view.setFloat64(this.#exchange + EXCHANGE_OFFSET, offset, true);
@@ -438,30 +470,6 @@ export class Store {
     });
   }
 
-  #finding(row: number): StoreFinding {
-    const { view } = this.#memory;
-    const at = this.#address() + row * FINDING_SIZE;
-    const hashBytes = this.#memory.subarray(at + FINDING_HASH, HASH_BYTES);
-    const hash = hashBytes.some((byte) => byte !== 0) ? toHex(hashBytes) : undefined;
-    const code = codeName(view.getInt32(at + FINDING_CODE, true));
-    const number = view.getUint32(at + FINDING_REASON, true);
-    const reason = Reason[number] ?? `reason ${number}`;
-    const lba = view.getFloat64(at + FINDING_LBA, true);
-    const chunk = view.getUint32(at + FINDING_CHUNK, true);
-    const segment = view.getUint32(at + FINDING_SEGMENT, true);
-    const what = hash === undefined ? `chunk ${chunk}` : `object ${hash}, segment ${segment}`;
-    const words = reason.toLowerCase().replaceAll("_", " ");
-    return {
-      code,
-      reason,
-      lba,
-      chunk,
-      segment,
-      hash,
-      message: `${code}: ${what} at LBA ${lba}: ${words}`,
-    };
-  }
-
   #afterChange(): void {
     if (this.#each) this.commit();
   }
@@ -485,8 +493,4 @@ export class Store {
 
 function mismatch(claimed: Uint8Array): Error {
   return failure("EBADMSG", "put", `the bytes do not have the hash ${toHex(claimed)}.`);
-}
-
-function* cut(bytes: Uint8Array, size: number): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }

@@ -1,11 +1,11 @@
 /** XXH64, the checksum of metadata and file pages (specification: xxHash, XXH64 algorithm). */
 
 // Two halves each: the linter reads TypeScript, where such a literal would lose bits.
-const PRIME1: u64 = ((<u64>0x9e3779b1) << 32) | 0x85ebca87;
-const PRIME2: u64 = ((<u64>0xc2b2ae3d) << 32) | 0x27d4eb4f;
+export const PRIME1: u64 = ((<u64>0x9e3779b1) << 32) | 0x85ebca87;
+export const PRIME2: u64 = ((<u64>0xc2b2ae3d) << 32) | 0x27d4eb4f;
 const PRIME3: u64 = ((<u64>0x165667b1) << 32) | 0x9e3779f9;
 const PRIME4: u64 = ((<u64>0x85ebca77) << 32) | 0xc2b2ae63;
-const PRIME5: u64 = ((<u64>0x27d4eb2f) << 32) | 0x165667c5;
+export const PRIME5: u64 = ((<u64>0x27d4eb2f) << 32) | 0x165667c5;
 
 /** The XXH64 of `length` bytes at `address`. */
 export function xxh64(address: usize, length: u32, seed: u64): u64 {
@@ -16,7 +16,11 @@ export function xxh64(address: usize, length: u32, seed: u64): u64 {
     hash = stripes(at, end - 32, seed);
     at += length & ~31;
   }
-  hash += <u64>length;
+  return xxh64Tail(hash + <u64>length, at, end);
+}
+
+/** The end of XXH64: the bytes from `at` to `end`, fewer than 32, and the last mixing. */
+export function xxh64Tail(hash: u64, at: usize, end: usize): u64 {
   for (; at + 8 <= end; at += 8) {
     hash = rotl<u64>(hash ^ round(0, load<u64>(at)), 27) * PRIME1 + PRIME4;
   }
@@ -46,10 +50,10 @@ function stripes(at: usize, last: usize, seed: u64): u64 {
   return merge(merge(merge(merge(sum + rotl<u64>(fourth, 18), first), second), third), fourth);
 }
 
-function round(lane: u64, word: u64): u64 {
+export function round(lane: u64, word: u64): u64 {
   return rotl<u64>(lane + word * PRIME2, 31) * PRIME1;
 }
 
-function merge(hash: u64, lane: u64): u64 {
+export function merge(hash: u64, lane: u64): u64 {
   return (hash ^ round(0, lane)) * PRIME1 + PRIME4;
 }
