@@ -265,13 +265,15 @@ function spread(
 ): ErrorCode {
   const block = <u64>(device.blockSize >>> SECTOR_SHIFT);
   const step = <u64>most & ~(block - 1);
+  // Zeroed sectors may be deallocated: an image stays sparse.
+  const flags: u32 = type === RequestType.WRITE_ZEROES ? 1 : 0;
   requestsBegin();
   for (let at: u64 = 0; at < sectors; at += step) {
     if (requestsFull()) {
       const code = requestsSubmit(device.id);
       if (code !== ErrorCode.OK) return code;
     }
-    requestAdd(type, device.base + sector + at, 0, <u32>min<u64>(step, sectors - at), 0);
+    requestAdd(type, device.base + sector + at, 0, <u32>min<u64>(step, sectors - at), flags);
   }
   return requestsSubmit(device.id);
 }

@@ -16,6 +16,8 @@ import {
   SECTOR_SIZE,
 } from "./device.ts";
 
+/** WRITE_ZEROES may deallocate: an image stays sparse. */
+const UNMAP = 1;
 /** Bytes of one transfer: enough for a disk's speed, small enough to stop between two. */
 export const PIECE_BYTES = 1 << 20;
 
@@ -45,7 +47,8 @@ export function zeroSectors(device: BlockDevice, first: number, sectors: number)
   for (let at = 0; at < sectors; at += most) {
     const count = Math.min(most, sectors - at);
     if (native) {
-      run(device, "write", [request(RequestType.WRITE_ZEROES, first + at, NOTHING, count)]);
+      const zeroes = request(RequestType.WRITE_ZEROES, first + at, NOTHING, count, UNMAP);
+      run(device, "write", [zeroes]);
     } else {
       const zeros = new Uint8Array(count * SECTOR_SIZE);
       run(device, "write", split(device, RequestType.OUT, first + at, zeros));
