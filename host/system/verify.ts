@@ -53,6 +53,9 @@ export interface VerifyOptions {
   readonly makeCore?: (() => Core) | undefined;
 }
 
+/** Reasons that verifyGpt has where there never was a table. */
+const NO_TABLE: readonly string[] = ["GPT_NO_TABLE", "GPT_MBR"];
+
 /** A place that has or should have content. */
 interface Volume extends RegionWindow {
   readonly partition?: number | undefined;
@@ -103,11 +106,14 @@ function layoutOf(
   if (isRegion(signature)) return { volumes: [{ kind: "region" }], hasTable: false };
   if (signature?.startsWith("fat")) return { volumes: [{ kind: "fat" }], hasTable: false };
   const table = verifyTable(core, id, options, findings);
-  if (table === undefined && findings.length === 0) {
-    const message = `nothing that is known is on '${device.name}'.`;
-    throw failure("EMEDIUMTYPE", "verify", message, { path: device.name });
+  if (table === undefined) {
+    const volumes = withoutTable(core, id, device);
+    if (volumes.length === 0 && findings.every(({ reason }) => NO_TABLE.includes(reason))) {
+      const message = `nothing that is known is on '${device.name}'.`;
+      throw failure("EMEDIUMTYPE", "verify", message, { path: device.name });
+    }
+    return { volumes, hasTable: true };
   }
-  if (table === undefined) return { volumes: withoutTable(core, id, device), hasTable: true };
   const places = partitionPlaces(core, id, table);
   const volumes = places
     .filter(({ partition }) => options.partition === undefined || partition === options.partition)

@@ -16,6 +16,7 @@ import { applyPlan } from "./apply.ts";
 import { type JournalEntry, readJournal } from "./journal.ts";
 import {
   checkTarget,
+  type Identities,
   type InstallMode,
   type InstallPlan,
   planInstall,
@@ -40,6 +41,8 @@ export interface InstallOptions extends SeedOptions {
    * file beside the target, if the target is one.
    */
   readonly tableBackup?: string | false | undefined;
+  /** Identities of a plan that was shown, so that what is done is what was shown. */
+  readonly identities?: Identities | undefined;
   readonly makeCore?: CoreMaker | undefined;
 }
 
@@ -130,7 +133,7 @@ function prepare(source: Source, target: BlockDevice, options: InstallOptions): 
   checkTarget(facts, journal === undefined ? options : { ...options, reinstall: true });
   const recipe: Recipe = {
     mode: options.verbatim === true ? "verbatim" : "fresh",
-    identities: drawIdentities(originOf(options)),
+    identities: identitiesOf(options),
     wipe: !facts.blank,
   };
   return { plan: planInstall(source.facts, facts, recipe), recipe: write(recipe), target: facts };
@@ -146,10 +149,9 @@ function resumeFrom(
   const recipe = read(journal.recipe);
   const mode: InstallMode = options.verbatim === true ? "verbatim" : "fresh";
   if (recipe === undefined || recipe.mode !== mode) return undefined;
-  const origin = originOf(options);
-  if (origin.reproducible && write(recipe) !== write({ ...recipe, ...seeded(options) })) {
-    return undefined;
-  }
+  const identities = identitiesOf(options);
+  const isOther = write(recipe) !== write({ ...recipe, identities });
+  if (originOf(options).reproducible && isOther) return undefined;
   // What the steps so far have made of the target is no reason to refuse it.
   checkTarget({ ...facts, blank: true, installed: false }, options);
   const plan = planInstall(source.facts, facts, recipe);
@@ -159,8 +161,8 @@ function resumeFrom(
   return { plan: resumed, recipe: journal.recipe, journal, target: facts };
 }
 
-function seeded(options: InstallOptions): Pick<Recipe, "identities"> {
-  return { identities: drawIdentities(originOf(options)) };
+function identitiesOf(options: InstallOptions): Identities {
+  return options.identities ?? drawIdentities(originOf(options));
 }
 
 /** Keeps the old partition table in a file, before anything is written. */
