@@ -78,7 +78,8 @@ export function diskRestore(disk: Disk, saved: usize, length: u32): ErrorCode {
   const checked = savedCheck(disk, saved, length);
   if (checked !== ErrorCode.OK) return checked;
   const first: GptSide = disk.used === GptSide.BACKUP ? GptSide.PRIMARY : GptSide.BACKUP;
-  const code = restoreSide(disk, saved, first);
+  let code = deviceFlush(disk.device);
+  if (code === ErrorCode.OK) code = restoreSide(disk, saved, first);
   if (code !== ErrorCode.OK) return code;
   const second: GptSide = first === GptSide.PRIMARY ? GptSide.BACKUP : GptSide.PRIMARY;
   return restoreSide(disk, saved, second);

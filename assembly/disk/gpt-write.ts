@@ -6,7 +6,8 @@
  *
  * A reader believes the primary copy if it is whole, so the backup is rewritten first and serves
  * while the primary is being written. Where only the backup is whole the order is the other way
- * round: the copy that readers live on is always the last to go. Never are both in one flush.
+ * round: the copy that readers live on is always the last to go. Never are both in one flush; and
+ * because another process may have left its own writes in the device's cache, a FLUSH comes first.
  */
 import { isZero } from "../engine/bytes";
 import {
@@ -154,6 +155,9 @@ export function layoutWrite(disk: Disk, layout: Layout, sides: u32, fresh: bool)
   const first: GptSide = backupLast ? GptSide.PRIMARY : GptSide.BACKUP;
   const second: GptSide = backupLast ? GptSide.BACKUP : GptSide.PRIMARY;
   if (mbrMend(disk.mbr, disk.blockSize, disk.blocks, fresh)) disk.mbrChanged = true;
+  // The copy that was read may be in the device's cache only, and is what this update relies on.
+  const fenced = deviceFlush(disk.device);
+  if (fenced !== ErrorCode.OK) return fenced;
   // The old MBR may be what leads to an old backup, so it stays until one new copy is durable.
   const mbrWith: GptSide = (sides & second) !== 0 ? second : GptSide.PRIMARY;
   if ((sides & first) !== 0) {
