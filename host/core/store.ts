@@ -48,6 +48,7 @@ import {
 import type { StoreExports } from "./exports.ts";
 import type { Core } from "./load.ts";
 import type { CoreMemory } from "./memory.ts";
+import { ObjectWriter } from "./store/writer.ts";
 
 /** Records that one step of verify() reads before it looks for an abort signal. */
 const VERIFY_STEP_RECORDS = 1024;
@@ -141,6 +142,11 @@ export class Store {
       this.#memory.release(state, HASHER_BYTES);
     }
     return this.#putPieces(source(), STREAM_KNOWN, length);
+  }
+
+  /** An object whose pieces come one by one, with other work between; durable as a put is. */
+  writer(): ObjectWriter {
+    return this.#writer(0, 0);
   }
 
   /**
@@ -381,29 +387,21 @@ export class Store {
   }
 
   #putPieces(pieces: Iterable<Uint8Array>, flags: number, length: number): Uint8Array {
-    const opened = this.#exports.storeStreamOpen(this.#handle, flags, length);
-    const stream = this.#check(opened, "put");
-    // 0: known, and there already.
-    if (stream === 0) return this.#memory.slice(this.#exchange + EXCHANGE_HASH, HASH_BYTES);
-    let open = true;
+    const writer = this.#writer(flags, length);
+    // Known, and there already.
+    if (writer.known) return writer.end();
     try {
-      for (const piece of pieces) {
-        for (let at = 0; at < piece.length; ) {
-          const room = this.#check(this.#exports.storeStreamRoom(stream), "put");
-          const part = piece.subarray(at, at + room);
-          this.#memory.bytes.set(part, this.#address());
-          this.#check(this.#exports.storeStreamAdvance(stream, part.length), "put");
-          at += part.length;
-        }
-      }
-      open = false;
-      this.#check(this.#exports.storeStreamEnd(stream), "put");
+      for (const piece of pieces) writer.write(piece);
+      const hash = writer.end();
+      this.#afterChange();
+      return hash;
     } finally {
-      if (open) this.#exports.storeStreamCancel(stream);
+      writer.cancel();
     }
-    const hash = this.#memory.slice(this.#exchange + EXCHANGE_HASH, HASH_BYTES);
-    this.#afterChange();
-    return hash;
+  }
+
+  #writer(flags: number, length: number): ObjectWriter {
+    return new ObjectWriter(this.#core, this.#handle, this.#exchange, flags, length);
   }
 
   #readLarge(hash: Uint8Array, target: Uint8Array, verify: boolean): void {

@@ -7,6 +7,7 @@
 import { rmSync } from "node:fs";
 import { failure, type StorageError } from "../../base/errors.ts";
 import { run } from "../../base/work.ts";
+import { FileSystem, openImage } from "../../core/files.ts";
 import { Core } from "../../core/load.ts";
 import { createPromises, type FilePromises } from "../../core/node/promises.ts";
 import { Region, type RegionInfo } from "../../core/region.ts";
@@ -114,6 +115,9 @@ export async function openDisk(source: DiskSource, options: OpenDiskOptions = {}
   }
 }
 
+/** What probe() calls a CAPOSRO1 image: files that are only read, and no store. */
+const IMAGE_SIGNATURE = "capos-ro";
+
 interface MountOptions extends OpenDiskOptions {
   /** The device is the disk's to close. */
   readonly owned: boolean;
@@ -130,10 +134,14 @@ function mount(device: BlockDevice, options: MountOptions): Disk {
   const base = flush ? device : new WindowDevice(device, { sector: 0, flush, name: device.name });
   const id = core.attach(base);
   try {
-    const { baseSector, sectors } = locate(core, id, options.partition);
+    const { baseSector, sectors, signature } = locate(core, id, options.partition);
     const strict = options.strict === undefined ? {} : { strict: options.strict };
+    const window = { baseSector, sectors };
     // The store itself only ever commits when told: sharing commits is this layer's work.
-    const open = () => Region.open(core, id, { baseSector, sectors, readOnly, ...strict });
+    const open = () =>
+      signature === IMAGE_SIGNATURE
+        ? openImage(core, id, window)
+        : Region.open(core, id, { ...window, readOnly, ...strict });
     return new Disk({ device, core, id, open, options });
   } catch (error) {
     core.detach(id);
@@ -154,16 +162,17 @@ interface Mounted {
   readonly device: BlockDevice;
   readonly core: Core;
   readonly id: number;
-  readonly open: () => Region;
+  readonly open: () => Region | FileSystem;
   readonly options: MountOptions;
 }
 
 /** What an open region gives: replaced as a whole by reopen(). */
 interface Session {
-  readonly region: Region;
+  readonly info: RegionInfo | null;
   readonly group: CommitGroup;
-  readonly store: DiskStore;
+  readonly store: DiskStore | null;
   readonly fs: DiskFiles | null;
+  close(): void;
 }
 
 /** An open disk. Made by createDisk() and openDisk(). */
@@ -186,7 +195,8 @@ export class Disk {
     }
   }
 
-  get store(): DiskStore {
+  /** Null where the disk has none: on a read-only image. */
+  get store(): DiskStore | null {
     return this.#session.store;
   }
 
@@ -195,9 +205,9 @@ export class Disk {
     return this.#session.fs;
   }
 
-  /** The region: its identity, size and epochs. */
-  get info(): RegionInfo {
-    return this.#session.region.info;
+  /** The region: its identity, size and epochs. Null on a read-only image. */
+  get info(): RegionInfo | null {
+    return this.#session.info;
   }
 
   /** Makes everything so far durable, in store and filesystem; concurrent callers share it. */
@@ -212,10 +222,10 @@ export class Disk {
    */
   async reopen(): Promise<void> {
     this.#admit();
-    const { region, group } = this.#session;
-    group.abandon(failure("ESTALE", "reopen", "the change was thrown away by reopen()."));
+    const session = this.#session;
+    session.group.abandon(failure("ESTALE", "reopen", "the change was thrown away by reopen()."));
     try {
-      region.close();
+      session.close();
     } catch {
       // It had failed, or nobody would reopen it.
     }
@@ -235,10 +245,10 @@ export class Disk {
 
   async #close(): Promise<void> {
     const { core, id, device, options } = this.#mounted;
-    const { region, group } = this.#session;
+    const session = this.#session;
     const steps = [
-      () => group.stop(),
-      () => region.close(),
+      () => session.group.stop(),
+      () => session.close(),
       () => core.detach(id),
       () => options.owned && device.close(),
     ];
@@ -256,19 +266,24 @@ export class Disk {
 
   #begin(): Session {
     const { options, open } = this.#mounted;
-    const region = open();
-    const part = new StorePart(region.store);
-    const parts: Part[] = [part];
-    if (region.files !== null) parts.push(filesPart(region.files));
-    const group = new CommitGroup(parts, {
+    const opened = open();
+    if (opened instanceof FileSystem) return imageSession(opened);
+    const { info, store, files } = opened;
+    const part = new StorePart(store);
+    const filesPart = files === null ? undefined : new FilesPart(files);
+    const group = new CommitGroup(filesPart === undefined ? [part] : [part, filesPart], {
       durability: options.durability ?? "batch",
-      readOnly: region.info.readOnly,
-      rest: () => region.rest(),
+      readOnly: info.readOnly,
+      rest: () => opened.rest(),
     });
     const admit = () => this.#admit();
-    const store = new DiskStore({ store: region.store, group, part, admit });
-    const fs = region.files === null ? null : filesOf(region.files, group, parts[1] as Part);
-    return { region, group, store, fs };
+    return {
+      info,
+      group,
+      store: new DiskStore({ store, group, part, admit }),
+      fs: filesPart === undefined ? null : filesOf(filesPart, group),
+      close: () => opened.close(),
+    };
   }
 
   #admit(): void {
@@ -277,14 +292,33 @@ export class Disk {
   }
 }
 
-function filesOf(files: NonNullable<Region["files"]>, group: CommitGroup, part: Part): DiskFiles {
-  const settle = () => group.changed(part);
-  const sync = () => group.sync(part);
-  return { promises: createPromises(files, { settle, sync }) };
+/** A filesystem as the group commits it. */
+class FilesPart implements Part {
+  readonly files: FileSystem;
+
+  constructor(files: FileSystem) {
+    this.files = files;
+  }
+
+  dirtyPages(): number {
+    return this.files.dirtyPages;
+  }
+
+  commit(): void {
+    this.files.sync();
+  }
 }
 
-function filesPart(files: NonNullable<Region["files"]>): Part {
-  return { commit: () => files.sync(), dirtyPages: () => files.dirtyPages };
+function filesOf(part: FilesPart, group: CommitGroup): DiskFiles {
+  const settle = () => group.changed(part);
+  const sync = () => group.sync(part);
+  return { promises: createPromises(part.files, { settle, sync }) };
+}
+
+function imageSession(files: FileSystem): Session {
+  const group = new CommitGroup([], { durability: "batch", readOnly: true });
+  const fs = { promises: files.promises };
+  return { info: null, group, store: null, fs, close: () => files.unmount() };
 }
 
 function isDevice(source: DiskSource): source is BlockDevice {

@@ -9,6 +9,12 @@ const PAGE_BYTES = 4096;
 /** Objects that list() yields before other work gets its turn. */
 const LIST_TURN = 256;
 
+/** Where the bytes of an object come from. */
+export type ObjectSource =
+  | AsyncIterable<Uint8Array>
+  | Iterable<Uint8Array>
+  | (() => Iterable<Uint8Array>);
+
 /** Where the store meets the rest of its disk. */
 export interface StoreContext {
   readonly store: Store;
@@ -67,11 +73,23 @@ export class DiskStore {
     return this.#change(bytes.length, (store) => store.putHashed(hash, bytes));
   }
 
-  /** Stores what `source` yields, never whole in memory; see Store.putStream. */
-  async putStream(
-    source: Iterable<Uint8Array> | (() => Iterable<Uint8Array>),
-  ): Promise<Uint8Array> {
-    return this.#change(0, (store) => store.putStream(source));
+  /**
+   * Stores what `source` yields, never whole in memory: a stream, any iterable of bytes, or a
+   * function that yields them anew at each call, which is read twice and may be of any length.
+   */
+  async putStream(source: ObjectSource): Promise<Uint8Array> {
+    if (!isAsync(source)) return this.#change(0, (store) => store.putStream(source));
+    this.#context.admit();
+    const writer = this.#store.writer();
+    try {
+      for await (const piece of source) {
+        this.#context.admit();
+        writer.write(piece);
+      }
+      return await this.#change(0, () => writer.end());
+    } finally {
+      writer.cancel();
+    }
   }
 
   /** The bytes of an object, verified. ENOENT; EBADMSG: damaged. */
@@ -179,6 +197,10 @@ export class DiskStore {
     await group.changed(part);
     return result;
   }
+}
+
+function isAsync(source: ObjectSource): source is AsyncIterable<Uint8Array> {
+  return Symbol.asyncIterator in source;
 }
 
 /** What every call answers once its disk is closed. */
