@@ -22,6 +22,7 @@ if (process.argv.includes("--test")) {
     "asc",
     "assembly/index.ts",
     "assembly/engine/planted.ts",
+    "assembly/testing/tree.ts",
     "--target",
     "test",
     "--use",

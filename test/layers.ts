@@ -1,6 +1,6 @@
 /** Which folder may import which. A row may name only rows above it, so no cycle can be written. */
 const ENGINE = ["assembly/format", "assembly/engine/hash", "assembly/engine"];
-const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree"];
+const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/whole"];
 const MKFS = ["assembly/mkfs/fat", "assembly/mkfs/ext4", "assembly/mkfs/iso"];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf", "assembly/fs/ro"];
@@ -24,6 +24,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/fs/ro": ENGINE,
   "assembly/tree/pages": ENGINE,
   "assembly/tree": [...ENGINE, "assembly/tree/pages"],
+  "assembly/tree/whole": [...ENGINE, "assembly/tree/pages", "assembly/tree"],
   "assembly/store/pack": TREE,
   "assembly/store": [...TREE, "assembly/store/pack"],
   "assembly/store/repair": [...TREE, "assembly/store/pack", "assembly/store"],
@@ -31,6 +32,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/fs": [...TREE, ...FS],
   "assembly/api": [...TREE, ...STORE, ...FS, ...MKFS, "assembly/disk", "assembly/fs"],
   assembly: ["assembly/api"],
+  "assembly/testing": TREE,
   "assembly/services": [],
 
   "host/base": ["assembly/format"],

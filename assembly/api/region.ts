@@ -1,1 +1,140 @@
 /** ABI: regions: format, open, commit, check. */
+import { Device, deviceClose, deviceOpen } from "../engine/device";
+import { failPlain, faultAddress } from "../engine/fault";
+import { HandleKind, handleClose, handleObject, handleOpen } from "../engine/handles";
+import { random } from "../engine/host";
+import { FAULT_CODE } from "../format/abi";
+import { ErrorCode } from "../format/errors";
+import { volumeAbort, volumeCommit, volumeDirtyPages, volumeReopen } from "../tree/commit";
+import { Region, Volume } from "../tree/pages/volume";
+import { FormatOptions, regionFormat as formatRegion } from "../tree/whole/format";
+import {
+  regionClose as closeRegion,
+  regionOpen as openRegion,
+  regionDrop,
+  regionError,
+  regionRest as restRegion,
+} from "../tree/whole/region";
+
+const options: usize = memory.data(64, 8);
+const sessionBytes: usize = memory.data(8, 8);
+
+/** The region behind a handle, or null after EBADF. For the other files of api/. */
+export function regionOf(handle: u32): Region | null {
+  const object = handleObject(handle, HandleKind.REGION);
+  if (object === 0) failPlain(ErrorCode.EBADF);
+  return changetype<Region | null>(object);
+}
+
+function volumeOf(handle: u32, kind: u32): Volume | null {
+  const region = regionOf(handle);
+  if (region === null) return null;
+  const volume: Volume | null = kind === 0 ? region.store : region.wf;
+  if (volume === null) failPlain(ErrorCode.EMEDIUMTYPE);
+  return volume;
+}
+
+function lastFault(): i32 {
+  return load<i32>(faultAddress(), FAULT_CODE);
+}
+
+/**
+ * mkfs over `sectors` from `base` of `device` (0 sectors: to its end). `uuid`: 16 bytes; `timeNs`:
+ * address of an i64; `session`: address of a u64, or 0 for a random one.
+ */
+export function regionFormat(
+  device: u32,
+  base: f64,
+  sectors: f64,
+  uuid: usize,
+  designSectors: f64,
+  logSectors: u32,
+  withFiles: u32,
+  timeNs: usize,
+  session: usize,
+): i32 {
+  const opened = deviceOpen(device, <u64>base, <u64>sectors, false);
+  if (opened === null) return lastFault();
+  const given = changetype<FormatOptions>(options);
+  given.uuid = uuid;
+  given.sectors = 0;
+  given.designSectors = <u64>designSectors;
+  given.logSectors = logSectors;
+  given.withFiles = withFiles !== 0;
+  given.timeNs = load<i64>(timeNs);
+  if (session === 0) random(sessionBytes, 8);
+  given.session = session === 0 ? load<u64>(sessionBytes) | 1 : load<u64>(session);
+  const code = formatRegion(opened, given);
+  deviceClose(opened);
+  return code;
+}
+
+/** Mounts; a handle or a negative errno. `flags`: OPEN_* of tree/whole/region. */
+export function regionOpen(device: u32, base: f64, sectors: f64, flags: u32): i32 {
+  const opened = deviceOpen(device, <u64>base, <u64>sectors, (flags & 1) !== 0);
+  if (opened === null) return lastFault();
+  const region = openRegion(opened, flags);
+  if (region === null) {
+    deviceClose(opened);
+    return regionError;
+  }
+  const handle = handleOpen(HandleKind.REGION, changetype<usize>(region));
+  if (handle !== 0) return <i32>handle;
+  regionDrop(region);
+  deviceClose(opened);
+  return failPlain(ErrorCode.ENOMEM);
+}
+
+/** Commits, marks clean, rests, and closes the handle whatever happens. */
+export function regionClose(handle: u32): i32 {
+  const region = regionOf(handle);
+  if (region === null) return ErrorCode.EBADF;
+  const device: Device = region.device;
+  const code = closeRegion(region);
+  deviceClose(device);
+  handleClose(handle);
+  return code;
+}
+
+/** Closes the handle and writes nothing: what was not committed is gone. */
+export function regionAbandon(handle: u32): i32 {
+  const region = regionOf(handle);
+  if (region === null) return ErrorCode.EBADF;
+  const device: Device = region.device;
+  regionDrop(region);
+  deviceClose(device);
+  handleClose(handle);
+  return ErrorCode.OK;
+}
+
+/** After a quiet moment: slot and mirror of each format hold the newest superblock. */
+export function regionRest(handle: u32): i32 {
+  const region = regionOf(handle);
+  return region === null ? ErrorCode.EBADF : restRegion(region);
+}
+
+/** `kind`: 0 CAPOSST1, 1 CAPOSWF1. */
+export function volumeSync(handle: u32, kind: u32): i32 {
+  const volume = volumeOf(handle, kind);
+  return volume === null ? lastFault() : volumeCommit(volume);
+}
+
+/** Throws the open batch away. */
+export function volumeRevert(handle: u32, kind: u32): i32 {
+  const volume = volumeOf(handle, kind);
+  if (volume === null) return lastFault();
+  volumeAbort(volume);
+  return ErrorCode.OK;
+}
+
+/** After a failed commit: the host knows what was lost and goes on. */
+export function volumeResume(handle: u32, kind: u32): i32 {
+  const volume = volumeOf(handle, kind);
+  return volume === null ? lastFault() : volumeReopen(volume);
+}
+
+/** Dirty pages of the open batch. */
+export function volumeDirty(handle: u32, kind: u32): i32 {
+  const volume = volumeOf(handle, kind);
+  return volume === null ? lastFault() : <i32>volumeDirtyPages(volume);
+}

@@ -44,6 +44,8 @@ export class Cache {
   /** Frames that hold nothing, linked by hashNext. */
   spare: Frame | null;
   spareCount: u32;
+  /** For owners who number dirty frames. */
+  serial: u64;
 }
 
 /** A cache that keeps `limit` frames; null without memory. */

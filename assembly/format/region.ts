@@ -160,6 +160,9 @@ export const STATE_ERROR: u32 = 2;
 export const STATE_RECOVERED: u32 = 4;
 export const STATE_READ_ONLY: u32 = 8;
 
+/** SUPERBLOCK_OPEN_META and SUPERBLOCK_OPEN_DATA while no such chunk is open. */
+export const OPEN_NONE: u32 = 0xffffffff;
+
 /** ro-compat bit 0: the store may have tail records. */
 export const RO_COMPAT_TAIL: u32 = 1;
 

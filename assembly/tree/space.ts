@@ -1,32 +1,162 @@
-/** Space of a volume: chunks, bitmaps with three homes, freed pages until two commits later. */
+/** Space for what lies outside the trees: pages of file data (WF) and pack chunks (ST). */
+import { deviceFail, deviceRead, deviceWrite } from "../engine/device";
+import { failPlain } from "../engine/fault";
+import { planted } from "../engine/planted";
+import { Reason } from "../format/abi";
 import { ErrorCode } from "../format/errors";
-import { ChunkOwner } from "../format/page";
-import { Volume } from "./pages/volume";
+import {
+  BITMAP_HOMES,
+  CHUNK_CHANGED_EPOCH,
+  CHUNK_CHECKSUM,
+  CHUNK_OWNER,
+  CHUNK_SIZE,
+  ChunkOwner,
+} from "../format/page";
+import { OPEN_NONE, PAGE_SHIFT, SECTORS_PER_PAGE } from "../format/region";
+import {
+  batchEpoch,
+  bitmapLoad,
+  bitmapMark,
+  bitmapTake,
+  chunkFindFree,
+  entryPut,
+  reserveChunks,
+  SUMMARY_COUNT,
+  SUMMARY_DATA,
+  SUMMARY_DEAD,
+  SUMMARY_FREE,
+  SUMMARY_OTHER,
+  spaceBound,
+  spaceError,
+  summaryGet,
+  summarySet,
+  usablePages,
+} from "./bitmap";
+import { bitGet, bitsFindRun, runLength } from "./pages/bits";
+import { freedAdd, freedEnsure } from "./pages/freed";
+import {
+  Bitmap,
+  chunkFirstPage,
+  chunkOfPage,
+  chunkPages,
+  pagesInside,
+  Volume,
+} from "./pages/volume";
+
+export { chunkEntry } from "./bitmap";
 
 /** First page of the run that the last pagesAllocate() got. */
-export const allocatedPage: u64 = 0;
+export let allocatedPage: u64 = 0;
+/** Free chunks that compaction needs (1.7 d): never granted, never an ordinary pack. */
+export const COMPACTION_CHUNKS: u32 = 2;
+
+const taken: usize = memory.data(32, 8);
 
 /**
  * Takes up to `wanted` contiguous pages for file data: the pages got (>= 1, first in
- * `allocatedPage`), or ENOSPC, EIO, EBADMSG. volumeReserve() must have counted them.
+ * `allocatedPage`), or ENOSPC, EIO, EBADMSG. volumeReserveData() must have counted them.
  */
 export function pagesAllocate(volume: Volume, wanted: u32): i32 {
-  return ErrorCode.EOPNOTSUPP;
+  assert(volume.batchOpen && wanted > 0);
+  const space = volume.space;
+  const open = space.openData;
+  let bitmap: Bitmap | null = null;
+  if (open < space.summaryChunks && dataFree(volume, open) > 0) bitmap = bitmapLoad(volume, open);
+  else bitmap = nextData(volume);
+  if (bitmap === null) return spaceError;
+  if (space.openData !== bitmap.chunk) {
+    space.openData = bitmap.chunk;
+    const code = spaceBound(volume);
+    if (code !== ErrorCode.OK) return code;
+  }
+  const pages = chunkPages(volume.region);
+  let start = bitsFindRun(bitmap.page, bitmap.hint, pages, wanted);
+  if (start === pages) start = bitsFindRun(bitmap.page, BITMAP_HOMES, pages, wanted);
+  assert(start < pages);
+  const got = runLength;
+  bitmap.hint = start + got;
+  bitmapMark(volume, bitmap, start, got, true);
+  allocatedPage = chunkFirstPage(volume.region, bitmap.chunk) + <u64>start;
+  return <i32>got;
+}
+
+function dataFree(volume: Volume, chunk: u32): u32 {
+  const word = summaryGet(volume.space, chunk);
+  return word >= SUMMARY_DATA && word < SUMMARY_FREE ? word & SUMMARY_COUNT : 0;
+}
+
+/** The next data chunk: one with a quarter free, a new one, one with any room. */
+function nextData(volume: Volume): Bitmap | null {
+  const quarter = findData(volume, usablePages(volume) >>> 2);
+  if (quarter !== OPEN_NONE) return bitmapLoad(volume, quarter);
+  if (volume.space.freeChunks > <i32>reserveChunks(volume)) {
+    return bitmapTake(volume, ChunkOwner.DATA);
+  }
+  const any = findData(volume, 1);
+  return any !== OPEN_NONE ? bitmapLoad(volume, any) : bitmapTake(volume, ChunkOwner.DATA);
+}
+
+function findData(volume: Volume, least: u32): u32 {
+  const space = volume.space;
+  if (space.freeData < <i32>least || least === 0) return OPEN_NONE;
+  const start = space.openData < space.summaryChunks ? space.openData + 1 : 0;
+  for (let step: u32 = 0; step < space.summaryChunks; step++) {
+    const chunk = (start + step) % space.summaryChunks;
+    if (dataFree(volume, chunk) >= least) return chunk;
+  }
+  return OPEN_NONE;
 }
 
 /** Frees data pages born at `birth`: reused two commits later, at once if born in this batch. */
 export function pagesFree(volume: Volume, page: u64, count: u32, birth: u64): ErrorCode {
-  return ErrorCode.EOPNOTSUPP;
+  const region = volume.region;
+  if (count === 0) return ErrorCode.OK;
+  if (!pagesInside(region, page, count)) return pagesFail(volume, page, Reason.POINTER);
+  const chunk = chunkOfPage(region, page);
+  const from = <u32>(page - chunkFirstPage(region, chunk));
+  if (from < BITMAP_HOMES || from + count > chunkPages(region)) {
+    return pagesFail(volume, page, Reason.POINTER);
+  }
+  // Planted 16: pages that N still shows are given out again at once.
+  if (birth !== batchEpoch(volume) && !planted(16)) {
+    if (!freedEnsure(volume, 1)) return failPlain(ErrorCode.ENOMEM);
+    freedAdd(volume, page, count);
+    volume.treesChanged = true;
+    return ErrorCode.OK;
+  }
+  const bitmap = bitmapLoad(volume, chunk);
+  if (bitmap === null) return spaceError;
+  for (let index = from; index < from + count; index++) {
+    if (!bitGet(bitmap.page, index)) return pagesFail(volume, page, Reason.BITMAP);
+  }
+  bitmapMark(volume, bitmap, from, count, false);
+  return spaceBound(volume);
+}
+
+function pagesFail(volume: Volume, page: u64, reason: Reason): ErrorCode {
+  const device = volume.region.device;
+  return deviceFail(device, ErrorCode.EBADMSG, reason, page * SECTORS_PER_PAGE, 0);
 }
 
 /** Writes whole pages; they are durable with the next commit. */
 export function pagesWrite(volume: Volume, page: u64, address: usize, count: u32): ErrorCode {
-  return ErrorCode.EOPNOTSUPP;
+  const region = volume.region;
+  if (!pagesInside(region, page, count)) return pagesFail(volume, page, Reason.POINTER);
+  return deviceWrite(region.device, page * SECTORS_PER_PAGE, address, count << PAGE_SHIFT);
 }
 
-/** Reads whole pages; ERANGE outside the chunks. */
+/** Reads whole pages; EBADMSG outside the chunks. */
 export function pagesRead(volume: Volume, page: u64, address: usize, count: u32): ErrorCode {
-  return ErrorCode.EOPNOTSUPP;
+  const region = volume.region;
+  if (!pagesInside(region, page, count)) return pagesFail(volume, page, Reason.POINTER);
+  return deviceRead(region.device, page * SECTORS_PER_PAGE, address, count << PAGE_SHIFT);
+}
+
+/** Chunks that an ordinary pack may still take: not the reserve, not compaction's. */
+export function chunksFree(volume: Volume, privileged: bool): u32 {
+  const kept = privileged ? 0 : reserveChunks(volume) + COMPACTION_CHUNKS;
+  const free = volume.space.freeChunks - <i32>kept;
+  return free > 0 ? <u32>free : 0;
 }
 
 /**
@@ -34,15 +164,25 @@ export function pagesRead(volume: Volume, page: u64, address: usize, count: u32)
  * (compaction, delete). The entry's chunk generation is the epoch of the open batch.
  */
 export function chunkTake(volume: Volume, owner: ChunkOwner, privileged: bool): i32 {
-  return ErrorCode.EOPNOTSUPP;
+  assert(volume.batchOpen);
+  if (chunksFree(volume, privileged) === 0) return failPlain(ErrorCode.ENOSPC);
+  const chunk = chunkFindFree(volume);
+  assert(chunk !== OPEN_NONE);
+  memory.fill(taken, 0, CHUNK_SIZE);
+  store<u8>(taken, <u8>owner, CHUNK_OWNER);
+  store<u64>(taken, batchEpoch(volume), CHUNK_CHECKSUM);
+  const code = chunkUpdate(volume, chunk, taken);
+  return code === ErrorCode.OK ? <i32>chunk : code;
 }
 
-/** Copies the entry of `chunk` (format/page CHUNK) to `out`; ENOENT if the chunk has none. */
-export function chunkEntry(volume: Volume, chunk: u32, out: usize): ErrorCode {
-  return ErrorCode.EOPNOTSUPP;
-}
-
-/** Writes the entry of a pack chunk; `changed_epoch` is set here. */
+/** Writes the entry of a pack chunk; `changed_epoch` is set here. A dead one expires by itself. */
 export function chunkUpdate(volume: Volume, chunk: u32, entry: usize): ErrorCode {
-  return ErrorCode.EOPNOTSUPP;
+  assert(volume.batchOpen);
+  const epoch = batchEpoch(volume);
+  store<u64>(entry, epoch, CHUNK_CHANGED_EPOCH);
+  const code = entryPut(volume, chunk, entry);
+  if (code !== ErrorCode.OK) return code;
+  const dead = load<u8>(entry, CHUNK_OWNER) === <u8>ChunkOwner.DEAD;
+  summarySet(volume, chunk, dead ? SUMMARY_DEAD + <u32>(epoch & 1) : SUMMARY_OTHER);
+  return ErrorCode.OK;
 }

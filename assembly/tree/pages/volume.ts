@@ -38,6 +38,8 @@ export enum Latch {
 export class Region {
   device: Device;
   cache: Cache;
+  /** 1 once `store` is there. */
+  volumes: u32;
   store: Volume;
   wf: Volume | null;
   /** XXH64 of the uuid: seeds every page checksum. */
@@ -74,23 +76,30 @@ export class Volume {
   /** Rises with each abort: what was opened or written under an older one is ESTALE. */
   generation: u32;
   lostSince: u64;
+  /** Memory of the five superblocks below. */
+  blocks: usize;
   /** Superblocks N, N - 1 (`hasPrevious`) and the one being built, SUPERBLOCK_SIZE each. */
   current: usize;
   previous: usize;
   next: usize;
   hasPrevious: bool;
-  /** The bytes of both slots as this session knows them. */
+  /** The bytes of both slots as this session knows them; bit = slot holds a valid superblock. */
   slots: usize;
+  slotsValid: u32;
   /** Mirror(N) is exactly superblock N, and durable. */
   mirrored: bool;
   /** This session has committed: the claim of M6 is done. */
   claimed: bool;
+  /** The batch being committed is the last of a closing writer. */
+  closing: bool;
   /** The next commit indexes a tail, so it is the claim itself (set by the store). */
   tailFound: bool;
   /** A batch is open: fence and mirror are done. */
   batchOpen: bool;
   /** Something other than superblock fields changed in the batch. */
   treesChanged: bool;
+  /** Rises with every change of a tree and every abort: cursors look again. */
+  changes: u32;
   /** Superblock fields changed in the batch. */
   fieldsChanged: bool;
   /** Called before a commit writes and after an abort, with `hookContext`; 0 = none. */
@@ -113,24 +122,48 @@ export class SpaceState {
   /** u16 per chunk: SUMMARY_* of space.ts; 0 = not built. */
   summary: usize;
   summaryChunks: u32;
-  /** Pages free in chunks that have a bitmap. */
-  freePages: u64;
-  /** Chunks without any data: free (ST) or empty (WF), and dead ones that have expired. */
-  freeChunks: u32;
-  /** Dead chunks that may not be used yet. */
-  deadChunks: u32;
-  /** Loaded bitmaps, newest first (class Bitmap of space.ts). */
-  bitmaps: usize;
+  /** Pages free in meta and in data chunks. */
+  freeMeta: i32;
+  freeData: i32;
+  /** Chunks that hold nothing and may be taken now. */
+  freeChunks: i32;
+  /** Dead chunks that may not be used yet, by the parity of the epoch they died in. */
+  deadEven: i32;
+  deadOdd: i32;
+  /** Bitmaps in memory, newest first. */
+  bitmaps: Bitmap | null;
+  bitmapCount: u32;
   openMeta: u32;
   openSecond: u32;
   openData: u32;
   /** Where the search for a chunk goes on. */
   cursor: u32;
-  /** Distinct chunks that the batch must drain. */
+  /** Chunks that the open batch will drain, at most. */
   drainChunks: u32;
+  drained: bool;
+  /** Pages taken for the batch's own limbo list: u64 each. */
   limboPages: usize;
   limboCount: u32;
-  drained: bool;
+  limboCapacity: u32;
+}
+
+/** A bitmap in memory. */
+@unmanaged
+export class Bitmap {
+  chunk: u32;
+  /** ChunkOwner: META or DATA. */
+  owner: u32;
+  free: u32;
+  /** Home of the last commit, or of this batch once it was written. */
+  home: u32;
+  changedEpoch: u64;
+  dirty: bool;
+  /** Its leaf in the space tree is dirty already. */
+  touched: bool;
+  /** Search for the next page goes on here. */
+  hint: u32;
+  page: usize;
+  next: Bitmap | null;
 }
 
 /** Mount saw slot epochs 3 or more apart, or a mirror newer than both slots. */
@@ -143,6 +176,8 @@ export const NOTICE_SECOND_ROOT: u32 = 4;
 export const NOTICE_INDEX_LOST: u32 = 8;
 /** A descriptor is damaged. */
 export const NOTICE_DESCRIPTOR: u32 = 16;
+/** CAPOSWF1 has left traces but no valid superblock: the region is a store alone. */
+export const NOTICE_FILES_LOST: u32 = 64;
 /** The descriptor is larger than the superblock: an unfinished grow. */
 export const NOTICE_GROW: u32 = 32;
 

@@ -2,10 +2,10 @@
  * Check of a whole region, L1 and L2: every page of every tree, ownership of every page and chunk.
  * The formats claim what lies outside the trees through callbacks; findings are a list.
  */
-import { Reason } from "../format/abi";
-import { ErrorCode } from "../format/errors";
-import { TreeId } from "../format/page";
-import { Region, Volume } from "./pages/volume";
+import { Reason } from "../../format/abi";
+import { ErrorCode } from "../../format/errors";
+import { TreeId } from "../../format/page";
+import { Region, Volume } from "../pages/volume";
 
 @unmanaged
 export class Check {
