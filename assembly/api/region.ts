@@ -3,8 +3,24 @@ import { Device, deviceClose, deviceOpen } from "../engine/device";
 import { failPlain, faultAddress } from "../engine/fault";
 import { HandleKind, handleClose, handleObject, handleOpen } from "../engine/handles";
 import { random } from "../engine/host";
-import { FAULT_CODE } from "../format/abi";
+import {
+  FAULT_CODE,
+  REGION_INFO_CHUNK_SHIFT,
+  REGION_INFO_CHUNKS,
+  REGION_INFO_FILES_EPOCH,
+  REGION_INFO_FIRST_CHUNK,
+  REGION_INFO_LOG_SECTORS,
+  REGION_INFO_NOTICES,
+  REGION_INFO_READ_ONLY,
+  REGION_INFO_SECOND_READS,
+  REGION_INFO_SECTORS,
+  REGION_INFO_SIZE,
+  REGION_INFO_STORE_EPOCH,
+  REGION_INFO_UUID,
+} from "../format/abi";
 import { ErrorCode } from "../format/errors";
+import { SUPERBLOCK_UUID } from "../format/region";
+import { chunkOwners } from "../tree/bitmap";
 import { volumeAbort, volumeCommit, volumeDirtyPages, volumeReopen } from "../tree/commit";
 import { Region, Volume } from "../tree/pages/volume";
 import { FormatOptions, regionFormat as formatRegion } from "../tree/whole/format";
@@ -69,7 +85,7 @@ export function regionFormat(
   return code;
 }
 
-/** Mounts; a handle or a negative errno. `flags`: OPEN_* of tree/whole/region. */
+/** Mounts; a handle or a negative errno. `flags`: REGION_* of format/abi. */
 export function regionOpen(device: u32, base: f64, sectors: f64, flags: u32): i32 {
   const opened = deviceOpen(device, <u64>base, <u64>sectors, (flags & 1) !== 0);
   if (opened === null) return lastFault();
@@ -137,4 +153,30 @@ export function volumeResume(handle: u32, kind: u32): i32 {
 export function volumeDirty(handle: u32, kind: u32): i32 {
   const volume = volumeOf(handle, kind);
   return volume === null ? lastFault() : <i32>volumeDirtyPages(volume);
+}
+
+/** Writes REGION_INFO at `out`. */
+export function regionInfo(handle: u32, out: usize): i32 {
+  const region = regionOf(handle);
+  if (region === null) return ErrorCode.EBADF;
+  const wf = region.wf;
+  memory.fill(out, 0, REGION_INFO_SIZE);
+  memory.copy(out + REGION_INFO_UUID, region.store.current + SUPERBLOCK_UUID, 16);
+  store<f64>(out, <f64>region.sectors, REGION_INFO_SECTORS);
+  store<f64>(out, <f64>region.store.epoch, REGION_INFO_STORE_EPOCH);
+  store<f64>(out, wf === null ? 0 : <f64>wf.epoch, REGION_INFO_FILES_EPOCH);
+  store<u32>(out, region.chunkShift, REGION_INFO_CHUNK_SHIFT);
+  store<u32>(out, region.chunks, REGION_INFO_CHUNKS);
+  store<u32>(out, region.firstChunk, REGION_INFO_FIRST_CHUNK);
+  store<u32>(out, region.logSectors, REGION_INFO_LOG_SECTORS);
+  store<u32>(out, region.readOnly ? 1 : 0, REGION_INFO_READ_ONLY);
+  store<u32>(out, region.notices, REGION_INFO_NOTICES);
+  store<u32>(out, region.secondReads, REGION_INFO_SECOND_READS);
+  return ErrorCode.OK;
+}
+
+/** Writes one byte per chunk at `out`, its ChunkOwner in the store's table; 0 or an errno. */
+export function regionOwners(handle: u32, out: usize): i32 {
+  const region = regionOf(handle);
+  return region === null ? ErrorCode.EBADF : chunkOwners(region.store, out);
 }

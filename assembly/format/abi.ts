@@ -92,6 +92,32 @@
  * |  0x014 |    4 | segment | of the object                            |
  * |  0x018 |   32 | hash    | of the object; zero if none is concerned |
  *
+ * REGION_INFO, what `regionInfo` writes
+ *
+ * | offset | size | field        | meaning                                        |
+ * | -----: | ---: | ------------ | ---------------------------------------------- |
+ * |  0x000 |   16 | uuid         |                                                |
+ * |  0x010 |    8 | sectors      | f64                                            |
+ * |  0x018 |    8 | store_epoch  | f64                                            |
+ * |  0x020 |    8 | files_epoch  | f64, 0: there is no filesystem                 |
+ * |  0x028 |    4 | chunk_shift  |                                                |
+ * |  0x02c |    4 | chunks       |                                                |
+ * |  0x030 |    4 | first_chunk  | sector in the region                           |
+ * |  0x034 |    4 | log_sectors  |                                                |
+ * |  0x038 |    4 | read_only    | 1 or 0                                         |
+ * |  0x03c |    4 | notices      | what mount noticed: bits of NOTICE_*           |
+ * |  0x040 |    4 | second_reads | pages read from their second copy so far       |
+ * |  0x044 |    4 | reserved     | zero                                           |
+ *
+ * REGION_FINDING, one of `regionFinding`: damage that a check met
+ *
+ * | offset | size | field  | meaning                                       |
+ * | -----: | ---: | ------ | --------------------------------------------- |
+ * |  0x000 |    4 | volume | 0 CAPOSST1, 1 CAPOSWF1, 2 the region itself   |
+ * |  0x004 |    4 | reason | Reason                                        |
+ * |  0x008 |    8 | lba    | u64, sector of the region                     |
+ * |  0x010 |    8 | detail | u64                                           |
+ *
  * FILE_STAT, what `filesStat` writes
  *
  * | offset | size | field      | meaning                                   |
@@ -379,6 +405,34 @@ export const STATFS_FREE: u32 = 0x010;
 export const STATFS_AVAILABLE: u32 = 0x018;
 export const STATFS_FILES: u32 = 0x020;
 export const STATFS_SIZE: u32 = 0x028;
+
+export const REGION_INFO_UUID: u32 = 0x000;
+export const REGION_INFO_SECTORS: u32 = 0x010;
+export const REGION_INFO_STORE_EPOCH: u32 = 0x018;
+export const REGION_INFO_FILES_EPOCH: u32 = 0x020;
+export const REGION_INFO_CHUNK_SHIFT: u32 = 0x028;
+export const REGION_INFO_CHUNKS: u32 = 0x02c;
+export const REGION_INFO_FIRST_CHUNK: u32 = 0x030;
+export const REGION_INFO_LOG_SECTORS: u32 = 0x034;
+export const REGION_INFO_READ_ONLY: u32 = 0x038;
+export const REGION_INFO_NOTICES: u32 = 0x03c;
+export const REGION_INFO_SECOND_READS: u32 = 0x040;
+export const REGION_INFO_SIZE: u32 = 0x048;
+
+export const REGION_FINDING_VOLUME: u32 = 0x000;
+export const REGION_FINDING_REASON: u32 = 0x004;
+export const REGION_FINDING_LBA: u32 = 0x008;
+export const REGION_FINDING_DETAIL: u32 = 0x010;
+export const REGION_FINDING_SIZE: u32 = 0x018;
+
+/** Flags of `regionOpen`. */
+export const REGION_READ_ONLY: u32 = 1;
+/** Full check before the first write. */
+export const REGION_STRICT: u32 = 2;
+/** No FLUSH at all: durability mode `none`. */
+export const REGION_NO_FLUSH: u32 = 4;
+/** Read-only on N - 1 when N is damaged: explicit consent. */
+export const REGION_PREVIOUS: u32 = 8;
 
 export const FILE_FINDING_CODE: u32 = 0x000;
 export const FILE_FINDING_REASON: u32 = 0x004;

@@ -454,3 +454,23 @@ export function spaceBounded(volume: Volume): bool {
   spaceError = spaceBound(volume);
   return spaceError === ErrorCode.OK;
 }
+
+/** Writes the owner of every chunk to `out`, one byte each; 0 where the tree has no entry. */
+export function chunkOwners(volume: Volume, out: usize): ErrorCode {
+  const chunks = volume.region.chunks;
+  memory.fill(out, 0, chunks);
+  const cursor = cursorOpen(volume, spaceTree(volume));
+  if (cursor === null) return failPlain(ErrorCode.ENOMEM);
+  let code = cursorNext(cursor);
+  for (; code === ErrorCode.OK; code = cursorNext(cursor)) {
+    if (load<u8>(cursor.key) !== <u8>SPACE_KEY_CHUNK) break;
+    const chunk = cursor.keyLength === 5 ? bswap<u32>(load<u32>(cursor.key, 1)) : OPEN_NONE;
+    if (chunk >= chunks || !entryValid(volume, cursor.value, cursor.valueLength)) {
+      code = ownershipFail(volume, chunk);
+      break;
+    }
+    store<u8>(out + <usize>chunk, load<u8>(cursor.value, CHUNK_OWNER));
+  }
+  cursorClose(cursor);
+  return code === ErrorCode.ENOENT ? ErrorCode.OK : code;
+}

@@ -38,7 +38,30 @@ export type HashExports = {
 };
 
 /** assembly/api/region.ts */
-export type RegionExports = Record<never, never>;
+export type RegionExports = {
+  /** `uuid`: 16 bytes; `timeNs`: an i64; `session`: a u64, or 0 for a random one. */
+  regionFormat(
+    device: number,
+    base: number,
+    sectors: number,
+    uuid: number,
+    designSectors: number,
+    logSectors: number,
+    withFiles: number,
+    timeNs: number,
+    session: number,
+  ): number;
+  regionOpen(device: number, base: number, sectors: number, flags: number): number;
+  regionClose(region: number): number;
+  regionAbandon(region: number): number;
+  regionRest(region: number): number;
+  regionInfo(region: number, out: number): number;
+  regionOwners(region: number, out: number): number;
+  volumeSync(region: number, kind: number): number;
+  volumeRevert(region: number, kind: number): number;
+  volumeResume(region: number, kind: number): number;
+  volumeDirty(region: number, kind: number): number;
+};
 
 /** assembly/api/store.ts */
 export type StoreExports = {

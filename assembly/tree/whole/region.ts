@@ -2,6 +2,7 @@
 import { Device } from "../../engine/device";
 import { failPlain } from "../../engine/fault";
 import { planted } from "../../engine/planted";
+import { REGION_NO_FLUSH, REGION_PREVIOUS, REGION_READ_ONLY } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import { POINTER_SIZE, TreeId } from "../../format/page";
 import {
@@ -25,30 +26,22 @@ import {
 import { regionFlush, volumeFinish, volumeRelease, volumeRest } from "../protocol";
 import { descriptorsCheck, headIsEmpty, headRead, slotIsCurrent, volumePick } from "./mount";
 
-export const OPEN_READ_ONLY: u32 = 1;
-/** Full L2 check before the first write. */
-export const OPEN_STRICT: u32 = 2;
-/** No FLUSH at all: durability mode `none`. */
-export const OPEN_NO_FLUSH: u32 = 4;
-/** Read-only on N - 1 when N is damaged: explicit consent. */
-export const OPEN_PREVIOUS: u32 = 8;
-
 const ROOTS: u32 = 4;
 /** Pointers of the roots in use and their trees, to be read ahead. */
 const trees: usize = memory.data(16, 8);
 /** Why the last regionOpen() answered null. */
 export let regionError: ErrorCode = ErrorCode.OK;
 
-/** Mounts; null: see regionError and the fault report. The caller keeps the device. */
+/** Mounts with REGION_* flags; null: see regionError and the fault report. The caller keeps the device. */
 export function regionOpen(device: Device, flags: u32): Region | null {
   const region = regionNew(device);
   if (region === null) {
     regionError = failPlain(ErrorCode.ENOMEM);
     return null;
   }
-  const previous = (flags & OPEN_PREVIOUS) !== 0;
-  region.readOnly = previous || (flags & OPEN_READ_ONLY) !== 0 || device.readOnly;
-  region.noFlush = (flags & OPEN_NO_FLUSH) !== 0;
+  const previous = (flags & REGION_PREVIOUS) !== 0;
+  region.readOnly = previous || (flags & REGION_READ_ONLY) !== 0 || device.readOnly;
+  region.noFlush = (flags & REGION_NO_FLUSH) !== 0;
   regionError = mount(region, previous);
   if (regionError === ErrorCode.OK) return region;
   regionDrop(region);
