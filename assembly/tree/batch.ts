@@ -144,7 +144,9 @@ function hasFreeMeta(volume: Volume, chunk: u32): bool {
   return word > 0 && word < SUMMARY_DATA;
 }
 
-/** The next meta chunk with at least `least` free pages, not `except`; OPEN_NONE if there is none. */
+/**
+ * The next meta chunk with at least `least` free pages, not `except`; OPEN_NONE if there is none.
+ */
 function findMeta(volume: Volume, except: u32, least: u32): u32 {
   const space = volume.space;
   if (space.freeMeta < <i32>least) return OPEN_NONE;
@@ -157,7 +159,9 @@ function findMeta(volume: Volume, except: u32, least: u32): u32 {
   return OPEN_NONE;
 }
 
-/** Opens the next meta chunk: one with a quarter free, a new one, one with any room, the reserve. */
+/**
+ * Opens the next meta chunk: one with a quarter free, a new one, one with any room, the reserve.
+ */
 function nextMeta(volume: Volume): Bitmap | null {
   const space = volume.space;
   const quarter = findMeta(volume, space.openMeta, usablePages(volume) >>> 2);

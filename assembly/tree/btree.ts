@@ -313,7 +313,8 @@ function insertAt(
     rowsCopy(0, page);
     return;
   }
-  // Ascending keys fill their pages: at the right edge of the tree the new page gets only the new key.
+  // Ascending keys fill their pages: at the right edge of the tree the new page gets only the new
+  // key.
   const cut = index + 1 === total && atRightEdge(at) ? index : rowsCut(internal);
   const level = nodeLevel(page);
   const right = pageNew(volume, tree, level);
@@ -345,7 +346,9 @@ function atRightEdge(at: u32): bool {
   return true;
 }
 
-/** After a removal at the end of the path: drops empty pages, merges small ones, lowers the root. */
+/**
+ * After a removal at the end of the path: drops empty pages, merges small ones, lowers the root.
+ */
 function rebalance(volume: Volume, tree: TreeId): void {
   let at = depth;
   for (;;) {

@@ -2,7 +2,8 @@
  * Records inside one tree page (format/page, "Tree page grammar"): find, insert, remove.
  *
  * Slots grow up from the header, records down from the prefix; a removed record leaves dead bytes
- * that the next rebuild (rows.ts) takes back. Everything here trusts a page that nodeCheck() passed.
+ * that the next rebuild (rows.ts) takes back. Everything here trusts a page that nodeCheck()
+ * passed.
  */
 import { compareBytes } from "../../engine/bytes";
 import { Reason } from "../../format/abi";

@@ -19,7 +19,10 @@ import {
 import { PAGE_SIZE } from "../../format/region";
 import { NODE_ROOM, nodeCount, nodePrefix, nodeRecord, RECORD_COST } from "./node";
 
-/** Row: prefix u32, prefixLength u32, suffix u32, suffixLength u32, value u32, valueLength u32, sum u32. */
+/**
+ * Row: prefix u32, prefixLength u32, suffix u32, suffixLength u32, value u32, valueLength u32,
+ * sum u32.
+ */
 const ROW_SIZE: u32 = 28;
 const ROWS_MAX: u32 = 1400;
 const rows: usize = memory.data(39200, 16);
@@ -165,7 +168,9 @@ export function rowsCopy(which: u32, page: usize): void {
   memory.copy(page, scratch + <usize>(which * PAGE_SIZE), PAGE_SIZE);
 }
 
-/** Length of what the keys of rows from..to share; firstKey holds it. A single key shares nothing. */
+/**
+ * Length of what the keys of rows from..to share; firstKey holds it. A single key shares nothing.
+ */
 function prefixOf(from: u32, to: u32): u32 {
   if (to < from + 2) return 0;
   const length = rowKey(from, firstKey);

@@ -84,7 +84,9 @@ export function chunkShiftFor(sectors: u64): u32 {
   return sectors < 512 * 1024 * MIB_SECTORS ? 23 : 26;
 }
 
-/** EINVAL, with the smallest size in `detail`, if the device or the log is too small or too large. */
+/**
+ * EINVAL, with the smallest size in `detail`, if the device or the log is too small or too large.
+ */
 export function regionFormat(device: Device, options: FormatOptions): ErrorCode {
   const region = regionNew(device);
   if (region === null) return failPlain(ErrorCode.ENOMEM);

@@ -32,7 +32,10 @@ const trees: usize = memory.data(16, 8);
 /** Why the last regionOpen() answered null. */
 export let regionError: ErrorCode = ErrorCode.OK;
 
-/** Mounts with REGION_* flags; null: see regionError and the fault report. The caller keeps the device. */
+/**
+ * Mounts with REGION_* flags; null: see regionError and the fault report. The caller keeps the
+ * device.
+ */
 export function regionOpen(device: Device, flags: u32): Region | null {
   const region = regionNew(device);
   if (region === null) {
