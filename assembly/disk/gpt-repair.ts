@@ -6,7 +6,7 @@
  * changed: an overlap is its owner's to resolve. Running it twice, or after a cut, ends the same.
  */
 import { equalBytes } from "../engine/bytes";
-import { deviceFlush, deviceRead, deviceWrite } from "../engine/device";
+import { deviceRead } from "../engine/device";
 import { failPlain } from "../engine/fault";
 import { allocate, release } from "../engine/memory";
 import { planted } from "../engine/planted";
@@ -21,6 +21,7 @@ import {
   layoutFits,
   layoutOpen,
   layoutWrite,
+  mbrWrite,
   staleClear,
 } from "./gpt-write";
 import { mbrMend } from "./mbr";
@@ -74,10 +75,7 @@ function mend(disk: Disk, layout: Layout, apply: bool): i32 {
   // Bug 44, if planted: the old backup goes before its successors are durable.
   let code: ErrorCode = planted(44) ? staleClear(disk, layout) : ErrorCode.OK;
   if (code === ErrorCode.OK) code = layoutWrite(disk, layout, sides, false);
-  if (code === ErrorCode.OK && disk.mbrChanged) {
-    code = deviceWrite(disk.device, 0, disk.mbr, disk.blockSize);
-    if (code === ErrorCode.OK) code = deviceFlush(disk.device);
-  }
+  if (code === ErrorCode.OK) code = mbrWrite(disk);
   if (code === ErrorCode.OK) code = staleClear(disk, layout);
   return code === ErrorCode.OK ? <i32>bits : code;
 }

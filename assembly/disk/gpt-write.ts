@@ -2,7 +2,7 @@
  * Lays a partition table out on a device and writes it so that a cut at any write leaves the old
  * table or the new one.
  *
- *   backup entries + header | FLUSH | MBR, primary entries + header | FLUSH
+ *   FLUSH | backup entries + header | FLUSH | MBR, primary entries + header | FLUSH
  *
  * A reader believes the primary copy if it is whole, so the backup is rewritten first and serves
  * while the primary is being written. Where only the backup is whole the order is the other way
@@ -155,13 +155,15 @@ export function layoutWrite(disk: Disk, layout: Layout, sides: u32, fresh: bool)
   const first: GptSide = backupLast ? GptSide.PRIMARY : GptSide.BACKUP;
   const second: GptSide = backupLast ? GptSide.BACKUP : GptSide.PRIMARY;
   if (mbrMend(disk.mbr, disk.blockSize, disk.blocks, fresh)) disk.mbrChanged = true;
-  // The copy that was read may be in the device's cache only, and is what this update relies on.
-  const fenced = deviceFlush(disk.device);
-  if (fenced !== ErrorCode.OK) return fenced;
-  // The old MBR may be what leads to an old backup, so it stays until one new copy is durable.
-  const mbrWith: GptSide = (sides & second) !== 0 ? second : GptSide.PRIMARY;
+  // The old MBR may be what leads to an old backup, so it stays until the new copies are durable;
+  // and it goes alone, for a tear of its 4 KiB block would take the primary copy with it.
+  const mbrLast = backupLast && (sides & second) !== 0;
+  // What was read may stand in the device's cache only, left by a run that was cut short: the copy
+  // that readers live on must be durable before the other one is touched.
+  const settled = deviceFlush(disk.device);
+  if (settled !== ErrorCode.OK) return settled;
   if ((sides & first) !== 0) {
-    const code = sideWrite(disk, layout, first, mbrWith === first);
+    const code = sideWrite(disk, layout, first, !mbrLast);
     if (code !== ErrorCode.OK) return code;
     // Bug 40, if planted: both copies are in flight at once.
     if (!(planted(40) && (sides & second) !== 0)) {
@@ -171,8 +173,18 @@ export function layoutWrite(disk: Disk, layout: Layout, sides: u32, fresh: bool)
   }
   if ((sides & second) === 0) return ErrorCode.OK;
   // From here on the new table is the one that is read, as soon as this copy is whole.
-  const code = sideWrite(disk, layout, second, mbrWith === second);
-  return code === ErrorCode.OK ? deviceFlush(disk.device) : code;
+  let code = sideWrite(disk, layout, second, !mbrLast);
+  if (code === ErrorCode.OK) code = deviceFlush(disk.device);
+  return code === ErrorCode.OK && mbrLast ? mbrWrite(disk) : code;
+}
+
+/** Writes the changed MBR by itself and makes it durable. */
+export function mbrWrite(disk: Disk): ErrorCode {
+  if (!disk.mbrChanged) return ErrorCode.OK;
+  const code = deviceWrite(disk.device, 0, disk.mbr, disk.blockSize);
+  if (code !== ErrorCode.OK) return code;
+  disk.mbrChanged = false;
+  return deviceFlush(disk.device);
 }
 
 /** Builds the header of one copy in `block`, disk.blockSize bytes. */
@@ -304,13 +316,14 @@ function sideWrite(disk: Disk, layout: Layout, which: GptSide, withMbr: bool): E
   const header = sectorOf(disk, primary ? <u64>HEADER_LBA : backupLba(disk));
   requestsBegin();
   let code: ErrorCode = ErrorCode.OK;
-  if (withMbr && disk.mbrChanged) {
+  const mbrToo = primary && withMbr && disk.mbrChanged;
+  if (mbrToo) {
     code = deviceQueueWrite(disk.device, 0, disk.mbr, disk.blockSize);
   }
   if (code === ErrorCode.OK) code = deviceQueueWrite(disk.device, entries, layout.entries, size);
   if (code === ErrorCode.OK) code = deviceQueueWrite(disk.device, header, block, disk.blockSize);
   if (code === ErrorCode.OK) code = deviceSubmit(disk.device);
-  if (withMbr && code === ErrorCode.OK) disk.mbrChanged = false;
+  if (mbrToo && code === ErrorCode.OK) disk.mbrChanged = false;
   release(block, disk.blockSize);
   return code;
 }
