@@ -22,6 +22,10 @@ function toy(name: string, what: string): Plant {
   return { name: `toy-${name}`, id: 0, subject: "toy", what, seed: 1, seeds: 3 };
 }
 
+function core(name: string, id: number, subject: SubjectName, what: string, seed = 1): Plant {
+  return { name, id, subject, what, seed, seeds: 8 };
+}
+
 export const PLANTS: readonly Plant[] = [
   toy("no-flush", "the slot is written without a flush after the data it names"),
   toy("reuse-early", "a commit overwrites the area that the older slot still names"),
@@ -29,6 +33,11 @@ export const PLANTS: readonly Plant[] = [
   toy("slots-together", "both slots lie in one 4 KiB block, which a tear destroys as a whole"),
   toy("ack-early", "a commit is acknowledged before the flush of its slot"),
   toy("heal-in-place", "a mount rewrites the newest slot, and a crash there tears it"),
+  core("gpt-one-flush", 40, "gpt", "both copies of a table are in flight at once"),
+  core("gpt-entries-unchecked", 41, "gpt", "entries that are half old and half new pass"),
+  core("gpt-backup-place", 42, "gpt", "the backup is written where the old table says"),
+  core("gpt-backup-first", 43, "gpt", "the backup goes first even where it is the only whole copy"),
+  core("gpt-stale-first", 44, "gpt", "the old backup goes before its successors are durable", 13),
 ];
 
 /** The planted bug called `name`, if there is one. */

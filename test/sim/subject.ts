@@ -17,6 +17,8 @@ export interface Scenario<Operation = unknown> {
   readonly failFlush?: number;
   /** The write of the recorded life that fails, counted from 1. */
   readonly failWrite?: number;
+  /** Only one state in so many is visited, chosen by its key: for workloads with much content. */
+  readonly thin?: number;
 }
 
 export interface Subject<Operation = unknown> {
@@ -35,6 +37,8 @@ export interface Subject<Operation = unknown> {
    * more operations, opens again and compares. Throws for whatever is wrong.
    */
   verify(scenario: Scenario<Operation>, disk: SimDisk, life: Life): void;
+  /** After a failure: forgets whatever it may have left half-way. */
+  reset?(): void;
 }
 
 /** What a worker makes its subjects with. */

@@ -102,7 +102,7 @@ class Explorer {
   run(): Exploration {
     const { history, trace } = this.#recordRun();
     if (this.#findings.length === 0) {
-      this.#life(trace, history, 1, mix(0x5bd1e995, this.#scenario.seed), 0, []);
+      this.#life(trace, history, 1, mix(0x5bd1e995, this.#scenario.seed), history.began, []);
     }
     return {
       states: this.#keys.size,
@@ -128,6 +128,7 @@ class Explorer {
       this.#subject.run(this.#scenario, disk, history);
     } catch (error) {
       this.#report(`without any crash: ${textOf(error)}`, []);
+      this.#subject.reset?.();
     }
     disk.stopRecording();
     disk.off = false;
@@ -184,7 +185,8 @@ class Explorer {
   #state(interval: Interval, groups: readonly Group[], codes: Uint16Array): boolean {
     const choice = new Choice(interval.units, groups, codes);
     const [low, high] = choice.key(interval.key);
-    if (!this.#keys.add(low, high)) return true;
+    const { thin = 1 } = this.#scenario;
+    if ((thin > 1 && high % thin !== 0) || !this.#keys.add(low, high)) return true;
     const nested = interval.level < this.#options.depth && low % this.#options.nestEvery === 0;
     const upper = Math.max(choice.issued(interval.issued), interval.acked);
     const window = new Window(interval.history, interval.acked, upper);
@@ -205,7 +207,7 @@ class Explorer {
     mark: number,
   ): boolean {
     const disk = this.#disk;
-    const life = new Life(window);
+    const life = new Life(window, mix(interval.key, key), nested);
     const trace = this.#traces[interval.level] as Trace;
     this.#depth = Math.max(this.#depth, interval.level);
     const inner = nested ? disk.mark() : mark;
@@ -222,11 +224,18 @@ class Explorer {
     }
     if (!nested) return true;
     disk.rollback(inner);
-    life.history.settle(life.found);
+    if (life.durable) life.history.settle(life.found);
     const steps = [...interval.steps, stepOf(choice, interval, window)];
     const innerKey = mix(interval.key, key);
     const again = disk.mark();
-    const going = this.#life(trace, life.history, interval.level + 1, innerKey, 0, steps);
+    const going = this.#life(
+      trace,
+      life.history,
+      interval.level + 1,
+      innerKey,
+      life.history.began,
+      steps,
+    );
     disk.rollback(again);
     return going;
   }
@@ -240,6 +249,7 @@ class Explorer {
       if (Number.isNaN(life.found)) throw new Error("verify() did not settle the content");
     } catch (error) {
       wrong = textOf(error);
+      this.#subject.reset?.();
     }
     disk.stopRecording();
     disk.off = false;
@@ -259,7 +269,7 @@ class Explorer {
         if (other.issued(interval.issued) > window.upper) continue;
         this.#disk.rewind(mark);
         other.apply(this.#disk, interval.trace, key);
-        if (this.#verify(new Life(window)) === undefined) continue;
+        if (this.#verify(new Life(window, mix(interval.key, key), false)) === undefined) continue;
         best = other;
         break;
       }
@@ -287,16 +297,17 @@ class Explorer {
       nested.adopt(event, trace, Math.max(0, event.issued - window.lower), 0);
     }
     advance(disk, trace, from, stop);
-    const life = new Life(window);
+    const life = new Life(window, mix(interval.key, stop), true);
     disk.record(nested, life.history);
     const wrong = this.#verify(life);
     const choice = new Choice(interval.units, [], new Uint16Array(0));
     const steps = [...interval.steps, { ...stepOf(choice, interval, window), restart: true }];
+    const { began } = life.history;
     disk.rewind(outer);
     const going =
       wrong !== undefined
         ? this.#report(wrong, steps)
-        : this.#life(nested, life.history, level + 1, mix(interval.key, stop), 0, steps);
+        : this.#life(nested, life.history, level + 1, mix(interval.key, stop), began, steps);
     disk.rollback(outer);
     return going;
   }

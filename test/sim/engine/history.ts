@@ -21,6 +21,11 @@ export class History {
     if (digest !== undefined) this.issue(digest, "start");
   }
 
+  /** Index of the newest version that the life may have begun with. */
+  get began(): number {
+    return Math.max(0, this.#started - 1);
+  }
+
   /** Index of the newest version that the disk may hold. */
   get issued(): number {
     return this.digests.length - 1;
@@ -94,16 +99,27 @@ export class Window {
 export class Life {
   readonly history = new History();
   found = Number.NaN;
+  /** The mount made what it found durable: no later crash can find an older version. */
+  durable = false;
   mounts = 0;
+  /** True if further crashes of this very life will be visited. */
+  readonly nested: boolean;
+  /** Differs from life to life, the same in every run: seeds what the life does and draws. */
+  readonly nonce: number;
   readonly #window: Window;
 
-  constructor(window: Window) {
+  constructor(window: Window, nonce: number, nested: boolean) {
     this.#window = window;
+    this.nested = nested;
+    this.nonce = nonce;
     this.history.begin(window);
   }
 
-  /** The content after the mount, which from here on is durable. Throws if it is not legal. */
-  settle(digest: number, describe: () => string): void {
+  /**
+   * The content after the mount, which from here on is durable, unless the mount made nothing so.
+   * Throws if it is not legal.
+   */
+  settle(digest: number, describe: () => string, durable = true): void {
     this.found = digest;
     if (!this.#window.accepts(digest)) {
       throw new Violation(
@@ -111,7 +127,8 @@ export class Life {
       );
     }
     this.history.issue(digest, "found after the crash");
-    this.history.ack();
+    this.durable = durable;
+    if (durable) this.history.ack();
   }
 
   /** A later look at the same life must see its newest version. */

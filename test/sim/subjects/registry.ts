@@ -1,5 +1,6 @@
 /** The subjects by name, and how many distinct crash states a full run covers of each. */
 import type { Subject, SubjectOptions } from "../subject.ts";
+import { GptSubject } from "./gpt.ts";
 import { ToySubject } from "./toy.ts";
 
 export interface SubjectEntry {
@@ -10,6 +11,7 @@ export interface SubjectEntry {
 
 const ENTRIES = {
   toy: { create: (options: SubjectOptions) => new ToySubject(options) as Subject, states: 20_000 },
+  gpt: { create: (options: SubjectOptions) => new GptSubject(options) as Subject, states: 40_000 },
 } as const satisfies Record<string, SubjectEntry>;
 
 export type SubjectName = keyof typeof ENTRIES;

@@ -215,12 +215,12 @@ export class ToySubject implements Subject<ToyOperation> {
     }
   }
 
-  verify(scenario: Scenario<ToyOperation>, disk: SimDisk, life: Life): void {
+  verify(_scenario: Scenario<ToyOperation>, disk: SimDisk, life: Life): void {
     const toy = new Toy(disk, this.#plant);
     toy.mount();
     life.mounts += 1;
     life.settle(digestOf(toy.values), () => describeValues(toy.values));
-    const random = new Random(mix(scenario.seed, life.found));
+    const random = new Random(life.nonce);
     for (let index = 0; index < 10; index++) {
       const step = operation(random);
       this.#carryOut(toy, step.kind === "remount" ? { ...step, kind: "set" } : step, life.history);
