@@ -10,14 +10,11 @@ import {
   type BlockDevice,
   type BlockRequest,
   type DeviceConfig,
-  type DurabilityClaim,
   Feature,
   refuseClosed,
   SECTOR_SIZE,
 } from "../device.ts";
 import { Relay } from "./relay.ts";
-
-const UNFLUSHED: DurabilityClaim = { level: "none", flush: "nothing: never sent" };
 
 export interface WindowOptions {
   /** First sector of the window on the base, whole blocks. */
@@ -26,8 +23,6 @@ export interface WindowOptions {
   readonly sectors?: number;
   readonly readOnly?: boolean;
   readonly name?: string;
-  /** False: FLUSH is not offered, so nothing above sends one. For scratch and benchmarks. */
-  readonly flush?: boolean;
   /** True: closing the window closes the base. Default false: several windows share it. */
   readonly ownsBase?: boolean;
 }
@@ -69,11 +64,9 @@ export class WindowDevice implements BlockDevice {
     this.#ownsBase = options.ownsBase ?? false;
     this.#relay = new Relay(base);
     this.identity = base.identity;
-    const flush = options.flush ?? true;
-    this.durability = flush ? base.durability : UNFLUSHED;
-    const offered = flush ? features : features & ~Feature.FLUSH;
+    this.durability = base.durability;
     const read = readOnly ? Feature.RO : 0;
-    this.config = { ...base.config, capacity: sectors, features: offered | read };
+    this.config = { ...base.config, capacity: sectors, features: features | read };
   }
 
   submit(requests: readonly BlockRequest[]): void {

@@ -13,7 +13,6 @@ import { createPromises, type FilePromises } from "../../core/node/promises.ts";
 import { Region, type RegionInfo } from "../../core/region.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { FileDevice } from "../../device/local/file.ts";
-import { WindowDevice } from "../../device/wrap/window.ts";
 import { type MakeDiskOptions, makeDisk } from "../image/mkdisk.ts";
 import { makeStore } from "../image/mkstore.ts";
 import { AmbiguousPlace, findRegion } from "../place.ts";
@@ -129,19 +128,17 @@ function mount(device: BlockDevice, options: MountOptions): Disk {
   if (!["none", "batch", "each"].includes(durability)) {
     throw failure("EINVAL", "open", `durability '${durability}' is none of none, batch and each.`);
   }
-  // In mode none the core is given a device without FLUSH, so it cannot send one.
-  const flush = durability !== "none";
-  const base = flush ? device : new WindowDevice(device, { sector: 0, flush, name: device.name });
-  const id = core.attach(base);
+  const id = core.attach(device);
   try {
     const { baseSector, sectors, signature } = locate(core, id, options.partition);
     const strict = options.strict === undefined ? {} : { strict: options.strict };
     const window = { baseSector, sectors };
-    // The store itself only ever commits when told: sharing commits is this layer's work.
+    // To the core `each` is `batch` too: sharing commits among callers is this layer's work.
+    const mode = durability === "none" ? "none" : "batch";
     const open = () =>
       signature === IMAGE_SIGNATURE
         ? openImage(core, id, window)
-        : Region.open(core, id, { ...window, readOnly, ...strict });
+        : Region.open(core, id, { ...window, readOnly, durability: mode, ...strict });
     return new Disk({ device, core, id, open, options });
   } catch (error) {
     core.detach(id);
@@ -168,7 +165,7 @@ interface Mounted {
 
 /** What an open region gives: replaced as a whole by reopen(). */
 interface Session {
-  readonly info: RegionInfo | null;
+  info(): RegionInfo | null;
   readonly group: CommitGroup;
   readonly store: DiskStore | null;
   readonly fs: DiskFiles | null;
@@ -207,7 +204,7 @@ export class Disk {
 
   /** The region: its identity, size and epochs. Null on a read-only image. */
   get info(): RegionInfo | null {
-    return this.#session.info;
+    return this.#session.info();
   }
 
   /** Makes everything so far durable, in store and filesystem; concurrent callers share it. */
@@ -268,17 +265,17 @@ export class Disk {
     const { options, open } = this.#mounted;
     const opened = open();
     if (opened instanceof FileSystem) return imageSession(opened);
-    const { info, store, files } = opened;
+    const { store, files } = opened;
     const part = new StorePart(store);
     const filesPart = files === null ? undefined : new FilesPart(files);
     const group = new CommitGroup(filesPart === undefined ? [part] : [part, filesPart], {
       durability: options.durability ?? "batch",
-      readOnly: info.readOnly,
+      readOnly: opened.info.readOnly,
       rest: () => opened.rest(),
     });
     const admit = () => this.#admit();
     return {
-      info,
+      info: () => opened.info,
       group,
       store: new DiskStore({ store, group, part, admit }),
       fs: filesPart === undefined ? null : filesOf(filesPart, group),
@@ -318,7 +315,7 @@ function filesOf(part: FilesPart, group: CommitGroup): DiskFiles {
 function imageSession(files: FileSystem): Session {
   const group = new CommitGroup([], { durability: "batch", readOnly: true });
   const fs = { promises: files.promises };
-  return { info: null, group, store: null, fs, close: () => files.unmount() };
+  return { info: () => null, group, store: null, fs, close: () => files.unmount() };
 }
 
 function isDevice(source: DiskSource): source is BlockDevice {
