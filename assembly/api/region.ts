@@ -20,9 +20,9 @@ import {
 } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { SUPERBLOCK_UUID } from "../format/region";
-import { chunkOwners } from "../tree/bitmap";
 import { volumeAbort, volumeCommit, volumeDirtyPages, volumeReopen } from "../tree/commit";
 import { Region, Volume } from "../tree/pages/volume";
+import { chunkOwners } from "../tree/space";
 import { FormatOptions, regionFormat as formatRegion } from "../tree/whole/format";
 import {
   regionClose as closeRegion,

@@ -212,7 +212,7 @@ function bitmapRelease(bitmap: Bitmap): void {
   release(changetype<usize>(bitmap), offsetof<Bitmap>());
 }
 
-function ownershipFail(volume: Volume, chunk: u32): ErrorCode {
+export function ownershipFail(volume: Volume, chunk: u32): ErrorCode {
   const device = volume.region.device;
   return deviceFail(device, ErrorCode.EBADMSG, Reason.OWNERSHIP, 0, chunk);
 }
@@ -455,22 +455,37 @@ export function spaceBounded(volume: Volume): bool {
   return spaceError === ErrorCode.OK;
 }
 
-/** Writes the owner of every chunk to `out`, one byte each; 0 where the tree has no entry. */
-export function chunkOwners(volume: Volume, out: usize): ErrorCode {
-  const chunks = volume.region.chunks;
-  memory.fill(out, 0, chunks);
-  const cursor = cursorOpen(volume, spaceTree(volume));
-  if (cursor === null) return failPlain(ErrorCode.ENOMEM);
-  let code = cursorNext(cursor);
-  for (; code === ErrorCode.OK; code = cursorNext(cursor)) {
-    if (load<u8>(cursor.key) !== <u8>SPACE_KEY_CHUNK) break;
-    const chunk = cursor.keyLength === 5 ? bswap<u32>(load<u32>(cursor.key, 1)) : OPEN_NONE;
-    if (chunk >= chunks || !entryValid(volume, cursor.value, cursor.valueLength)) {
-      code = ownershipFail(volume, chunk);
-      break;
+/**
+ * Gives up chunks whose last page became free: dead now, anyone's two commits later. Enough stay
+ * as they are for the reserve (meta) and for the next writes (data).
+ */
+export function spaceRetire(volume: Volume): ErrorCode {
+  const space = volume.space;
+  const usable = usablePages(volume);
+  const keepMeta = <i32>((reserveChunks(volume) + 1) * usable);
+  let before: Bitmap | null = null;
+  let bitmap = space.bitmaps;
+  while (bitmap !== null) {
+    const following = bitmap.next;
+    const chunk = bitmap.chunk;
+    const open = chunk === space.openMeta || chunk === space.openSecond || chunk === space.openData;
+    const meta = bitmap.owner === <u32>ChunkOwner.META;
+    const enough = meta ? space.freeMeta >= keepMeta : space.freeData >= <i32>(usable * 2);
+    if (bitmap.free !== usable || open || !enough) {
+      before = bitmap;
+    } else {
+      memory.fill(entry, 0, CHUNK_SIZE);
+      store<u8>(entry, <u8>ChunkOwner.DEAD, CHUNK_OWNER);
+      store<u64>(entry, batchEpoch(volume), CHUNK_CHANGED_EPOCH);
+      const code = entryPut(volume, chunk, entry);
+      if (code !== ErrorCode.OK) return code;
+      summarySet(volume, chunk, SUMMARY_DEAD + <u32>(batchEpoch(volume) & 1));
+      if (before === null) space.bitmaps = following;
+      else before.next = following;
+      space.bitmapCount -= 1;
+      bitmapRelease(bitmap);
     }
-    store<u8>(out + <usize>chunk, load<u8>(cursor.value, CHUNK_OWNER));
+    bitmap = following;
   }
-  cursorClose(cursor);
-  return code === ErrorCode.ENOENT ? ErrorCode.OK : code;
+  return ErrorCode.OK;
 }

@@ -32,7 +32,7 @@ import {
   SUPERBLOCK_LIMBO_CURRENT,
   SUPERBLOCK_LIMBO_PREVIOUS,
 } from "../format/region";
-import { batchEpoch, bitmapLoad, bitmapMark, spaceBound, spaceError } from "./bitmap";
+import { batchEpoch, bitmapLoad, bitmapMark, spaceBound, spaceError, spaceRetire } from "./bitmap";
 import { bitGet } from "./pages/bits";
 import { freedAdd, freedEnsure, freedLength, freedPage } from "./pages/freed";
 import { pageSeal, pageStart, pageVerify, pointerBirth, pointerPage } from "./pages/page";
@@ -149,6 +149,7 @@ export function limboDrain(volume: Volume): ErrorCode {
     code = drainList(volume, volume.current + SUPERBLOCK_LIMBO_CURRENT);
     memory.fill(volume.next + SUPERBLOCK_LIMBO_CURRENT, 0, POINTER_SIZE);
   }
+  if (code === ErrorCode.OK) code = spaceRetire(volume);
   if (code === ErrorCode.OK) volume.space.drained = true;
   return code;
 }

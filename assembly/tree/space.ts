@@ -11,6 +11,7 @@ import {
   CHUNK_OWNER,
   CHUNK_SIZE,
   ChunkOwner,
+  SPACE_KEY_CHUNK,
 } from "../format/page";
 import { OPEN_NONE, PAGE_SHIFT, SECTORS_PER_PAGE } from "../format/region";
 import {
@@ -20,6 +21,8 @@ import {
   bitmapTake,
   chunkFindFree,
   entryPut,
+  entryValid,
+  ownershipFail,
   reserveChunks,
   SUMMARY_COUNT,
   SUMMARY_DATA,
@@ -32,6 +35,7 @@ import {
   summarySet,
   usablePages,
 } from "./bitmap";
+import { cursorClose, cursorNext, cursorOpen } from "./cursor";
 import { bitGet, bitsFindRun, runLength } from "./pages/bits";
 import { freedAdd, freedEnsure } from "./pages/freed";
 import {
@@ -40,6 +44,7 @@ import {
   chunkOfPage,
   chunkPages,
   pagesInside,
+  spaceTree,
   Volume,
 } from "./pages/volume";
 
@@ -185,4 +190,24 @@ export function chunkUpdate(volume: Volume, chunk: u32, entry: usize): ErrorCode
   const dead = load<u8>(entry, CHUNK_OWNER) === <u8>ChunkOwner.DEAD;
   summarySet(volume, chunk, dead ? SUMMARY_DEAD + <u32>(epoch & 1) : SUMMARY_OTHER);
   return ErrorCode.OK;
+}
+
+/** Writes the owner of every chunk to `out`, one byte each; 0 where the tree has no entry. */
+export function chunkOwners(volume: Volume, out: usize): ErrorCode {
+  const chunks = volume.region.chunks;
+  memory.fill(out, 0, chunks);
+  const cursor = cursorOpen(volume, spaceTree(volume));
+  if (cursor === null) return failPlain(ErrorCode.ENOMEM);
+  let code = cursorNext(cursor);
+  for (; code === ErrorCode.OK; code = cursorNext(cursor)) {
+    if (load<u8>(cursor.key) !== <u8>SPACE_KEY_CHUNK) break;
+    const chunk = cursor.keyLength === 5 ? bswap<u32>(load<u32>(cursor.key, 1)) : OPEN_NONE;
+    if (chunk >= chunks || !entryValid(volume, cursor.value, cursor.valueLength)) {
+      code = ownershipFail(volume, chunk);
+      break;
+    }
+    store<u8>(out + <usize>chunk, load<u8>(cursor.value, CHUNK_OWNER));
+  }
+  cursorClose(cursor);
+  return code === ErrorCode.ENOENT ? ErrorCode.OK : code;
 }
