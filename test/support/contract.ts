@@ -106,9 +106,9 @@ function describeShape(open: Open, blkSize: number): void {
   test("content is read where it lies, zeros elsewhere, at the first and the last block", () => {
     const content = noise(3 * blkSize, 1);
     const device = open({ content });
-    expect(read(device, 0, 4 * blkSize)).toEqual(padded(content, 4 * blkSize));
+    expectBytes(read(device, 0, 4 * blkSize), padded(content, 4 * blkSize));
     const last = device.config.capacity - blkSize / SECTOR_SIZE;
-    expect(read(device, last, blkSize)).toEqual(new Uint8Array(blkSize));
+    expectBytes(read(device, last, blkSize), new Uint8Array(blkSize));
   });
 
   test("GET_ID answers the serial padded with NUL to 20 bytes", () => {
@@ -144,7 +144,7 @@ function describeShape(open: Open, blkSize: number): void {
   test("an empty batch does nothing", () => {
     const device = open();
     device.submit([]);
-    expect(read(device, 0, blkSize)).toEqual(new Uint8Array(blkSize));
+    expectBytes(read(device, 0, blkSize), new Uint8Array(blkSize));
   });
 }
 
@@ -227,7 +227,7 @@ function describeReadOnly(open: Open, blkSize: number): void {
     expectRefused(device, request(WRITE_ZEROES, 0, EMPTY, block), zeroes, "WRITE_ZEROES");
     const discard = (features & Feature.DISCARD) !== 0 ? IOERR : UNSUPP;
     expectRefused(device, request(DISCARD, 0, EMPTY, block), discard, "DISCARD");
-    expect(read(device, 0, blkSize)).toEqual(content);
+    expectBytes(read(device, 0, blkSize), content);
     if ((features & Feature.FLUSH) !== 0) run(device, request(FLUSH, 0));
   });
 }
@@ -242,7 +242,7 @@ function describeWrites(open: Open, blkSize: number): void {
       const data = noise(count * blkSize, 100 + index);
       expect(run(device, request(OUT, index * block, data)).transferred).toBe(data.length);
       want.set(data, index * blkSize);
-      expect(read(device, 0, 8 * blkSize)).toEqual(want);
+      expectBytes(read(device, 0, 8 * blkSize), want);
     }
   });
 
@@ -253,7 +253,7 @@ function describeWrites(open: Open, blkSize: number): void {
     run(device, request(OUT, last, data));
     expectRefused(device, request(OUT, last, noise(2 * blkSize, 6)), IOERR, "across");
     expectRefused(device, request(OUT, last + block, noise(blkSize, 6)), IOERR, "beyond");
-    expect(read(device, last, blkSize)).toEqual(data);
+    expectBytes(read(device, last, blkSize), data);
   });
 
   test("a write of part of a block is IOERR and changes nothing", () => {
@@ -262,7 +262,7 @@ function describeWrites(open: Open, blkSize: number): void {
     if (block > 1) {
       expectRefused(device, request(OUT, 1, new Uint8Array(blkSize)), IOERR, "sector 1");
     }
-    expect(read(device, 0, 2 * blkSize)).toEqual(noise(2 * blkSize, 7));
+    expectBytes(read(device, 0, 2 * blkSize), noise(2 * blkSize, 7));
   });
 
   test("several devices at once do not reach one another", () => {
@@ -273,8 +273,8 @@ function describeWrites(open: Open, blkSize: number): void {
     devices[1]?.close();
     for (const index of [0, 2]) {
       const device = devices[index] as BlockDevice;
-      expect(read(device, block, blkSize)).toEqual(noise(blkSize, 20 + index));
-      expect(read(device, 0, blkSize)).toEqual(new Uint8Array(blkSize));
+      expectBytes(read(device, block, blkSize), noise(blkSize, 20 + index));
+      expectBytes(read(device, 0, blkSize), new Uint8Array(blkSize));
     }
   });
 }
@@ -298,7 +298,7 @@ function describeBatches(open: Open, blkSize: number): void {
     expect(batch.map(({ status }) => status)).toEqual(batch.map(() => OK));
     expect(batch[1]?.data).toEqual(want.slice(51 * blkSize, 52 * blkSize));
     expect(batch[11]?.data).toEqual(want.slice(50 * blkSize, 51 * blkSize));
-    expect(read(device, 0, 64 * blkSize)).toEqual(want);
+    expectBytes(read(device, 0, 64 * blkSize), want);
   });
 
   test("neighbours whose memory is one piece, or in reverse, or apart, all move right", () => {
@@ -309,7 +309,7 @@ function describeBatches(open: Open, blkSize: number): void {
     const batch = places.map((index, at) => request(OUT, at * block, piece(index)));
     device.submit(batch);
     const want = places.flatMap((index) => [...piece(index)]);
-    expect(read(device, 0, places.length * blkSize)).toEqual(Uint8Array.from(want));
+    expectBytes(read(device, 0, places.length * blkSize), Uint8Array.from(want));
     const target = new Uint8Array(64 * blkSize);
     const back = places.map((index, at) =>
       request(IN, at * block, target.subarray(index * blkSize, (index + 1) * blkSize)),
@@ -317,7 +317,7 @@ function describeBatches(open: Open, blkSize: number): void {
     device.submit(back);
     for (const index of places) {
       const start = index * blkSize;
-      expect(target.slice(start, start + blkSize), `block ${index}`).toEqual(piece(index));
+      expectBytes(target.slice(start, start + blkSize), piece(index), `block ${index}`);
     }
     expect(target.slice(4 * blkSize, 6 * blkSize)).toEqual(new Uint8Array(2 * blkSize));
   });
@@ -347,7 +347,7 @@ function describeBatches(open: Open, blkSize: number): void {
     device.submit(batch);
     expect(batch.map(({ status }) => status)).toEqual([OK, IOERR, UNSUPP, OK, IOERR, OK]);
     const want = [...noise(blkSize, 1), ...noise(blkSize, 3), ...noise(blkSize, 4)];
-    expect(read(device, 0, 3 * blkSize)).toEqual(Uint8Array.from(want));
+    expectBytes(read(device, 0, 3 * blkSize), Uint8Array.from(want));
   });
 }
 
@@ -394,7 +394,7 @@ function describeErase(open: Open, blkSize: number): void {
     expect(equal(got.subarray(0, from), want.subarray(0, from))).toBe(true);
     expect(equal(got.subarray(to), want.subarray(to))).toBe(true);
     run(device, request(OUT, 256, noise(blkSize, 12)));
-    expect(read(device, 256, blkSize)).toEqual(noise(blkSize, 12));
+    expectBytes(read(device, 256, blkSize), noise(blkSize, 12));
   });
 }
 
@@ -444,7 +444,7 @@ function describeModel(open: Open, blkSize: number): void {
       expect(equal(read(device, 0, model.length), model)).toBe(true);
       device.close();
     });
-    fc.assert(runs, { numRuns: 60 });
+    fc.assert(runs, { numRuns: 40 });
   });
 }
 
@@ -466,8 +466,8 @@ function describeReopen(
     const again = reopen?.();
     if (again === undefined) return;
     expect(again.config).toEqual(device.config);
-    expect(read(again, 0, blkSize)).toEqual(noise(blkSize, 1));
-    expect(read(again, 7 * block, blkSize)).toEqual(noise(blkSize, 2));
+    expectBytes(read(again, 0, blkSize), noise(blkSize, 1));
+    expectBytes(read(again, 7 * block, blkSize), noise(blkSize, 2));
     again.close();
   });
 }
@@ -481,9 +481,9 @@ function describeHuge(open: Open, blkSize: number): void {
     const sectors = [0, 2 ** 23, 2 ** 23 + 8, 2 ** 31, 2 ** 32 - 8, 2 ** 32, 2 ** 32 + 8, last];
     device.submit(sectors.map((sector, index) => request(OUT, sector, noise(blkSize, index))));
     for (const [index, sector] of sectors.entries()) {
-      expect(read(device, sector, blkSize), `sector ${sector}`).toEqual(noise(blkSize, index));
+      expectBytes(read(device, sector, blkSize), noise(blkSize, index), `sector ${sector}`);
     }
-    expect(read(device, 2 ** 32 + 16, blkSize)).toEqual(new Uint8Array(blkSize));
+    expectBytes(read(device, 2 ** 32 + 16, blkSize), new Uint8Array(blkSize));
   });
 }
 
@@ -526,6 +526,13 @@ export function noise(length: number, seed: number): Uint8Array {
     bytes[at] = state;
   }
   return bytes;
+}
+
+/** As toEqual, in a fraction of its time. */
+export function expectBytes(got: Uint8Array, want: Uint8Array, what = "bytes"): void {
+  const at = equal(got, want) ? -1 : got.findIndex((byte, index) => byte !== want[index]);
+  expect(at, `${what} differ first at byte ${at} of ${got.length}, ${want.length}`).toBe(-1);
+  expect(got.length, what).toBe(want.length);
 }
 
 export function equal(left: Uint8Array, right: Uint8Array | undefined): boolean {
