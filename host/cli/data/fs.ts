@@ -54,10 +54,9 @@ export const fs: CommandSpec = {
       run: ({ out, signal }, { positionals: [disk = "", local = "", path = ""], options }) =>
         withVolume(disk, false, (volume) => {
           const target = intoDirectory(volume, path, local);
-          const count =
-            local === "-"
-              ? (volume.write(target, localPieces(local)), 1)
-              : copyIn(volume, local, target, options["recursive"] === true, signal);
+          let count = 1;
+          if (local === "-") volume.write(target, localPieces(local));
+          else count = copyIn(volume, local, target, options["recursive"] === true, signal);
           volume.sync();
           out.result({ path: target, files: count }, `${target}: ${count} files`);
         }),
