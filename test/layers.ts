@@ -1,7 +1,12 @@
 /** Which folder may import which. A row may name only rows above it, so no cycle can be written. */
 const ENGINE = ["assembly/format", "assembly/engine/hash", "assembly/engine"];
 const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/whole"];
-const MKFS = ["assembly/mkfs/fat", "assembly/mkfs/ext4", "assembly/mkfs/iso"];
+const MKFS = [
+  "assembly/mkfs/fat",
+  "assembly/mkfs/fat/check",
+  "assembly/mkfs/ext4",
+  "assembly/mkfs/iso",
+];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf", "assembly/fs/ro"];
 const DEVICE = ["assembly/format", "host/base", "host/device"];
@@ -19,6 +24,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/engine": ["assembly/format", "assembly/engine/hash"],
   "assembly/disk": ENGINE,
   "assembly/mkfs/fat": ENGINE,
+  "assembly/mkfs/fat/check": [...ENGINE, "assembly/mkfs/fat"],
   "assembly/mkfs/ext4": ENGINE,
   "assembly/mkfs/iso": ENGINE,
   "assembly/fs/ro": ENGINE,

@@ -21,6 +21,7 @@ export enum HandleKind {
   IMAGE = 6,
   FAT = 7,
   LIST = 8,
+  FAT_WRITER = 9,
   STORE = 9,
   READER = 10,
   VERIFIER = 11,

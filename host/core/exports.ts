@@ -113,4 +113,51 @@ export type GptExports = {
 };
 
 /** assembly/api/fat.ts */
-export type FatExports = Record<never, never>;
+export type FatExports = {
+  fatFormat(
+    device: number,
+    base: number,
+    sectors: number,
+    serial: number,
+    clusterBytes: number,
+    timestamp: number,
+    label: number,
+  ): number;
+  fatOpen(
+    device: number,
+    base: number,
+    sectors: number,
+    readOnly: number,
+    timestamp: number,
+  ): number;
+  fatClose(volume: number): number;
+  fatFlush(volume: number): number;
+  fatSpace(volume: number, out: number): number;
+  fatStat(volume: number, path: number, length: number, out: number): number;
+  fatList(
+    volume: number,
+    path: number,
+    length: number,
+    from: number,
+    out: number,
+    size: number,
+  ): number;
+  fatRead(
+    volume: number,
+    path: number,
+    pathLength: number,
+    offset: number,
+    out: number,
+    length: number,
+  ): number;
+  fatCreate(volume: number, path: number, length: number): number;
+  fatWrite(writer: number, address: number, length: number): number;
+  fatWriterClose(writer: number): number;
+  fatWriterAbort(writer: number): number;
+  fatMkdir(volume: number, path: number, length: number, recursive: number): number;
+  fatRemove(volume: number, path: number, length: number): number;
+  fatRename(volume: number, from: number, fromLength: number, to: number, toLength: number): number;
+  fatCheck(volume: number): number;
+  fatFinding(index: number): number;
+  fatCheckEnd(): void;
+};
