@@ -10,7 +10,14 @@ const MKFS = [
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf", "assembly/fs/ro"];
 const DEVICE = ["assembly/format", "host/base", "host/device"];
-const CORE = [...DEVICE, "host/format", "host/core/node", "host/core/gpt", "host/core"];
+const CORE = [
+  ...DEVICE,
+  "host/format",
+  "host/core/node",
+  "host/core/gpt",
+  "host/core/fat",
+  "host/core",
+];
 const LOG = [...CORE, "host/system/log"];
 const BOOT = [...LOG, "host/system/config", "host/system/boot"];
 const FLOWS = ["host/system/image", "host/system/update", "host/system/vm"];
@@ -51,7 +58,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/core/node": DEVICE,
   "host/core/gpt": ["host/base"],
   "host/core/store": ["assembly/format", "host/base"],
-  "host/core": [...DEVICE, "host/core/node", "host/core/gpt", "host/core/store"],
+  "host/core/fat": ["assembly/format", "host/base"],
+  "host/core": [...DEVICE, "host/core/node", "host/core/gpt", "host/core/store", "host/core/fat"],
   "host/system/log": CORE,
   "host/system/config": LOG,
   "host/system/boot": [...LOG, "host/system/config"],

@@ -30,10 +30,10 @@ import {
   LABEL_SIZE,
 } from "../../assembly/format/fat32.ts";
 import { failure, StorageError } from "../base/errors.ts";
-import { type FatFinding, findingFromError, readFindings } from "./fat-findings.ts";
+import { type FatFinding, findingFromError, readFindings } from "./fat/findings.ts";
 import type { Core } from "./load.ts";
 
-export type { FatFinding } from "./fat-findings.ts";
+export type { FatFinding } from "./fat/findings.ts";
 
 /** Bytes that go to the core or come from it in one call. */
 const PIECE_BYTES = 4 << 20;
@@ -218,12 +218,15 @@ export class FatVolume {
   read(path: string, offset: number, length: number): Uint8Array {
     const pieces: Uint8Array[] = [];
     let total = 0;
-    while (total < length) {
-      const piece = this.#readPiece(path, offset + total, Math.min(PIECE_BYTES, length - total));
-      if (piece.length === 0) break;
+    let wanted: number;
+    do {
+      wanted = Math.min(PIECE_BYTES, length - total);
+      const piece = this.#readPiece(path, offset + total, wanted);
       total += piece.length;
       pieces.push(piece);
-    }
+      // Fewer bytes than asked for: the end of the file.
+      if (piece.length < wanted) break;
+    } while (total < length);
     return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces, total);
   }
 

@@ -7,9 +7,8 @@ import {
   FAT_FINDING_PATH_LENGTH,
   FAT_FINDING_PROBLEM,
   FatProblem,
-} from "../../assembly/format/fat32.ts";
-import type { StorageError } from "../base/errors.ts";
-import type { Core } from "./load.ts";
+} from "../../../assembly/format/fat32.ts";
+import type { StorageError } from "../../base/errors.ts";
 
 /** Something wrong on the volume. */
 export interface FatFinding {
@@ -23,8 +22,14 @@ export interface FatFinding {
   readonly reason: string;
 }
 
+/** The core, as far as findings need it. */
+export interface FindingSource {
+  readonly memory: { readonly view: DataView; text(address: number, length: number): string };
+  readonly exports: { fatFinding(index: number): number };
+}
+
 /** The `count` findings of the check that the core ran last. */
-export function readFindings(core: Core, count: number): FatFinding[] {
+export function readFindings(core: FindingSource, count: number): FatFinding[] {
   const findings: FatFinding[] = [];
   for (let index = 0; index < count; index++) {
     const at = core.exports.fatFinding(index) >>> 0;
