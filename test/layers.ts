@@ -2,6 +2,7 @@
 const ENGINE = ["assembly/format", "assembly/engine/hash", "assembly/engine"];
 const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/whole"];
 const MKFS = [
+  "assembly/mkfs/fat/base",
   "assembly/mkfs/fat",
   "assembly/mkfs/fat/check",
   "assembly/mkfs/ext4",
@@ -30,8 +31,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/engine/hash": ["assembly/format"],
   "assembly/engine": ["assembly/format", "assembly/engine/hash"],
   "assembly/disk": ENGINE,
-  "assembly/mkfs/fat": ENGINE,
-  "assembly/mkfs/fat/check": [...ENGINE, "assembly/mkfs/fat"],
+  "assembly/mkfs/fat/base": ENGINE,
+  "assembly/mkfs/fat": [...ENGINE, "assembly/mkfs/fat/base"],
+  "assembly/mkfs/fat/check": [...ENGINE, "assembly/mkfs/fat/base", "assembly/mkfs/fat"],
   "assembly/mkfs/ext4": ENGINE,
   "assembly/mkfs/iso": ENGINE,
   "assembly/fs/ro": ENGINE,

@@ -12,6 +12,8 @@ import {
   FAT_STAT_ROOM,
   LABEL_SIZE,
 } from "../format/fat32";
+import { tableCount, tableOpen } from "../mkfs/fat/base/table";
+import { clusterSize, Fat, lastFault, fatOpen as open } from "../mkfs/fat/base/volume";
 import { makeDirectory, removeEntry, renameEntry } from "../mkfs/fat/change";
 import { fatCheck as check } from "../mkfs/fat/check/check";
 import { findingAt, findingsCount, findingsEnd } from "../mkfs/fat/check/findings";
@@ -25,9 +27,7 @@ import {
   writerWrite,
 } from "../mkfs/fat/file";
 import { fatFormat as format } from "../mkfs/fat/format";
-import { tableCount, tableOpen } from "../mkfs/fat/table";
 import { listDirectory, statFound, walk, walkDirectory } from "../mkfs/fat/tree";
-import { clusterSize, Fat, lastFault, fatOpen as open } from "../mkfs/fat/volume";
 
 const SECTORS_MAX: f64 = 9007199254740991;
 
@@ -107,7 +107,7 @@ export function fatStat(volume: u32, path: usize, length: u32, out: usize): i32 
 
 /**
  * Lists a directory from `from` on (0, then `next` of the last record): as many records of FAT_STAT
- * with their names, padded to 8 bytes, as fit into `size` bytes. Answers their number, 0 at the end.
+ * with their names, padded to 8 bytes, as fit into `size` bytes. Answers their number, 0: no more.
  */
 export function fatList(
   volume: u32,

@@ -409,7 +409,8 @@ function labelBytes(label: string): Uint8Array {
 function formatMessage(result: number): string | undefined {
   const code = new StorageError(result, "fatFormat").code;
   if (code === "ENOSPC") {
-    return "ENOSPC: FAT32 needs at least 65,525 clusters: 33 MiB with 512-byte blocks, 257 MiB with 4096.";
+    const least = "33 MiB with blocks of 512 bytes, 257 MiB with 4096";
+    return `ENOSPC: FAT32 needs at least 65,525 clusters: ${least}.`;
   }
   if (code === "EINVAL") return "EINVAL: fatFormat: the cluster size does not fit the volume.";
   return code === "EFBIG" ? "EFBIG: the volume is larger than FAT32 can be." : undefined;

@@ -7,7 +7,6 @@ import {
   ENTRY_CASE_FLAGS,
   ENTRY_SIZE,
 } from "../../format/fat32";
-import { begin, commit, freeLater, latch } from "./commit";
 import {
   Directory,
   directoryAppend,
@@ -20,9 +19,11 @@ import {
   rebuildIndex,
   SECTOR_LATE,
   touchLast,
-} from "./directory";
-import { entryAt, entryCluster, entryNext, entrySetCluster, entryStamp } from "./entries";
-import { tableFree, tableTake, takenCluster } from "./table";
+} from "./base/directory";
+import { entryAt, entryCluster, entryNext, entrySetCluster, entryStamp } from "./base/entries";
+import { tableFree, tableTake, takenCluster } from "./base/table";
+import { Fat, lastFault } from "./base/volume";
+import { begin, commit, freeLater, latch } from "./commit";
 import {
   addEntry,
   enter,
@@ -36,7 +37,6 @@ import {
   walk,
   walkAvoid,
 } from "./tree";
-import { Fat, lastFault } from "./volume";
 
 /** What an entry says beside its name: bytes from ENTRY_CASE_FLAGS to its end. */
 const CONTENT: u32 = ENTRY_CASE_FLAGS + 1;

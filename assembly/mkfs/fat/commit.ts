@@ -27,8 +27,8 @@ import {
   SECTOR_CLEAN,
   SECTOR_EARLY,
   SECTOR_LATE,
-} from "./directory";
-import { infoMake, sealMake } from "./seal";
+} from "./base/directory";
+import { infoMake, sealMake } from "./base/seal";
 import {
   TABLE_ERROR,
   tableClose,
@@ -39,8 +39,8 @@ import {
   tableGet,
   tableSet,
   tableWrite,
-} from "./table";
-import { deviceSector, Fat, fatRelease, hasSeal, sectorRead, sectorSize } from "./volume";
+} from "./base/table";
+import { deviceSector, Fat, fatRelease, hasSeal, sectorRead, sectorSize } from "./base/volume";
 
 /** Changed directories that wait in memory before they are committed in between. */
 const DIRTY_MAX: u32 = 24;

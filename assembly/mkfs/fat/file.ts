@@ -14,9 +14,8 @@ import {
   ENTRY_ATTRIBUTES,
   ENTRY_FILE_SIZE,
 } from "../../format/fat32";
-import { begin, commit, freeLater, latch } from "./commit";
-import { Directory, directorySector, directoryTouch, SECTOR_LATE } from "./directory";
-import { entryCluster, entrySetCluster, entryStamp } from "./entries";
+import { Directory, directorySector, directoryTouch, SECTOR_LATE } from "./base/directory";
+import { entryCluster, entrySetCluster, entryStamp } from "./base/entries";
 import {
   TABLE_ERROR,
   tableBroken,
@@ -25,9 +24,10 @@ import {
   tableNext,
   tableTake,
   takenCluster,
-} from "./table";
+} from "./base/table";
+import { clusterSector, clusterSize, damaged, Fat, isCluster } from "./base/volume";
+import { begin, commit, freeLater, latch } from "./commit";
 import { addEntry, foundAt, foundDirectory, foundUnits, walk } from "./tree";
-import { clusterSector, clusterSize, damaged, Fat, isCluster } from "./volume";
 
 /** Small writes are gathered to this much, or to a cluster. */
 const BUFFER_MIN: u32 = 65536;
@@ -86,7 +86,7 @@ function isDirectoryFound(): bool {
   return (load<u8>(entry, ENTRY_ATTRIBUTES) & <u8>ATTRIBUTE_DIRECTORY) !== 0;
 }
 
-/** Appends `length` bytes. EFBIG past 4 GiB - 1, ENOSPC, EIO: then the writer can only be closed. */
+/** Appends `length` bytes. EFBIG past 4 GiB - 1; ENOSPC, EIO: the writer can only be closed. */
 export function writerWrite(writer: Writer, address: usize, length: u32): ErrorCode {
   if (writer.code !== ErrorCode.OK) return failPlain(writer.code);
   if (writer.size + <u64>length > FILE_SIZE_MAX) return failPlain(ErrorCode.EFBIG);

@@ -1,4 +1,4 @@
-/** Makes an empty FAT32 volume: geometry by Microsoft's table, everything else from what is given. */
+/** Makes an empty FAT32 volume: geometry by Microsoft's table, all else from what is given. */
 import {
   Device,
   deviceClose,
@@ -52,8 +52,8 @@ import {
   SEAL_SECTOR,
   SIGNATURE,
 } from "../../format/fat32";
-import { entryStamp } from "./entries";
-import { infoMake, sealStore } from "./seal";
+import { entryStamp } from "./base/entries";
+import { infoMake, sealStore } from "./base/seal";
 
 const RESERVED: u32 = 32;
 const FSINFO: u32 = 1;

@@ -29,7 +29,6 @@ import {
   FAT_STAT_SIZE,
   NAME_SIZE,
 } from "../../format/fat32";
-import { latch } from "./commit";
 import {
   Directory,
   directoryFind,
@@ -40,7 +39,7 @@ import {
   directoryTouch,
   SECTOR_EARLY,
   SECTOR_LATE,
-} from "./directory";
+} from "./base/directory";
 import {
   entryAt,
   entryCluster,
@@ -50,7 +49,7 @@ import {
   entryWriteName,
   momentFromEntry,
   piecesFor,
-} from "./entries";
+} from "./base/entries";
 import {
   alias,
   aliasFromWide,
@@ -61,8 +60,9 @@ import {
   wide,
   wideFromEntry,
   wideFromUtf8,
-} from "./names";
-import { damaged, Fat, isCluster, lastFault } from "./volume";
+} from "./base/names";
+import { damaged, Fat, isCluster, lastFault } from "./base/volume";
+import { latch } from "./commit";
 
 const SLASH: u8 = 0x2f;
 const DOT: u8 = 0x2e;

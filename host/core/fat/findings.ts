@@ -104,7 +104,7 @@ function sentence(problem: FatProblem, detail: number, other: number): string {
     case FatProblem.DIRECTORY_SIZE:
       return "The directory is larger than any can be.";
     case FatProblem.BIT_FLIPPED:
-      return `Bit ${other} of byte ${detail} of the sector is not what it was when the volume was closed.`;
+      return `Bit ${other} of byte ${detail} has flipped since the volume was closed.`;
     case FatProblem.SEAL:
       return "The seal of the volume fails its own checksum.";
     case FatProblem.UNREADABLE:

@@ -1,6 +1,6 @@
 /**
- * Checks a volume: boot sector against its backup, FSInfo, the copies of the FAT against each other,
- * every directory and chain, what is left over, and the seal. Writes nothing.
+ * Checks a volume: boot sector against its backup, FSInfo, the copies of the FAT against each
+ * other, every directory and chain, what is left over, and the seal. Writes nothing.
  */
 
 import { isZero } from "../../../engine/bytes";
@@ -38,9 +38,9 @@ import {
   TABLE_CLEAN,
   TABLE_NO_ERRORS,
 } from "../../../format/fat32";
-import { Directory, directoryForget, directoryOpen, directorySector } from "../directory";
-import { sealedDirectory, sealedLength, sealedOffset, sealedSum, sealSum } from "../seal";
-import { tableForget, tableSector } from "../table";
+import { Directory, directoryForget, directoryOpen, directorySector } from "../base/directory";
+import { sealedDirectory, sealedLength, sealedOffset, sealedSum, sealSum } from "../base/seal";
+import { tableForget, tableSector } from "../base/table";
 import {
   clusterSector,
   deviceSector,
@@ -49,7 +49,7 @@ import {
   isCluster,
   sectorRead,
   sectorSize,
-} from "../volume";
+} from "../base/volume";
 import { findingsBegin, findingsCount, findingsPath, found, foundAtSector } from "./findings";
 import { checkTree } from "./tree";
 

@@ -10,7 +10,7 @@ import {
   FAT_FINDING_SIZE,
   FatProblem,
 } from "../../../format/fat32";
-import { deviceSector, Fat } from "../volume";
+import { deviceSector, Fat } from "../base/volume";
 
 const FINDINGS_MAX: u32 = 512;
 const PATH_MAX: u32 = FAT_FINDING_SIZE - FAT_FINDING_PATH;

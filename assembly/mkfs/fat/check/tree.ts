@@ -22,7 +22,7 @@ import {
   ENTRY_WRITTEN_TIME,
   FatProblem,
 } from "../../../format/fat32";
-import { Directory, directoryFind, directoryOpen, directorySector } from "../directory";
+import { Directory, directoryFind, directoryOpen, directorySector } from "../base/directory";
 import {
   entryAt,
   entryCluster,
@@ -34,11 +34,11 @@ import {
   entryUnits,
   isDate,
   isTime,
-} from "../entries";
-import { isAlias, isForbidden, utf8FromWide } from "../names";
-import { TABLE_ERROR, tableGet, tableSector } from "../table";
+} from "../base/entries";
+import { isAlias, isForbidden, utf8FromWide } from "../base/names";
+import { TABLE_ERROR, tableGet, tableSector } from "../base/table";
+import { clusterSector, clusterSize, Fat, isCluster, lastFault } from "../base/volume";
 import { isDots } from "../tree";
-import { clusterSector, clusterSize, Fat, isCluster, lastFault } from "../volume";
 import { findingsPath, found } from "./findings";
 
 const PATH_MAX: u32 = 65536;

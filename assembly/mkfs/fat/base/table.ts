@@ -13,14 +13,14 @@ import {
   deviceRead,
   deviceSubmit,
   deviceWriteZeros,
-} from "../../engine/device";
-import { failPlain } from "../../engine/fault";
-import { allocate, release } from "../../engine/memory";
-import { planted } from "../../engine/planted";
-import { requestsBegin } from "../../engine/requests";
-import { Reason } from "../../format/abi";
-import { ErrorCode } from "../../format/errors";
-import { CLUSTER_END, CLUSTER_END_MIN, CLUSTER_FREE, CLUSTER_MASK } from "../../format/fat32";
+} from "../../../engine/device";
+import { failPlain } from "../../../engine/fault";
+import { allocate, release } from "../../../engine/memory";
+import { planted } from "../../../engine/planted";
+import { requestsBegin } from "../../../engine/requests";
+import { Reason } from "../../../format/abi";
+import { ErrorCode } from "../../../format/errors";
+import { CLUSTER_END, CLUSTER_END_MIN, CLUSTER_FREE, CLUSTER_MASK } from "../../../format/fat32";
 import { clusterSector, damaged, deviceSector, Fat, isCluster, sectorSize } from "./volume";
 
 const WINDOW_SHIFT: u32 = 16;

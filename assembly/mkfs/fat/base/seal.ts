@@ -5,9 +5,9 @@
  * such a seal is not judged.
  */
 
-import { crc32c } from "../../engine/hash/crc";
-import { allocate, release } from "../../engine/memory";
-import { ErrorCode } from "../../format/errors";
+import { crc32c } from "../../../engine/hash/crc";
+import { allocate, release } from "../../../engine/memory";
+import { ErrorCode } from "../../../format/errors";
 import {
   ATTRIBUTE_DIRECTORY,
   ATTRIBUTE_LABEL,
@@ -29,7 +29,7 @@ import {
   SEAL_MAGIC_LOW,
   SEAL_SIZE,
   SEAL_SUM,
-} from "../../format/fat32";
+} from "../../../format/fat32";
 import { Directory, directoryOpen } from "./directory";
 import { entryAt, entryCluster, entryNext } from "./entries";
 import { Fat, isCluster } from "./volume";

@@ -5,9 +5,9 @@
  * Interface: entryNext() leaves what it found in module variables until its next call.
  */
 
-import { isZero } from "../../engine/bytes";
-import { clock } from "../../engine/host";
-import { planted } from "../../engine/planted";
+import { isZero } from "../../../engine/bytes";
+import { clock } from "../../../engine/host";
+import { planted } from "../../../engine/planted";
 import {
   ATTRIBUTE_LONG,
   ATTRIBUTE_MASK,
@@ -35,7 +35,7 @@ import {
   LONG_THIRD,
   LONG_UNITS,
   NAME_SIZE,
-} from "../../format/fat32";
+} from "../../../format/fat32";
 import { alias, aliasChecksum, wide, wideFromEntry } from "./names";
 
 const PIECES_MAX: u32 = 20;

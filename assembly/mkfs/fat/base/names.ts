@@ -4,8 +4,8 @@
  * Interface: results are left in module tables until the next call: `wide` (UTF-16 units of a
  * name), `alias` (11 bytes of an 8.3 name).
  */
-import { failPlain } from "../../engine/fault";
-import { ErrorCode } from "../../format/errors";
+import { failPlain } from "../../../engine/fault";
+import { ErrorCode } from "../../../format/errors";
 import {
   CASE_BASE,
   CASE_EXTENSION,
@@ -13,7 +13,7 @@ import {
   ENTRY_KANJI,
   NAME_SIZE,
   NAME_UNITS_MAX,
-} from "../../format/fat32";
+} from "../../../format/fat32";
 
 /** Room for NAME_UNITS_MAX units and for what a directory's 20 pieces could hold. */
 export const wide: usize = memory.data(544, 16);

@@ -2,19 +2,19 @@
  * Directories in memory: all bytes of one, its chain of clusters, and an index of its names. What
  * is changed here reaches the disk in commit.ts.
  */
-import { deviceQueueRead, deviceQueueWrite, deviceSubmit } from "../../engine/device";
-import { failPlain } from "../../engine/fault";
-import { allocate, allocateZeroed, release } from "../../engine/memory";
-import { requestsBegin } from "../../engine/requests";
-import { Reason } from "../../format/abi";
-import { ErrorCode } from "../../format/errors";
+import { deviceQueueRead, deviceQueueWrite, deviceSubmit } from "../../../engine/device";
+import { failPlain } from "../../../engine/fault";
+import { allocate, allocateZeroed, release } from "../../../engine/memory";
+import { requestsBegin } from "../../../engine/requests";
+import { Reason } from "../../../format/abi";
+import { ErrorCode } from "../../../format/errors";
 import {
   ATTRIBUTE_LABEL,
   DIRECTORY_SIZE_MAX,
   ENTRY_ATTRIBUTES,
   ENTRY_DELETED,
   ENTRY_SIZE,
-} from "../../format/fat32";
+} from "../../../format/fat32";
 import { entryAt, entryName, entryNext, entryStart, entryUnits } from "./entries";
 import { hashName, sameName, wideFromEntry } from "./names";
 import {

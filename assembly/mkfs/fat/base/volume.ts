@@ -2,11 +2,11 @@
  * A FAT32 volume in a window of a device: its geometry, read from a boot sector that may lie, and
  * the state that the other files share.
  */
-import { Device, deviceClose, deviceFail, deviceOpen, deviceRead } from "../../engine/device";
-import { failPlain, faultAddress } from "../../engine/fault";
-import { allocate, allocateZeroed, release } from "../../engine/memory";
-import { FAULT_CODE, Reason, SECTOR_SHIFT } from "../../format/abi";
-import { ErrorCode } from "../../format/errors";
+import { Device, deviceClose, deviceFail, deviceOpen, deviceRead } from "../../../engine/device";
+import { failPlain, faultAddress } from "../../../engine/fault";
+import { allocate, allocateZeroed, release } from "../../../engine/memory";
+import { FAULT_CODE, Reason, SECTOR_SHIFT } from "../../../format/abi";
+import { ErrorCode } from "../../../format/errors";
 import {
   BOOT_BACKUP_SECTOR,
   BOOT_BYTES_PER_SECTOR,
@@ -39,7 +39,7 @@ import {
   LABEL_SIZE,
   SEAL_SECTOR,
   SIGNATURE,
-} from "../../format/fat32";
+} from "../../../format/fat32";
 
 export const SECTOR_SIZE_MAX: u32 = 4096;
 const FATS_MAX: u32 = 4;
