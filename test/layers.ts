@@ -9,7 +9,7 @@ const MKFS = [
   "assembly/mkfs/iso",
 ];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
-const FS = ["assembly/fs/wf", "assembly/fs/ro"];
+const FS = ["assembly/fs/wf/records", "assembly/fs/wf", "assembly/fs/ro"];
 const DEVICE = ["assembly/format", "host/base", "host/device"];
 const CORE = [
   ...DEVICE,
@@ -43,7 +43,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/store/pack": TREE,
   "assembly/store": [...TREE, "assembly/store/pack"],
   "assembly/store/repair": [...TREE, "assembly/store/pack", "assembly/store"],
-  "assembly/fs/wf": TREE,
+  "assembly/fs/wf/records": TREE,
+  "assembly/fs/wf": [...TREE, "assembly/fs/wf/records"],
   "assembly/fs": [...TREE, ...FS],
   "assembly/api": [...TREE, ...STORE, ...FS, ...MKFS, "assembly/disk", "assembly/fs"],
   assembly: ["assembly/api"],

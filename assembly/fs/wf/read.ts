@@ -1,0 +1,247 @@
+/**
+ * Content of files: reading. Every page is verified before a byte of it is given out: a damaged one
+ * is EBADMSG for its own range alone, never zeros.
+ */
+import { failPlain } from "../../engine/fault";
+import { allocate, release } from "../../engine/memory";
+import { Reason } from "../../format/abi";
+import { ErrorCode } from "../../format/errors";
+import { TreeId } from "../../format/page";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../format/region";
+import {
+  FileKey,
+  FileType,
+  INLINE_MAX,
+  INODE_FLAG_INLINE,
+  INODE_FLAGS,
+  INODE_LENGTH,
+} from "../../format/wf";
+import { foundLength, foundValue, treeGet } from "../../tree/btree";
+import {
+  dataFetch,
+  dataFetchBegin,
+  dataFetchEnd,
+  dataReadPage,
+  fetchBadAddress,
+} from "./records/data";
+import { extentFirst, extentPage, extentPages, extentStart, extentSums } from "./records/extent";
+import { inodeGet, inodeType, keyLength, Wf, wfDamage, wfKey } from "./records/wf";
+
+/** Bytes of one step at most. */
+export const STEP_SIZE: u32 = 1 << 20;
+const WINDOW_PAGES: u32 = 16;
+
+const inode: usize = memory.data(80, 16);
+const head: usize = memory.data(4096, 16);
+const tail: usize = memory.data(4096, 16);
+/** What the last inlineGet found: INLINE_MAX bytes. */
+export const inline: usize = memory.data(1024, 16);
+
+/** Reads up to `length` bytes of file `ino`: the count, 0 at the end, or an error. */
+export function fileRead(wf: Wf, ino: u64, offset: u64, out: usize, length: u32): i32 {
+  const code = inodeGet(wf, ino, inode);
+  if (code !== ErrorCode.OK) return code;
+  if (inodeType(inode) !== FileType.FILE) return failPlain(ErrorCode.EISDIR);
+  const size = load<u64>(inode, INODE_LENGTH);
+  if (offset >= size || length === 0) return 0;
+  const wanted = <u32>min<u64>(<u64>length, size - offset);
+  if ((<u32>load<u16>(inode, INODE_FLAGS) & INODE_FLAG_INLINE) !== 0) {
+    const got = inlineGet(wf, ino, <u32>size);
+    if (got !== ErrorCode.OK) return got;
+    memory.copy(out, inline + <usize>offset, wanted);
+    return <i32>wanted;
+  }
+  const sequential = wf.lastIno === ino && wf.lastEnd === offset;
+  let done: u32 = 0;
+  while (done < wanted) {
+    const piece = min<u32>(wanted - done, STEP_SIZE);
+    const got = readStep(wf, ino, offset + <u64>done, out + done, piece, size, sequential);
+    if (got < 0) return done > 0 ? <i32>done : got;
+    done += <u32>got;
+    if (<u32>got < piece) break;
+  }
+  wf.lastIno = ino;
+  wf.lastEnd = offset + <u64>done;
+  return <i32>done;
+}
+
+/** The inline content in `inline`; it must have the inode's length. */
+export function inlineGet(wf: Wf, ino: u64, size: u32): ErrorCode {
+  if (size === 0) return ErrorCode.OK;
+  if (size > INLINE_MAX) return wfDamage(wf, Reason.FIELD, ino);
+  const code = treeGet(wf.volume, TreeId.WF_FILES, wfKey(ino, FileKey.INLINE), keyLength);
+  if (code === ErrorCode.ENOENT) return wfDamage(wf, Reason.FIELD, ino);
+  if (code !== ErrorCode.OK) return code;
+  if (foundLength !== size) return wfDamage(wf, Reason.FIELD, ino);
+  memory.copy(inline, foundValue, size);
+  return ErrorCode.OK;
+}
+
+/** Reads at most STEP_SIZE bytes that lie inside the file: bytes up to the first damaged page. */
+function readStep(
+  wf: Wf,
+  ino: u64,
+  offset: u64,
+  out: usize,
+  length: u32,
+  size: u64,
+  sequential: bool,
+): i32 {
+  const skip = <u32>offset & (PAGE_SIZE - 1);
+  if (length < PAGE_SIZE && (sequential || skip + length <= PAGE_SIZE)) {
+    return readWindow(wf, ino, offset, out, length, size, sequential);
+  }
+  const first = offset >>> PAGE_SHIFT;
+  const last = (offset + <u64>length - 1) >>> PAGE_SHIFT;
+  const endSkip = <u32>(offset + <u64>length) & (PAGE_SIZE - 1);
+  dataFetchBegin();
+  let at = first;
+  while (at <= last) {
+    const code = extentFirst(wf, ino, at);
+    if (code !== ErrorCode.OK && code !== ErrorCode.ENOENT) return code;
+    const isHole = code === ErrorCode.ENOENT || extentStart > at;
+    let end = isHole ? last + 1 : extentStart + <u64>extentPages;
+    if (isHole && code === ErrorCode.OK) end = extentStart;
+    end = min<u64>(end, last + 1);
+    const fetched = fetchSpan(wf, at, end, first, last, skip, endSkip, out, isHole);
+    if (fetched !== ErrorCode.OK) return fetched;
+    at = end;
+  }
+  let code = dataFetchEnd(wf);
+  let good = length;
+  if (code === ErrorCode.EBADMSG && fetchBadAddress !== 0) {
+    good = goodBytes(out, skip, length);
+    if (good === 0) return code;
+    code = ErrorCode.OK;
+  }
+  if (code !== ErrorCode.OK) return code;
+  if (skip !== 0) memory.copy(out, head + skip, min<u32>(PAGE_SIZE - skip, good));
+  if (endSkip !== 0 && last > first && good === length) {
+    memory.copy(out + length - endSkip, tail, endSkip);
+  }
+  return <i32>good;
+}
+
+/** Asks for the pages [from, to) of one extent, or zeroes what a hole covers. */
+function fetchSpan(
+  wf: Wf,
+  from: u64,
+  to: u64,
+  first: u64,
+  last: u64,
+  skip: u32,
+  endSkip: u32,
+  out: usize,
+  isHole: bool,
+): ErrorCode {
+  while (from < to) {
+    const isHead = from === first && (skip !== 0 || (first === last && endSkip !== 0));
+    const isTail = !isHead && from === last && endSkip !== 0;
+    const isEdge = isHead || isTail;
+    // The last page of the request has an edge of its own.
+    const limit = to === last + 1 && endSkip !== 0 ? last : to;
+    const count = isEdge ? 1 : <u32>(limit - from);
+    const whole = out + <usize>((from - first) << PAGE_SHIFT) - <usize>skip;
+    const into = isHead ? head : isTail ? tail : whole;
+    if (isHole) {
+      memory.fill(into, 0, count << PAGE_SHIFT);
+    } else {
+      const at = <u32>(from - extentStart);
+      const page = extentPage + <u64>at;
+      const code = dataFetch(wf, page, count, extentSums + ((<usize>at) << 3), into);
+      if (code !== ErrorCode.OK) return code;
+    }
+    from += <u64>count;
+  }
+  return ErrorCode.OK;
+}
+
+/** Bytes before the first damaged page of a fetch into `out`, `head` and `tail`. */
+function goodBytes(out: usize, skip: u32, length: u32): u32 {
+  if (fetchBadAddress === head) return 0;
+  if (fetchBadAddress !== tail) return <u32>(fetchBadAddress - out);
+  return length - ((skip + length) & (PAGE_SIZE - 1));
+}
+
+/** Small reads: through a window of pages, read ahead where the reader goes on in order. */
+function readWindow(
+  wf: Wf,
+  ino: u64,
+  offset: u64,
+  out: usize,
+  length: u32,
+  size: u64,
+  sequential: bool,
+): i32 {
+  const page = offset >>> PAGE_SHIFT;
+  const isKnown = wf.windowIno === ino && wf.windowStamp === wf.stamp && wf.windowPages > 0;
+  if (!isKnown || page < wf.windowFirst || page >= wf.windowFirst + <u64>wf.windowPages) {
+    const code = windowLoad(wf, ino, page, size, sequential);
+    if (code !== ErrorCode.OK) return code;
+  }
+  const end = (wf.windowFirst + <u64>wf.windowPages) << PAGE_SHIFT;
+  const good = <u32>min<u64>(<u64>length, end - offset);
+  const from = wf.window + <usize>(offset - (wf.windowFirst << PAGE_SHIFT));
+  memory.copy(out, from, good);
+  if (good === length) return <i32>good;
+  const rest = readWindow(wf, ino, offset + <u64>good, out + good, length - good, size, sequential);
+  return rest < 0 ? <i32>good : <i32>good + rest;
+}
+
+/** Fills the window from `page` on: one page, or as many as one extent and the window allow. */
+function windowLoad(wf: Wf, ino: u64, page: u64, size: u64, sequential: bool): ErrorCode {
+  if (wf.window === 0) {
+    wf.window = allocate(WINDOW_PAGES << PAGE_SHIFT);
+    if (wf.window === 0) return failPlain(ErrorCode.ENOMEM);
+  }
+  wf.windowPages = 0;
+  const code = extentFirst(wf, ino, page);
+  if (code !== ErrorCode.OK && code !== ErrorCode.ENOENT) return code;
+  let count: u32 = 1;
+  if (code === ErrorCode.ENOENT || extentStart > page) {
+    memory.fill(wf.window, 0, PAGE_SIZE);
+  } else {
+    const at = <u32>(page - extentStart);
+    const lastPage = (size - 1) >>> PAGE_SHIFT;
+    if (sequential) {
+      count = min<u32>(extentPages - at, WINDOW_PAGES);
+      count = <u32>min<u64>(<u64>count, lastPage - page + 1);
+    }
+    const read = windowRead(wf, at, count);
+    // Damage further on is that page's own matter: this one alone may still be good.
+    const retry = read === ErrorCode.EBADMSG && count > 1;
+    if (retry) count = 1;
+    const code = retry ? windowRead(wf, at, 1) : read;
+    if (code !== ErrorCode.OK) return code;
+  }
+  wf.windowIno = ino;
+  wf.windowFirst = page;
+  wf.windowPages = count;
+  wf.windowStamp = wf.stamp;
+  return ErrorCode.OK;
+}
+
+function windowRead(wf: Wf, at: u32, count: u32): ErrorCode {
+  dataFetchBegin();
+  const sum = extentSums + ((<usize>at) << 3);
+  const code = dataFetch(wf, extentPage + <u64>at, count, sum, wf.window);
+  return code === ErrorCode.OK ? dataFetchEnd(wf) : code;
+}
+
+/** The page of a file as it is, verified; zeros in a hole. */
+export function readOld(wf: Wf, ino: u64, number: u64, out: usize): ErrorCode {
+  const code = extentFirst(wf, ino, number);
+  if (code !== ErrorCode.OK && code !== ErrorCode.ENOENT) return code;
+  if (code === ErrorCode.ENOENT || extentStart > number) {
+    memory.fill(out, 0, PAGE_SIZE);
+    return ErrorCode.OK;
+  }
+  const at = <u32>(number - extentStart);
+  return dataReadPage(wf, extentPage + <u64>at, extentSums + ((<usize>at) << 3), out);
+}
+
+/** Gives the window's memory back. */
+export function readClose(wf: Wf): void {
+  release(wf.window, WINDOW_PAGES << PAGE_SHIFT);
+  wf.window = 0;
+}
