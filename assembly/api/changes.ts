@@ -1,27 +1,112 @@
 /** ABI: changes of filesystems by path. What each does is said in host/core/node/exports. */
 import { failPlain } from "../engine/fault";
 import { HandleKind, handleObject } from "../engine/handles";
+import { FileSystemType, OPEN_ACCESS, OPEN_READ } from "../format/abi";
 import { ErrorCode } from "../format/errors";
-import { Open } from "../fs/files";
+import { FileType } from "../format/wf";
+import {
+  callChange,
+  callCreate,
+  callLink,
+  callRemove,
+  callRename,
+  callResize,
+  resolveThere,
+} from "../fs/calls";
+import { Open, openCheck } from "../fs/files";
+import { Mount, mountBegin } from "../fs/mount";
+import { resolvedFirst } from "../fs/path";
+import { controlGet, controlSet } from "../fs/wf/records/wf";
+import { xattrGet, xattrList, xattrRemove, xattrSet } from "../fs/wf/xattr";
+
+const LINK_MODE: u32 = 0o777;
+const SIZE_MAX: f64 = 9007199254740991;
+
+/** What the last targetOf() found. */
+let targetMount: usize = 0;
+let targetIno: u64 = 0;
+let targetType: u32 = 0;
+let targetFlags: u32 = 0;
+
+/** The inode that a mount with a path, or an open file with the empty one, means. */
+function targetOf(target: u32, path: usize, length: u32, follow: bool): ErrorCode {
+  if (length === 0) {
+    const object = handleObject(target, HandleKind.FILE);
+    if (object === 0) return failPlain(ErrorCode.EBADF);
+    const open = changetype<Open>(object);
+    targetMount = changetype<usize>(open.mount);
+    targetIno = open.ino;
+    targetType = open.type;
+    targetFlags = open.flags;
+    return openCheck(open);
+  }
+  targetMount = handleObject(target, HandleKind.MOUNT);
+  if (targetMount === 0) return failPlain(ErrorCode.EBADF);
+  const at = resolvedFirst();
+  const code = resolveThere(changetype<Mount>(targetMount), path, length, follow, at);
+  targetIno = at.ino;
+  targetType = at.type;
+  targetFlags = OPEN_ACCESS;
+  return code;
+}
+
+/** Like targetOf(), for a change. */
+function targetToChange(target: u32, path: usize, length: u32, follow: bool): ErrorCode {
+  const mount = handleObject(target, HandleKind.MOUNT);
+  if (mount !== 0 && changetype<Mount>(mount).type === FileSystemType.RO) {
+    return failPlain(ErrorCode.EROFS);
+  }
+  const code = targetOf(target, path, length, follow);
+  return code === ErrorCode.OK ? mountBegin(changetype<Mount>(targetMount)) : code;
+}
+
+/** The mount behind a handle, 0 after EBADF. */
+function mountOf(handle: u32): usize {
+  const mount = handleObject(handle, HandleKind.MOUNT);
+  if (mount === 0) failPlain(ErrorCode.EBADF);
+  return mount;
+}
 
 export function filesMkdir(mount: u32, path: usize, length: u32, mode: u32): i32 {
-  return refused(mount);
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  return callCreate(changetype<Mount>(object), path, length, FileType.DIRECTORY, mode, 0, 0);
 }
+
 export function filesRemove(mount: u32, path: usize, length: u32, directory: u32): i32 {
-  return refused(mount);
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  return callRemove(changetype<Mount>(object), path, length, directory !== 0);
 }
+
 export function filesRename(mount: u32, a: usize, aLength: u32, b: usize, bLength: u32): i32 {
-  return refused(mount);
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  return callRename(changetype<Mount>(object), a, aLength, b, bLength);
 }
+
 export function filesLink(mount: u32, a: usize, aLength: u32, b: usize, bLength: u32): i32 {
-  return refused(mount);
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  return callLink(changetype<Mount>(object), a, aLength, b, bLength);
 }
+
+/** `a` is the target, `b` the path of the link. */
 export function filesSymlink(mount: u32, a: usize, aLength: u32, b: usize, bLength: u32): i32 {
-  return refused(mount);
+  const object = mountOf(mount);
+  if (object === 0) return ErrorCode.EBADF;
+  const type = FileType.SYMLINK;
+  return callCreate(changetype<Mount>(object), b, bLength, type, LINK_MODE, a, aLength);
 }
+
 export function filesResize(target: u32, path: usize, length: u32, size: f64): i32 {
-  return refused(target);
+  if (!(size >= 0 && size <= SIZE_MAX)) return failPlain(ErrorCode.EINVAL);
+  const code = targetToChange(target, path, length, true);
+  if (code !== ErrorCode.OK) return code;
+  if ((targetFlags & OPEN_ACCESS) === OPEN_READ) return failPlain(ErrorCode.EINVAL);
+  return callResize(changetype<Mount>(targetMount), targetIno, targetType, <u64>size);
 }
+
 export function filesChange(
   target: u32,
   path: usize,
@@ -30,8 +115,28 @@ export function filesChange(
   mask: u32,
   attributes: usize,
 ): i32 {
-  return refused(target);
+  const code = targetToChange(target, path, length, follow !== 0);
+  if (code !== ErrorCode.OK) return code;
+  return callChange(changetype<Mount>(targetMount), targetIno, mask, attributes);
 }
+
+export function filesXattrGet(
+  target: u32,
+  path: usize,
+  length: u32,
+  follow: u32,
+  name: usize,
+  nameLength: u32,
+  out: usize,
+  room: u32,
+): i32 {
+  const code = targetOf(target, path, length, follow !== 0);
+  if (code !== ErrorCode.OK) return code;
+  const mount = changetype<Mount>(targetMount);
+  if (mount.type === FileSystemType.RO) return failPlain(ErrorCode.ENODATA);
+  return xattrGet(mount.wf, targetIno, name, nameLength, out, room);
+}
+
 export function filesXattrSet(
   target: u32,
   path: usize,
@@ -43,8 +148,26 @@ export function filesXattrSet(
   valueLength: u32,
   flags: u32,
 ): i32 {
-  return refused(target);
+  const code = targetToChange(target, path, length, follow !== 0);
+  if (code !== ErrorCode.OK) return code;
+  const wf = changetype<Mount>(targetMount).wf;
+  return xattrSet(wf, targetIno, name, nameLength, value, valueLength, flags);
 }
+
+export function filesXattrList(
+  target: u32,
+  path: usize,
+  length: u32,
+  follow: u32,
+  out: usize,
+  room: u32,
+): i32 {
+  const code = targetOf(target, path, length, follow !== 0);
+  if (code !== ErrorCode.OK) return code;
+  const mount = changetype<Mount>(targetMount);
+  return mount.type === FileSystemType.RO ? 0 : xattrList(mount.wf, targetIno, out, room);
+}
+
 export function filesXattrRemove(
   target: u32,
   path: usize,
@@ -53,18 +176,24 @@ export function filesXattrRemove(
   name: usize,
   nameLength: u32,
 ): i32 {
-  return refused(target);
-}
-export function filesSetControl(mount: u32, address: usize): i32 {
-  return refused(mount);
+  const code = targetToChange(target, path, length, follow !== 0);
+  if (code !== ErrorCode.OK) return code;
+  return xattrRemove(changetype<Mount>(targetMount).wf, targetIno, name, nameLength);
 }
 
-function refused(target: u32): i32 {
-  const open = handleObject(target, HandleKind.FILE);
-  const mount =
-    open === 0
-      ? handleObject(target, HandleKind.MOUNT)
-      : changetype<usize>(changetype<Open>(open).mount);
-  if (mount === 0) return failPlain(ErrorCode.EBADF);
-  return failPlain(ErrorCode.EROFS);
+/** Copies the boot-control block, CONTROL_SIZE bytes. */
+export function filesControl(mount: u32, out: usize): i32 {
+  const object = changetype<Mount>(mountOf(mount));
+  if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
+  if (object.type === FileSystemType.RO) return failPlain(ErrorCode.EOPNOTSUPP);
+  controlGet(object.wf, out);
+  return ErrorCode.OK;
+}
+
+/** Replaces it: durable in the commit that covers the changes before. */
+export function filesSetControl(mount: u32, address: usize): i32 {
+  const object = changetype<Mount>(mountOf(mount));
+  if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
+  if (object.type === FileSystemType.RO) return failPlain(ErrorCode.EROFS);
+  return controlSet(object.wf, address);
 }

@@ -15,9 +15,11 @@ import {
   openRead,
   openWrite,
 } from "../fs/files";
-import { Mount, mountClose, mountStat, mountStatfs } from "../fs/mount";
-import { mountCheck, mountPath } from "../fs/verify";
+import { Mount, mountClose, mountStat, mountVolume } from "../fs/mount";
+import { mountCheck, mountPath, mountStatfs } from "../fs/verify";
 import { findingAt } from "../fs/wf/check";
+import { volumeCommit, volumeDirtyPages, volumeReopen } from "../tree/commit";
+import { regionOf } from "./region";
 
 const POSITION_MAX: f64 = 9007199254740991;
 
@@ -37,6 +39,21 @@ function lastFault(): i32 {
   return load<i32>(faultAddress(), FAULT_CODE);
 }
 
+/** The CAPOSWF1 filesystem of a region as a mount; EMEDIUMTYPE: it has none. */
+export function filesMount(region: u32): i32 {
+  const object = regionOf(region);
+  if (object === null) return ErrorCode.EBADF;
+  const volume = object.wf;
+  if (volume === null) return failPlain(ErrorCode.EMEDIUMTYPE);
+  const mount = mountVolume(volume);
+  if (mount === null) return lastFault();
+  const handle = handleOpen(HandleKind.MOUNT, changetype<usize>(mount));
+  if (handle !== 0) return <i32>handle;
+  mountClose(mount);
+  return failPlain(ErrorCode.ENOMEM);
+}
+
+/** Closes the handles of a mount and the mount. Commits nothing: before the region is closed. */
 export function filesUnmount(mount: u32): void {
   const object = mountOf(mount);
   if (object === 0) return;
@@ -48,7 +65,9 @@ export function filesUnmount(mount: u32): void {
 export function filesReadOnly(mount: u32): i32 {
   const object = mountOf(mount);
   if (object === 0) return ErrorCode.EBADF;
-  return changetype<Mount>(object).type === FileSystemType.RO ? 1 : 0;
+  const mounted = changetype<Mount>(object);
+  if (mounted.type === FileSystemType.RO) return 1;
+  return mounted.wf.volume.region.readOnly ? 1 : 0;
 }
 
 export function filesOpen(mount: u32, path: usize, length: u32, flags: u32, mode: u32): i32 {
@@ -141,10 +160,23 @@ export function filesPath(mount: u32, ino: f64, out: usize, room: u32): i32 {
   return mountPath(changetype<Mount>(object), <u64>ino, out, room);
 }
 
+/** Makes everything so far durable. */
 export function filesCommit(mount: u32): i32 {
-  return mountOf(mount) === 0 ? ErrorCode.EBADF : ErrorCode.OK;
+  const object = changetype<Mount>(mountOf(mount));
+  if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
+  return object.type === FileSystemType.RO ? ErrorCode.OK : volumeCommit(object.wf.volume);
 }
 
+/** After a lost batch: the host knows what was lost, and opens anew what it had open. */
+export function filesReopen(mount: u32): i32 {
+  const object = changetype<Mount>(mountOf(mount));
+  if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
+  return object.type === FileSystemType.RO ? ErrorCode.OK : volumeReopen(object.wf.volume);
+}
+
+/** Pages of the tree that the next commit writes. */
 export function filesDirtyPages(mount: u32): i32 {
-  return mountOf(mount) === 0 ? ErrorCode.EBADF : 0;
+  const object = changetype<Mount>(mountOf(mount));
+  if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
+  return object.type === FileSystemType.RO ? 0 : <i32>volumeDirtyPages(object.wf.volume);
 }

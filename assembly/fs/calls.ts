@@ -6,6 +6,16 @@
  */
 import { failPlain } from "../engine/fault";
 import {
+  ATTRIBUTES_ATIME,
+  ATTRIBUTES_GID,
+  ATTRIBUTES_MODE,
+  ATTRIBUTES_MTIME,
+  ATTRIBUTES_UID,
+  CHANGE_ATIME,
+  CHANGE_GID,
+  CHANGE_MODE,
+  CHANGE_MTIME,
+  CHANGE_UID,
   FileSystemType,
   OPEN_ACCESS,
   OPEN_CREATE,
@@ -16,10 +26,23 @@ import {
   OPEN_TRUNCATE,
 } from "../format/abi";
 import { ErrorCode } from "../format/errors";
-import { FileType } from "../format/wf";
+import {
+  FileType,
+  INODE_ATIME,
+  INODE_CTIME,
+  INODE_GID,
+  INODE_MODE,
+  INODE_MTIME,
+  INODE_UID,
+  MODE_TYPE,
+} from "../format/wf";
+import { RESERVE_NORMAL } from "../tree/commit";
 import { Open, openNew } from "./files";
-import { Mount, mountReadlink, mountResize, mountStat } from "./mount";
-import { Resolved, resolve, resolvedFirst } from "./path";
+import { Mount, mountBegin, mountReadlink, mountStat } from "./mount";
+import { Last, Resolved, resolve, resolvedFirst, resolvedSecond } from "./path";
+import { createdIno, dirCreate, dirLink, dirRemove, dirRename } from "./wf/dir";
+import { fileResize } from "./wf/free";
+import { inodeGet, inodePut, Wf, wfNow, wfReserve, wfSettle } from "./wf/records/wf";
 
 /** Opens or creates; null after a fault. */
 export function callOpen(
@@ -57,8 +80,11 @@ function openTarget(
   if (at.ino === 0) {
     if (!creates) return ErrorCode.ENOENT;
     if (at.wantsDirectory) return ErrorCode.EISDIR;
-    if (mount.type === FileSystemType.RO) return ErrorCode.EROFS;
-    return ErrorCode.EOPNOTSUPP;
+    const made = create(mount, at, FileType.FILE, mode, 0, 0);
+    if (made !== ErrorCode.OK) return made;
+    at.ino = createdIno;
+    at.type = FileType.FILE;
+    return ErrorCode.OK;
   }
   if (isExclusive) return ErrorCode.EEXIST;
   if (at.type === FileType.SYMLINK) return ErrorCode.ELOOP;
@@ -67,7 +93,149 @@ function openTarget(
   }
   if ((flags & OPEN_DIRECTORY) !== 0) return ErrorCode.ENOTDIR;
   if (writes && mount.type === FileSystemType.RO) return ErrorCode.EROFS;
-  return (flags & OPEN_TRUNCATE) !== 0 ? mountResize(mount, at.ino, 0) : ErrorCode.OK;
+  if ((flags & OPEN_TRUNCATE) === 0) return ErrorCode.OK;
+  const begun = mountBegin(mount);
+  return begun === ErrorCode.OK ? fileResize(mount.wf, at.ino, 0) : begun;
+}
+
+function create(
+  mount: Mount,
+  at: Resolved,
+  type: u32,
+  mode: u32,
+  target: usize,
+  targetLength: u32,
+): ErrorCode {
+  const code = mountBegin(mount);
+  if (code !== ErrorCode.OK) return code;
+  return dirCreate(mount.wf, at.parent, at.name, at.nameLength, type, mode, target, targetLength);
+}
+
+/** Creates a directory or a symbolic link. EEXIST: something is there. */
+export function callCreate(
+  mount: Mount,
+  path: usize,
+  length: u32,
+  type: u32,
+  mode: u32,
+  target: usize,
+  targetLength: u32,
+): ErrorCode {
+  const at = resolvedFirst();
+  const code = resolveWritable(mount, path, length, at);
+  if (code !== ErrorCode.OK) return code;
+  if (at.ino !== 0) return failPlain(ErrorCode.EEXIST);
+  if (at.wantsDirectory && type !== FileType.DIRECTORY) return failPlain(ErrorCode.ENOENT);
+  return create(mount, at, type, mode, target, targetLength);
+}
+
+/** Removes a name. */
+export function callRemove(mount: Mount, path: usize, length: u32, directory: bool): ErrorCode {
+  const at = resolvedFirst();
+  let code = resolveWritable(mount, path, length, at);
+  if (code !== ErrorCode.OK) return code;
+  if (at.ino === 0) return failPlain(ErrorCode.ENOENT);
+  if (at.last !== Last.NAME) {
+    if (!directory) return failPlain(ErrorCode.EISDIR);
+    if (at.last === Last.ROOT) return failPlain(ErrorCode.EBUSY);
+    return failPlain(at.last === Last.DOT ? ErrorCode.EINVAL : ErrorCode.ENOTEMPTY);
+  }
+  code = mountBegin(mount);
+  if (code !== ErrorCode.OK) return code;
+  return dirRemove(mount.wf, at.parent, at.name, at.nameLength, directory);
+}
+
+/** Renames, over what is there where POSIX lets it. */
+export function callRename(
+  mount: Mount,
+  from: usize,
+  fromLength: u32,
+  to: usize,
+  toLength: u32,
+): ErrorCode {
+  const a = resolvedFirst();
+  const b = resolvedSecond();
+  let code = resolveWritable(mount, from, fromLength, a);
+  if (code === ErrorCode.OK) code = resolveWritable(mount, to, toLength, b);
+  if (code !== ErrorCode.OK) return code;
+  if (a.last !== Last.NAME || b.last !== Last.NAME) return failPlain(ErrorCode.EBUSY);
+  if (a.ino === 0) return failPlain(ErrorCode.ENOENT);
+  if (b.wantsDirectory && a.type !== FileType.DIRECTORY) return failPlain(ErrorCode.ENOTDIR);
+  code = mountBegin(mount);
+  if (code !== ErrorCode.OK) return code;
+  return dirRename(
+    mount.wf,
+    a.parent,
+    a.name,
+    a.nameLength,
+    b.parent,
+    b.name,
+    b.nameLength,
+    a.depth,
+    b.depth,
+  );
+}
+
+/** One more name for a file or a symbolic link, which is not followed. */
+export function callLink(
+  mount: Mount,
+  from: usize,
+  fromLength: u32,
+  to: usize,
+  toLength: u32,
+): ErrorCode {
+  const a = resolvedFirst();
+  const b = resolvedSecond();
+  let code = resolveWritable(mount, from, fromLength, a);
+  if (code !== ErrorCode.OK) return code;
+  if (a.ino === 0) return failPlain(ErrorCode.ENOENT);
+  code = resolveWritable(mount, to, toLength, b);
+  if (code !== ErrorCode.OK) return code;
+  if (b.ino !== 0) return failPlain(ErrorCode.EEXIST);
+  if (a.type === FileType.DIRECTORY) return failPlain(ErrorCode.EPERM);
+  if (b.wantsDirectory) return failPlain(ErrorCode.ENOENT);
+  code = mountBegin(mount);
+  return code === ErrorCode.OK ? dirLink(mount.wf, a.ino, b.parent, b.name, b.nameLength) : code;
+}
+
+/** Sets the size of a file. */
+export function callResize(mount: Mount, ino: u64, type: u32, size: u64): ErrorCode {
+  if (type === FileType.DIRECTORY) return failPlain(ErrorCode.EISDIR);
+  if (type !== FileType.FILE) return failPlain(ErrorCode.EINVAL);
+  const code = mountBegin(mount);
+  return code === ErrorCode.OK ? fileResize(mount.wf, ino, size) : code;
+}
+
+const inode: usize = memory.data(80, 16);
+
+/** Changes what `mask` names of the attributes; every change is one of ctime too. */
+export function callChange(mount: Mount, ino: u64, mask: u32, given: usize): ErrorCode {
+  let code = mountBegin(mount);
+  if (code !== ErrorCode.OK) return code;
+  const wf: Wf = mount.wf;
+  code = inodeGet(wf, ino, inode);
+  if (code === ErrorCode.OK) code = wfReserve(wf, 1, 0, 0, false, RESERVE_NORMAL);
+  if (code !== ErrorCode.OK) return code;
+  if ((mask & CHANGE_MODE) !== 0) {
+    const type = <u32>load<u16>(inode, INODE_MODE) & MODE_TYPE;
+    store<u16>(inode, <u16>(type | (load<u32>(given, ATTRIBUTES_MODE) & 0o7777)), INODE_MODE);
+  }
+  if ((mask & CHANGE_UID) !== 0) store<u32>(inode, load<u32>(given, ATTRIBUTES_UID), INODE_UID);
+  if ((mask & CHANGE_GID) !== 0) store<u32>(inode, load<u32>(given, ATTRIBUTES_GID), INODE_GID);
+  if ((mask & CHANGE_ATIME) !== 0) {
+    store<i64>(inode, load<i64>(given, ATTRIBUTES_ATIME), INODE_ATIME);
+  }
+  if ((mask & CHANGE_MTIME) !== 0) {
+    store<i64>(inode, load<i64>(given, ATTRIBUTES_MTIME), INODE_MTIME);
+  }
+  store<i64>(inode, wfNow(), INODE_CTIME);
+  return wfSettle(wf, inodePut(wf, ino, inode));
+}
+
+/** Like resolve() without following the last link, in a filesystem that can be changed. */
+function resolveWritable(mount: Mount, path: usize, length: u32, at: Resolved): ErrorCode {
+  if (mount.type === FileSystemType.RO) return failPlain(ErrorCode.EROFS);
+  return plain(resolve(mount, path, length, false, at));
 }
 
 /** Writes FILE_STAT of what a path leads to. */
@@ -113,6 +281,6 @@ export function resolveThere(
 
 /** Records a fault without a place, unless one with a place is recorded for this very code. */
 export function plain(code: ErrorCode): ErrorCode {
-  if (code === ErrorCode.EIO || code === ErrorCode.EBADMSG) return code;
+  if (code === ErrorCode.OK || code === ErrorCode.EIO || code === ErrorCode.EBADMSG) return code;
   return failPlain(code);
 }

@@ -1,22 +1,16 @@
 /**
- * A mount: one filesystem as the calls of files.ts see it, whichever format it has. The questions
- * that path resolution and handles ask of both formats are answered here.
+ * A mount: one filesystem as the calls see it, whichever format it has. What handles and path
+ * resolution ask of both formats is answered here.
  *
  * Interface: inode 1 is the root in both. found* hold the answer of the last lookup.
  */
 import { failPlain } from "../engine/fault";
 import { allocateZeroed, release } from "../engine/memory";
-import {
-  FileSystemType,
-  SECTOR_SIZE,
-  STATFS_BLOCK_SIZE,
-  STATFS_BLOCKS,
-  STATFS_FILES,
-  STATFS_SIZE,
-  STATFS_TYPE,
-} from "../format/abi";
+import { FileSystemType } from "../format/abi";
 import { ErrorCode } from "../format/errors";
-import { FileType, SYMLINK_MAX } from "../format/wf";
+import { FileType, INO_ROOT, INODE_LENGTH, INODE_PARENT, SYMLINK_MAX } from "../format/wf";
+import { volumeAbort, volumeHooks } from "../tree/commit";
+import { Volume } from "../tree/pages/volume";
 import { Image, imageCloseAll } from "./ro/image";
 import {
   imageAfter,
@@ -30,12 +24,29 @@ import {
 } from "./ro/lookup";
 import { Content, contentClose, contentOpen, contentRead } from "./ro/read";
 import { Findings, findingsRelease } from "./wf/check";
+import { linkTarget } from "./wf/dir";
+import { inodeReclaim, reclaimAll } from "./wf/free";
+import { fileRead, readClose } from "./wf/read";
+import { dataClose, dataFlush, dataForget } from "./wf/records/data";
+import {
+  backFirst,
+  direntGet,
+  direntIno,
+  direntName,
+  direntNameLength,
+  direntNext,
+  direntType,
+} from "./wf/records/dirent";
+import { inodeGet, inodeStat, Wf, wfClose, wfOpen, wfRelease, wfRetain } from "./wf/records/wf";
+import { fileWrite } from "./wf/write";
 
 @unmanaged
 export class Mount {
   type: FileSystemType;
   /** RO. */
   image: Image;
+  /** WF. */
+  wf: Wf;
   /** Open handles: class Open of files.ts, linked. */
   opens: usize;
   /** Of the last check. */
@@ -47,28 +58,65 @@ export let foundType: u32 = 0;
 export const foundName: usize = memory.data(256, 16);
 export let foundNameLength: u32 = 0;
 
+const inode: usize = memory.data(80, 16);
+
 export function mountImage(image: Image): Mount | null {
+  const mount = mountNew(FileSystemType.RO);
+  if (mount !== null) mount.image = image;
+  return mount;
+}
+
+/** Mounts the filesystem of a volume, whose hooks it takes; null after a fault. */
+export function mountVolume(volume: Volume): Mount | null {
+  const wf = wfOpen(volume);
+  if (wf === null) return null;
+  const mount = mountNew(FileSystemType.WF);
+  if (mount === null) {
+    wfClose(wf);
+    return null;
+  }
+  mount.wf = wf;
+  volumeHooks(volume, beforeCommit, afterAbort, changetype<usize>(wf));
+  return mount;
+}
+
+function beforeCommit(context: usize): ErrorCode {
+  return dataFlush(changetype<Wf>(context));
+}
+
+function afterAbort(context: usize): ErrorCode {
+  dataForget(changetype<Wf>(context));
+  return ErrorCode.OK;
+}
+
+function mountNew(type: FileSystemType): Mount | null {
   const address = allocateZeroed(offsetof<Mount>());
-  if (address === 0) {
+  const findings = allocateZeroed(offsetof<Findings>());
+  if (address === 0 || findings === 0) {
+    release(address, offsetof<Mount>());
+    release(findings, offsetof<Findings>());
     failPlain(ErrorCode.ENOMEM);
     return null;
   }
   const mount = changetype<Mount>(address);
-  mount.type = FileSystemType.RO;
-  mount.image = image;
-  const findings = allocateZeroed(offsetof<Findings>());
-  if (findings !== 0) {
-    mount.findings = changetype<Findings>(findings);
-    return mount;
-  }
-  failPlain(ErrorCode.ENOMEM);
-  release(address, offsetof<Mount>());
-  return null;
+  mount.type = type;
+  mount.findings = changetype<Findings>(findings);
+  return mount;
 }
 
-/** Releases the mount; its handles are closed already. */
+/** Releases the mount; its handles are closed already. What waits is written, not committed. */
 export function mountClose(mount: Mount): void {
-  if (mount.type === FileSystemType.RO) imageCloseAll(mount.image);
+  if (mount.type === FileSystemType.RO) {
+    imageCloseAll(mount.image);
+  } else {
+    const wf = mount.wf;
+    if (dataFlush(wf) !== ErrorCode.OK) volumeAbort(wf.volume);
+    wf.volume.commitHook = 0;
+    wf.volume.abortHook = 0;
+    readClose(wf);
+    dataClose(wf);
+    wfClose(wf);
+  }
   findingsRelease(mount.findings);
   release(changetype<usize>(mount.findings), offsetof<Findings>());
   release(changetype<usize>(mount), offsetof<Mount>());
@@ -76,6 +124,12 @@ export function mountClose(mount: Mount): void {
 
 /** The entry `name` of directory `dir`: OK (foundIno, foundType), ENOENT, or damage. */
 export function mountLookup(mount: Mount, dir: u64, name: usize, length: u32): ErrorCode {
+  if (mount.type === FileSystemType.WF) {
+    const code = direntGet(mount.wf, dir, name, length);
+    foundIno = direntIno;
+    foundType = direntType;
+    return code;
+  }
   const number = imageLookup(mount.image, <u32>(dir - 1), name, length);
   if (number === 0) return ErrorCode.ENOENT;
   foundIno = <u64>number + 1;
@@ -85,13 +139,21 @@ export function mountLookup(mount: Mount, dir: u64, name: usize, length: u32): E
 
 /** The directory above directory `dir` in foundIno; the root's is the root. */
 export function mountParent(mount: Mount, dir: u64): ErrorCode {
-  foundIno = <u64>imageParent(mount.image, <u32>(dir - 1)) + 1;
   foundType = FileType.DIRECTORY;
-  return ErrorCode.OK;
+  if (mount.type === FileSystemType.RO) {
+    foundIno = <u64>imageParent(mount.image, <u32>(dir - 1)) + 1;
+    return ErrorCode.OK;
+  }
+  foundIno = <u64>INO_ROOT;
+  if (dir === <u64>INO_ROOT) return ErrorCode.OK;
+  const code = inodeGet(mount.wf, dir, inode);
+  foundIno = load<u64>(inode, INODE_PARENT);
+  return code;
 }
 
 /** Copies the target of a symbolic link, at most SYMLINK_MAX bytes: its length or an error. */
 export function mountReadlink(mount: Mount, ino: u64, out: usize): i32 {
+  if (mount.type === FileSystemType.WF) return linkTarget(mount.wf, ino, out);
   const node = <u32>(ino - 1);
   const content = contentOpen(mount.image, node);
   if (content === null) return ErrorCode.ENOMEM;
@@ -103,17 +165,29 @@ export function mountReadlink(mount: Mount, ino: u64, out: usize): i32 {
 
 /** Writes FILE_STAT of an inode. */
 export function mountStat(mount: Mount, ino: u64, out: usize): ErrorCode {
+  if (mount.type === FileSystemType.WF) {
+    const code = inodeGet(mount.wf, ino, inode);
+    if (code === ErrorCode.OK) inodeStat(inode, ino, out);
+    return code;
+  }
   imageStat(mount.image, <u32>(ino - 1), out);
   return ErrorCode.OK;
 }
 
 /** The size of a file in bytes, or a negative errno. */
 export function mountSize(mount: Mount, ino: u64): i64 {
-  return <i64>imageLength(mount.image, <u32>(ino - 1));
+  if (mount.type === FileSystemType.RO) return <i64>imageLength(mount.image, <u32>(ino - 1));
+  const code = inodeGet(mount.wf, ino, inode);
+  return code === ErrorCode.OK ? <i64>load<u64>(inode, INODE_LENGTH) : code;
 }
 
 /** The entry of directory `dir` after `name` (length 0: the first): found*, or ENOENT. */
 export function mountNext(mount: Mount, dir: u64, name: usize, length: u32): ErrorCode {
+  if (mount.type === FileSystemType.WF) {
+    const code = direntNext(mount.wf, dir, name, length);
+    if (code === ErrorCode.OK) takeDirent();
+    return code;
+  }
   const image = mount.image;
   const number = imageAfter(image, <u32>(dir - 1), name, length);
   if (number === 0) return ErrorCode.ENOENT;
@@ -124,51 +198,20 @@ export function mountNext(mount: Mount, dir: u64, name: usize, length: u32): Err
   return ErrorCode.OK;
 }
 
-/**
- * Reads content: bytes, 0 at the end, or an error. `content` is the address of what the handle
- * knows of it.
- */
-export function mountRead(
-  mount: Mount,
-  ino: u64,
-  content: usize,
-  from: u64,
-  out: usize,
-  length: u32,
-): i32 {
-  if (load<usize>(content) === 0) {
-    const fresh = contentOpen(mount.image, <u32>(ino - 1));
-    if (fresh === null) return ErrorCode.ENOMEM;
-    store<usize>(content, changetype<usize>(fresh));
-  }
-  return contentRead(changetype<Content>(load<usize>(content)), from, out, length);
-}
-
-export function mountWrite(mount: Mount, ino: u64, to: u64, address: usize, length: u32): i32 {
-  return failPlain(ErrorCode.EROFS);
-}
-
-export function mountResize(mount: Mount, ino: u64, size: u64): ErrorCode {
-  return failPlain(ErrorCode.EROFS);
-}
-
-/** Notes that a handle is open on `ino`; false without memory. */
-export function mountRetain(mount: Mount, ino: u64): bool {
-  return true;
-}
-
-export function mountRelease(mount: Mount, ino: u64, content: usize): ErrorCode {
-  if (content !== 0) contentClose(changetype<Content>(content));
-  return ErrorCode.OK;
-}
-
-/** Rises when a batch is lost. */
-export function mountGeneration(mount: Mount): u32 {
-  return 0;
+function takeDirent(): void {
+  foundIno = direntIno;
+  foundType = direntType;
+  foundNameLength = direntNameLength;
+  memory.copy(foundName, direntName, direntNameLength);
 }
 
 /** The directory (foundIno) and name by which `ino` can be reached; ENOENT if by none. */
 export function mountReverse(mount: Mount, ino: u64): ErrorCode {
+  if (mount.type === FileSystemType.WF) {
+    const code = backFirst(mount.wf, ino);
+    if (code === ErrorCode.OK) takeDirent();
+    return code;
+  }
   const image = mount.image;
   if (ino < 2 || ino > <u64>image.nodes) return ErrorCode.ENOENT;
   const number = <u32>(ino - 1);
@@ -178,11 +221,62 @@ export function mountReverse(mount: Mount, ino: u64): ErrorCode {
   return ErrorCode.OK;
 }
 
-/** Writes FILE_STATFS of the mount. */
-export function mountStatfs(mount: Mount, out: usize): void {
-  memory.fill(out, 0, STATFS_SIZE);
-  store<u32>(out, mount.type, STATFS_TYPE);
-  store<u32>(out, SECTOR_SIZE, STATFS_BLOCK_SIZE);
-  store<u64>(out, mount.image.sectors, STATFS_BLOCKS);
-  store<u64>(out, <u64>mount.image.nodes, STATFS_FILES);
+/**
+ * Reads content: bytes, 0 at the end, or an error. `content` is the address of what the handle of
+ * an image knows of it.
+ */
+export function mountRead(
+  mount: Mount,
+  ino: u64,
+  content: usize,
+  from: u64,
+  out: usize,
+  length: u32,
+): i32 {
+  if (mount.type === FileSystemType.WF) return fileRead(mount.wf, ino, from, out, length);
+  if (load<usize>(content) === 0) {
+    const fresh = contentOpen(mount.image, <u32>(ino - 1));
+    if (fresh === null) return ErrorCode.ENOMEM;
+    store<usize>(content, changetype<usize>(fresh));
+  }
+  return contentRead(changetype<Content>(load<usize>(content)), from, out, length);
+}
+
+export function mountWrite(mount: Mount, ino: u64, to: u64, address: usize, length: u32): i32 {
+  const code = mountBegin(mount);
+  return code === ErrorCode.OK ? fileWrite(mount.wf, ino, to, address, length) : code;
+}
+
+/** Before any change: EROFS for an image; goes on with what was queued before this mount. */
+export function mountBegin(mount: Mount): ErrorCode {
+  if (mount.type === FileSystemType.RO) return failPlain(ErrorCode.EROFS);
+  const wf = mount.wf;
+  if (!wf.reclaims) return ErrorCode.OK;
+  const code = reclaimAll(wf);
+  // What cannot be freed stays queued; it is no reason to refuse another change.
+  return code === ErrorCode.EIO || code === ErrorCode.ESTALE || code === ErrorCode.EROFS
+    ? code
+    : ErrorCode.OK;
+}
+
+/** Notes that a handle is open on `ino`; false without memory. */
+export function mountRetain(mount: Mount, ino: u64): bool {
+  return mount.type === FileSystemType.RO || wfRetain(mount.wf, ino);
+}
+
+/** A handle is closed: an inode that has lost its last name meanwhile is freed. */
+export function mountRelease(mount: Mount, ino: u64, content: usize): ErrorCode {
+  if (mount.type === FileSystemType.RO) {
+    if (content !== 0) contentClose(changetype<Content>(content));
+    return ErrorCode.OK;
+  }
+  if (!wfRelease(mount.wf, ino)) return ErrorCode.OK;
+  const code = inodeReclaim(mount.wf, ino);
+  // It stays queued: the next mount frees it.
+  return code === ErrorCode.EIO ? code : ErrorCode.OK;
+}
+
+/** Rises when a batch is lost. */
+export function mountGeneration(mount: Mount): u32 {
+  return mount.type === FileSystemType.RO ? 0 : mount.wf.volume.generation;
 }

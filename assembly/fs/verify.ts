@@ -1,6 +1,19 @@
 /** The check of a mount, its findings, and paths that lead to what was found. */
+import {
+  FileSystemType,
+  SECTOR_SIZE,
+  STATFS_AVAILABLE,
+  STATFS_BLOCK_SIZE,
+  STATFS_BLOCKS,
+  STATFS_FILES,
+  STATFS_FREE,
+  STATFS_SIZE,
+  STATFS_TYPE,
+} from "../format/abi";
 import { ErrorCode } from "../format/errors";
+import { PAGE_SIZE, SUPERBLOCK_FREE_PAGES, SUPERBLOCK_LIVE_ITEMS } from "../format/region";
 import { FileType } from "../format/wf";
+import { chunkPages, volumeField } from "../tree/pages/volume";
 import { foundIno, foundName, foundNameLength, Mount, mountReverse } from "./mount";
 import { imageLength, imageType } from "./ro/lookup";
 import { contentClose, contentOpen, contentVerify } from "./ro/read";
@@ -12,6 +25,7 @@ const SLASH: u8 = 0x2f;
 /** Checks everything; the findings are the mount's. An error: the check could not be made. */
 export function mountCheck(mount: Mount, data: bool): ErrorCode {
   findingsClear(mount.findings);
+  if (mount.type === FileSystemType.WF) return ErrorCode.OK;
   return data ? verifyImage(mount) : ErrorCode.OK;
 }
 
@@ -51,4 +65,24 @@ export function mountPath(mount: Mount, ino: u64, out: usize, room: u32): i32 {
   }
   memory.copy(out, out + at, room - at);
   return <i32>(room - at);
+}
+
+/** Writes FILE_STATFS of the mount. */
+export function mountStatfs(mount: Mount, out: usize): void {
+  memory.fill(out, 0, STATFS_SIZE);
+  store<u32>(out, mount.type, STATFS_TYPE);
+  if (mount.type === FileSystemType.RO) {
+    store<u32>(out, SECTOR_SIZE, STATFS_BLOCK_SIZE);
+    store<u64>(out, mount.image.sectors, STATFS_BLOCKS);
+    store<u64>(out, <u64>mount.image.nodes, STATFS_FILES);
+    return;
+  }
+  const volume = mount.wf.volume;
+  const pages = <u64>chunkPages(volume.region) * <u64>volume.region.chunks;
+  const free = volumeField(volume, SUPERBLOCK_FREE_PAGES);
+  store<u32>(out, PAGE_SIZE, STATFS_BLOCK_SIZE);
+  store<u64>(out, pages, STATFS_BLOCKS);
+  store<u64>(out, free, STATFS_FREE);
+  store<u64>(out, free, STATFS_AVAILABLE);
+  store<u64>(out, volumeField(volume, SUPERBLOCK_LIVE_ITEMS), STATFS_FILES);
 }

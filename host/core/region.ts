@@ -210,6 +210,7 @@ export class Region {
     } catch (error) {
       failed = error;
     }
+    this.files?.unmount();
     const code = this.#core.exports.regionClose(this.#handle);
     if (failed !== undefined) throw failed;
     this.#check(code, "close");

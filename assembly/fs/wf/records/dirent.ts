@@ -75,7 +75,7 @@ function take(wf: Wf, dir: u64, at: usize, length: u32): ErrorCode {
   if (length !== DIRENT_SIZE) return wfDamage(wf, Reason.FIELD, dir);
   direntIno = load<u64>(at, DIRENT_INO);
   direntType = load<u8>(at, DIRENT_TYPE);
-  const isKnown = direntType >= FileType.FILE && direntType <= FileType.SYMLINK;
+  const isKnown = direntType >= 1 && direntType <= <u32>FileType.SYMLINK;
   const isPlace = direntIno >= <u64>INO_FIRST || direntIno === <u64>INO_LOST_FOUND;
   return isKnown && isPlace ? ErrorCode.OK : wfDamage(wf, Reason.FIELD, dir);
 }

@@ -65,6 +65,7 @@ import { foundLength, foundValue, treeGet, treePut, treeWorst } from "../../../t
 import { volumeAbort, volumeCommit, volumeReserveData } from "../../../tree/commit";
 import { Cursor, cursorClose, cursorOpen } from "../../../tree/cursor";
 import {
+  Latch,
   Volume,
   volumeAdd,
   volumeBody,
@@ -249,7 +250,10 @@ export function wfReserve(
  * an operation must never be committed.
  */
 export function wfSettle(wf: Wf, code: ErrorCode): ErrorCode {
-  if (code !== ErrorCode.OK) volumeAbort(wf.volume);
+  if (code !== ErrorCode.OK) {
+    volumeAbort(wf.volume);
+    wf.volume.latch = Latch.LOST;
+  }
   return code;
 }
 
