@@ -17,7 +17,7 @@ import {
 } from "../fs/files";
 import { Mount, mountClose, mountStat, mountVolume } from "../fs/mount";
 import { mountCheck, mountPath, mountStatfs } from "../fs/verify";
-import { findingAt } from "../fs/wf/check";
+import { findingAt } from "../fs/wf/records/findings";
 import { volumeCommit, volumeDirtyPages, volumeReopen } from "../tree/commit";
 import { regionOf } from "./region";
 

@@ -23,7 +23,6 @@ import {
   imageType,
 } from "./ro/lookup";
 import { Content, contentClose, contentOpen, contentRead } from "./ro/read";
-import { Findings, findingsRelease } from "./wf/check";
 import { linkTarget } from "./wf/dir";
 import { inodeReclaim, reclaimAll } from "./wf/free";
 import { fileRead, readClose } from "./wf/read";
@@ -37,6 +36,7 @@ import {
   direntNext,
   direntType,
 } from "./wf/records/dirent";
+import { Findings, findingsRelease } from "./wf/records/findings";
 import { inodeGet, inodeStat, Wf, wfClose, wfOpen, wfRelease, wfRetain } from "./wf/records/wf";
 import { fileWrite } from "./wf/write";
 

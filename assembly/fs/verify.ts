@@ -17,7 +17,8 @@ import { chunkPages, volumeField } from "../tree/pages/volume";
 import { foundIno, foundName, foundNameLength, Mount, mountReverse } from "./mount";
 import { imageLength, imageType } from "./ro/lookup";
 import { contentClose, contentOpen, contentVerify } from "./ro/read";
-import { Findings, findingFault, findingsClear } from "./wf/check";
+import { wfCheck } from "./wf/check";
+import { findingFault, findingsClear } from "./wf/records/findings";
 
 const INO_ROOT: u64 = 1;
 const SLASH: u8 = 0x2f;
@@ -25,7 +26,7 @@ const SLASH: u8 = 0x2f;
 /** Checks everything; the findings are the mount's. An error: the check could not be made. */
 export function mountCheck(mount: Mount, data: bool): ErrorCode {
   findingsClear(mount.findings);
-  if (mount.type === FileSystemType.WF) return ErrorCode.OK;
+  if (mount.type === FileSystemType.WF) return wfCheck(mount.wf, mount.findings, null, data);
   return data ? verifyImage(mount) : ErrorCode.OK;
 }
 

@@ -29,7 +29,7 @@ import { volumeField } from "../../tree/pages/volume";
 import { FORGET_LEAVES, inodeForget } from "./free";
 import {
   backDelete,
-  entryDelete,
+  directoryPut,
   direntDelete,
   direntGet,
   direntIno,
@@ -38,7 +38,7 @@ import {
   direntNext,
   direntPut,
   direntType,
-  directoryPut,
+  entryDelete,
 } from "./records/dirent";
 import {
   inodeFill,
@@ -82,7 +82,8 @@ function directoryGet(wf: Wf, dir: u64, out: usize): ErrorCode {
 }
 
 /**
- * Creates a file, directory or symbolic link (with its target): createdIno. The name must not exist.
+ * Creates a file, directory or symbolic link (with its target): createdIno. The name must not
+ * exist.
  */
 export function dirCreate(
   wf: Wf,
@@ -136,13 +137,7 @@ export function linkTarget(wf: Wf, ino: u64, out: usize): i32 {
 }
 
 /** Removes a name: of an empty directory if `directory`, else of anything but a directory. */
-export function dirRemove(
-  wf: Wf,
-  dir: u64,
-  name: usize,
-  length: u32,
-  directory: bool,
-): ErrorCode {
+export function dirRemove(wf: Wf, dir: u64, name: usize, length: u32, directory: bool): ErrorCode {
   let code = direntGet(wf, dir, name, length);
   if (code !== ErrorCode.OK) return code === ErrorCode.ENOENT ? failPlain(code) : code;
   const ino = direntIno;
@@ -203,7 +198,8 @@ export function dirLink(wf: Wf, ino: u64, dir: u64, name: usize, length: u32): E
 }
 
 /**
- * Renames (dir, name) to (toDir, toName), over what is there if POSIX lets it: a file over a file, a
+ * Renames (dir, name) to (toDir, toName), over what is there if POSIX lets it: a file over a file,
+ * a
  * directory over an empty directory. EINVAL: a directory would go below itself. `fromDepth`
  * and `toDepth` count the names on both paths.
  */

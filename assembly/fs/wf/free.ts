@@ -1,7 +1,8 @@
 /**
  * What takes content away: truncation, and the reclaim of inodes that have lost their last name.
  *
- * Interface: a large truncation goes from the end in steps, each a consistent smaller size. An inode
+ * Interface: a large truncation goes from the end in steps, each a consistent smaller size. An
+ * inode
  * without a name stands in the reclaim queue until its records are gone; mount goes on with it.
  */
 import { loadBigU64 } from "../../engine/bytes";
@@ -15,7 +16,6 @@ import { PAGE_SHIFT, PAGE_SIZE, SUPERBLOCK_LIVE_ITEMS } from "../../format/regio
 import {
   FileKey,
   FileType,
-  INLINE_MAX,
   INODE_FLAG_INLINE,
   INODE_FLAGS,
   INODE_LENGTH,
@@ -142,7 +142,14 @@ function shrinkBy(wf: Wf, ino: u64, size: u64, most: u32): ErrorCode {
     if (code !== ErrorCode.OK) return code;
   }
   const cutsPage = (size & 4095) !== 0;
-  let code = wfReserve(wf, 4, min<u32>(<u32>found, most) / 3 + 4, cutsPage ? 1 : 0, false, RESERVE_DELETE);
+  let code = wfReserve(
+    wf,
+    4,
+    min<u32>(<u32>found, most) / 3 + 4,
+    cutsPage ? 1 : 0,
+    false,
+    RESERVE_DELETE,
+  );
   if (code === ErrorCode.OK && cutsPage) {
     code = dataRoom(wf, 1);
     if (code === ErrorCode.OK) code = zeroTail(wf, ino, size);
@@ -198,14 +205,7 @@ function shrinkInSteps(wf: Wf, ino: u64, end: u64, most: u32): ErrorCode {
 }
 
 /** Notes where every `most`-th extent behind page `end` begins. */
-function markSteps(
-  wf: Wf,
-  ino: u64,
-  end: u64,
-  places: usize,
-  steps: u32,
-  most: u32,
-): ErrorCode {
+function markSteps(wf: Wf, ino: u64, end: u64, places: usize, steps: u32, most: u32): ErrorCode {
   let from = end;
   let seen: u32 = 0;
   for (let step: u32 = 0; step < steps; ) {
@@ -221,8 +221,10 @@ function markSteps(
 }
 
 /**
- * After `ino` has lost its last name (`inode` says nlink 0 already): takes it away at once if it has
- * few records, else queues it. Within the reservation of FORGET_CHANGES, FORGET_LEAVES and the queue.
+ * After `ino` has lost its last name (`inode` says nlink 0 already): takes it away at once if it
+ * has
+ * few records, else queues it. Within the reservation of FORGET_CHANGES, FORGET_LEAVES and the
+ * queue.
  */
 export function inodeForget(wf: Wf, ino: u64, node: usize): ErrorCode {
   if (!wfIsHeld(wf, ino, true) && recordCount(wf, ino) <= STEP_RECORDS) {

@@ -68,7 +68,9 @@ export const PLANT_IN_PLACE: u32 = 31;
 /** Bug 32: the checksum of the old page stays. */
 export const PLANT_OLD_SUM: u32 = 32;
 
-/** Writes up to `length` bytes of file `ino`: the count (fewer where space runs out), or an error. */
+/**
+ * Writes up to `length` bytes of file `ino`: the count (fewer where space runs out), or an error.
+ */
 export function fileWrite(wf: Wf, ino: u64, offset: u64, source: usize, length: u32): i32 {
   if (length === 0) return 0;
   if (offset >= FILE_SIZE_MAX) return failPlain(ErrorCode.EFBIG);

@@ -7,13 +7,7 @@ import { failPlain } from "../../engine/fault";
 import { Reason, XATTR_CREATE, XATTR_REPLACE } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import { TreeId } from "../../format/page";
-import {
-  FileKey,
-  INODE_CTIME,
-  XATTR_NAME_MAX,
-  XATTR_VALUE_MAX,
-  XATTRS_MAX,
-} from "../../format/wf";
+import { FileKey, INODE_CTIME, XATTR_NAME_MAX, XATTR_VALUE_MAX, XATTRS_MAX } from "../../format/wf";
 import { foundLength, foundValue, treeDelete, treeGet, treePut } from "../../tree/btree";
 import { RESERVE_DELETE, RESERVE_NORMAL } from "../../tree/commit";
 import { cursorNext, cursorSeek } from "../../tree/cursor";
@@ -34,14 +28,7 @@ import {
 const inode: usize = memory.data(80, 16);
 
 /** Copies a value: its length. ENODATA: no such name; ERANGE: `room` is too small (not if 0). */
-export function xattrGet(
-  wf: Wf,
-  ino: u64,
-  name: usize,
-  length: u32,
-  out: usize,
-  room: u32,
-): i32 {
+export function xattrGet(wf: Wf, ino: u64, name: usize, length: u32, out: usize, room: u32): i32 {
   const checked = checkName(name, length);
   if (checked !== ErrorCode.OK) return checked;
   const key = wfKeyName(ino, FileKey.XATTR, name, length);

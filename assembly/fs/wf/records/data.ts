@@ -231,5 +231,5 @@ function stagePage(wf: Wf, place: u32): u64 {
 }
 
 function hashOf(page: u64): u32 {
-  return <u32>((page * 0x9e3779b97f4a7c15) >>> 54);
+  return <u32>((page * 0x9e3779b97f4a7) >>> 44) & (INDEX_PLACES - 1);
 }

@@ -1,6 +1,8 @@
 /**
- * Directory entries and the back references that mirror them: every entry (directory, name) -> inode
- * stands with a record (inode, directory, name), so that hard links, checks and repair know both ways.
+ * Directory entries and the back references that mirror them: every entry (directory, name) ->
+ * inode
+ * stands with a record (inode, directory, name), so that hard links, checks and repair know both
+ * ways.
  */
 
 import { loadBigU64 } from "../../../engine/bytes";

@@ -1,6 +1,7 @@
 /**
  * Extents: which pages of a file lie where. A record at file offset o names up to EXTENT_PAGES_MAX
- * pages that stand side by side on the disk, their birth and a checksum for each. No record: a hole.
+ * pages that stand side by side on the disk, their birth and a checksum for each. No record: a
+ * hole.
  *
  * Interface: numbers count pages of the file. extentFirst() copies the record it finds, so that the
  * tree may change while it is used.
@@ -161,7 +162,8 @@ export function extentAdd(
 
 /**
  * Takes the pages [from, to) out of a file and frees them, at most `most` records of them; a record
- * that reaches over an end is cut in two. cutPages says how many pages went. EAGAIN: there are more.
+ * that reaches over an end is cut in two. cutPages says how many pages went. EAGAIN: there are
+ * more.
  */
 export function extentCut(wf: Wf, ino: u64, from: u64, to: u64, most: u32): ErrorCode {
   cutPages = 0;

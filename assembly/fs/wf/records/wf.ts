@@ -216,7 +216,8 @@ export function wfEpoch(wf: Wf): u64 {
 }
 
 /**
- * Before a change: `changes` records at distinct places of the tree, `leaves` whole leaves of records
+ * Before a change: `changes` records at distinct places of the tree, `leaves` whole leaves of
+ * records
  * that stand side by side, `dataPages` pages of content and, if `queue`, one record of the reclaim
  * queue. A full batch is committed first.
  */
