@@ -1,0 +1,63 @@
+/** Bounds that do not grow with the store: memory, reads of a mount, reads of a get. */
+import { expect, test } from "vitest";
+import { bytesOf, DESIGN_1MIB, Fixture } from "../support/store.ts";
+
+const MANY = 100_000;
+
+function filled(objects: number): { fixture: Fixture; hashes: Uint8Array[] } {
+  const fixture = new Fixture({
+    size: "256MiB",
+    designSectors: DESIGN_1MIB,
+    open: { strict: false },
+  });
+  const hashes: Uint8Array[] = [];
+  for (let from = 0; from < objects; from += 1000) {
+    const count = Math.min(1000, objects - from);
+    const list = Array.from({ length: count }, (_, index) => bytesOf(96, from + index));
+    hashes.push(...fixture.store.putMany(list));
+    fixture.store.commit();
+  }
+  return { fixture, hashes };
+}
+
+test("100,000 objects take 32 MiB, and as many reads to mount and to get as ten do", () => {
+  const few = filled(10);
+  const many = filled(MANY);
+  expect(many.fixture.store.stat().objects).toBe(MANY);
+  expect(many.fixture.core.exports.arenaUsedBytes()).toBeLessThan(32 << 20);
+  expect(many.fixture.core.memory.sizeBytes).toBeLessThan(34 << 20);
+  const reads = [few, many].map(({ fixture, hashes }) => {
+    fixture.region.close();
+    fixture.device.reset();
+    fixture.crash();
+    const mount = fixture.device.counts.reads;
+    let get = 0;
+    for (let index = 0; index < 10; index++) {
+      const hash = hashes[Math.floor((hashes.length * index) / 10)] as Uint8Array;
+      fixture.store.get(hash);
+      fixture.device.reset();
+      fixture.store.get(hash);
+      get = Math.max(get, fixture.device.counts.reads);
+    }
+    return { mount, get };
+  });
+  expect(reads[1]).toEqual(reads[0]);
+  expect(reads[0]?.mount).toBeLessThanOrEqual(16);
+  expect(reads[0]?.get).toBe(1);
+  for (let index = 0; index < MANY; index += 9973) {
+    expect(many.fixture.store.get(many.hashes[index] as Uint8Array)).toEqual(bytesOf(96, index));
+  }
+});
+
+test("a first get of any of 20,000 objects after a mount takes at most seven reads", () => {
+  const { fixture, hashes } = filled(20_000);
+  fixture.region.close();
+  let most = 0;
+  fixture.crash();
+  for (let index = 0; index < hashes.length; index += 911) {
+    fixture.device.reset();
+    fixture.store.get(hashes[index] as Uint8Array);
+    most = Math.max(most, fixture.device.counts.reads);
+  }
+  expect(most).toBeLessThanOrEqual(7);
+});
