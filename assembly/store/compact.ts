@@ -31,8 +31,8 @@ import {
 import { RESERVE_DELETE, volumeAbort, volumeCommit, volumeReserve } from "../tree/commit";
 import { cursorClose, cursorNext, cursorOpen } from "../tree/cursor";
 import { volumeChanged } from "../tree/pages/volume";
+import { chunksFree } from "../tree/space";
 import { recordCheck, recordDamaged, recordRead } from "./get";
-import { freeChunks } from "./objects";
 import {
   entryChunk,
   entryFlags,
@@ -66,8 +66,10 @@ import { streamOwns } from "./streams";
 const PLANT_COMPACT_KEEPS_PLACE: u32 = 26;
 /** A chunk is worth rewriting when at least this part of it is dead: 1/16. */
 const DEAD_SHIFT: u32 = 4;
-/** Chunks that ordinary puts leave to compaction. */
-const KEPT_CHUNKS: i32 = 2;
+/** Two commits in one chunk leave as much between their records. */
+const DEAD_MIN: u32 = 16;
+/** A record of up to this part of a chunk is not cut: what is left before it is lost: 1/8. */
+const REST_SHIFT: u32 = 3;
 const ROUNDS_MAX: u32 = 64;
 
 const hashNow: usize = memory.data(32, 8);
@@ -85,25 +87,27 @@ let strayEnd: u32 = 0;
 const deadTotal: u64 = 0;
 
 /**
- * Before ENOSPC: two commits (they free what died), then compaction as long as it gains something.
- * OK if a chunk can be taken then, else ENOSPC.
+ * Before ENOSPC: commits that free what died, then compaction as long as it gains something.
+ * OK if `chunks` can be taken then, else ENOSPC. After that nothing is tried again until something
+ * was deleted.
  */
-export function makeRoom(at: Store): ErrorCode {
+export function makeRoom(at: Store, chunks: u32): ErrorCode {
+  if (at.hopeless > 0 && chunks >= at.hopeless) return failPlain(ErrorCode.ENOSPC);
   let code = settle(at);
   for (let round: u32 = 0; round < ROUNDS_MAX && code === ErrorCode.OK; round++) {
-    const free = freeChunks(at);
-    if (free < 0) return <ErrorCode>free;
-    if (free > KEPT_CHUNKS) return ErrorCode.OK;
+    if (chunksFree(at.volume, false) >= chunks) return ErrorCode.OK;
     code = gain(at);
     if (code === ErrorCode.OK) code = settle(at);
   }
-  return code === ErrorCode.OK ? failPlain(ErrorCode.ENOSPC) : code;
+  if (code !== ErrorCode.OK && code !== ErrorCode.ENOSPC) return code;
+  at.hopeless = chunks;
+  return failPlain(ErrorCode.ENOSPC);
 }
 
 /** Commits what is open and twice more, so that what was dead is free. */
 function settle(at: Store): ErrorCode {
   let code = volumeCommit(at.volume);
-  for (let step = 0; step < 2 && code === ErrorCode.OK; step++) {
+  for (let step = 0; step < 3 && code === ErrorCode.OK; step++) {
     code = volumeReserve(at.volume, 1, RESERVE_DELETE);
     if (code !== ErrorCode.OK) break;
     volumeChanged(at.volume);
@@ -175,9 +179,12 @@ function consider(at: Store, chunk: u32, entry: usize, best: f64): f64 {
     strayEnd = min<u32>(load<u32>(entry, CHUNK_WRITE_SECTOR), at.chunkSectors);
     return best;
   }
-  if (owner !== <u8>ChunkOwner.PACK_SEALED || live >= at.chunkSectors) return best;
-  const dead = at.chunkSectors - live;
-  if (dead < at.chunkSectors >>> DEAD_SHIFT) return best;
+  const end = min<u32>(load<u32>(entry, CHUNK_WRITE_SECTOR), at.chunkSectors);
+  if (owner !== <u8>ChunkOwner.PACK_SEALED || live >= end) return best;
+  // A small rest is lost in any chunk: moving its records would only lose it elsewhere.
+  const rest = at.chunkSectors - end;
+  const dead = end - live + (rest > at.chunkSectors >>> REST_SHIFT ? rest : 0);
+  if (dead < max<u32>(at.chunkSectors >>> DEAD_SHIFT, DEAD_MIN)) return best;
   const epoch = at.volume.epoch + 1;
   const changed = load<u64>(entry, CHUNK_CHANGED_EPOCH);
   const age = changed < epoch ? <f64>(epoch - changed) : 1;
@@ -185,7 +192,7 @@ function consider(at: Store, chunk: u32, entry: usize, best: f64): f64 {
   if (score <= best) return best;
   victim = chunk;
   victimDead = dead;
-  victimEnd = min<u32>(load<u32>(entry, CHUNK_WRITE_SECTOR), at.chunkSectors);
+  victimEnd = end;
   return score;
 }
 

@@ -21,6 +21,7 @@ import {
   known,
   lastSegment,
   reserveSegments,
+  segmentBegin,
   segmentEnd,
   streamRelease,
 } from "./stream";
@@ -60,15 +61,15 @@ function finish(stream: Stream): i32 {
   if (stream.count === 0) {
     const small = finishSmall(stream);
     if (small !== NOT_SMALL) return small;
+    const begun = segmentBegin(stream);
+    if (begun !== ErrorCode.OK) return begun;
   }
-  if (stream.open || stream.count === 0) {
-    const code = segmentEnd(stream);
-    if (code !== ErrorCode.OK) return code;
-  }
+  let code = stream.open ? segmentEnd(stream) : ErrorCode.OK;
+  if (code !== ErrorCode.OK) return code;
   at.inlineOpen = false;
-  let code = reserveSegments(at, stream.count + 2);
+  code = reserveSegments(at, stream.count + 2);
   if (code === ErrorCode.ENOSPC) {
-    code = makeRoom(at);
+    code = makeRoom(at, 1);
     if (code === ErrorCode.OK) code = reserveSegments(at, stream.count + 2);
   }
   if (code !== ErrorCode.OK) return code;
@@ -110,9 +111,14 @@ function headersLate(stream: Stream): ErrorCode {
   return ErrorCode.OK;
 }
 
-/** Puts all segments into the index and their sectors into the accounts. */
+/** Puts the sectors of all segments into the accounts, and then the segments into the index. */
 function enter(stream: Stream): ErrorCode {
   const at = stream.at;
+  // The accounts first: a chunk that holds both old and new segments must not die in between.
+  for (let index: u32 = 0; index < stream.count; index++) {
+    const code = account(stream, lastSegment(stream, index), index + 1 === stream.count);
+    if (code !== ErrorCode.OK) return code;
+  }
   const replaced = dedup(at, stream.area, stream.length);
   if (replaced < 0) return <ErrorCode>replaced;
   const pins = keptPins;
@@ -132,8 +138,6 @@ function enter(stream: Stream): ErrorCode {
       index === 0 ? pins : 0,
     );
     if (code !== ErrorCode.OK) return code;
-    const accounted = account(stream, segment, index + 1 === stream.count);
-    if (accounted !== ErrorCode.OK) return accounted;
   }
   volumeAdd(at.volume, SUPERBLOCK_LIVE_ITEMS, 1);
   volumeAdd(at.volume, SUPERBLOCK_LIVE_SIZE, <i64>stream.length);

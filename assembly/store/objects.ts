@@ -30,7 +30,9 @@ import { SUPERBLOCK_LIVE_ITEMS, SUPERBLOCK_LIVE_SIZE } from "../format/region";
 import { HASH_SIZE, INDEX_FLAG_SEGMENTED, SEGMENTS_MAX } from "../format/store";
 import { volumeAbort } from "../tree/commit";
 import { Cursor, cursorClose, cursorNext, cursorOpen, cursorSeek } from "../tree/cursor";
+import { reserveChunks } from "../tree/bitmap";
 import { volumeAdd, volumeField } from "../tree/pages/volume";
+import { chunksFree, COMPACTION_CHUNKS } from "../tree/space";
 import {
   entryChunk,
   entryFlags,
@@ -222,10 +224,10 @@ export function objectStat(at: Store): ErrorCode {
   return ErrorCode.OK;
 }
 
-/** Chunks that hold nothing, from the space layer's summary or, before it is built, the tree. */
+/** Chunks that puts may still take, from the space layer's summary or, before it is built, the tree. */
 export function freeChunks(at: Store): i32 {
   const volume = at.volume;
-  if (volume.space.summary !== 0) return <i32>volume.space.freeChunks;
+  if (volume.space.summary !== 0) return <i32>chunksFree(volume, false);
   const cursor = cursorOpen(volume, TreeId.ST_SPACE);
   if (cursor === null) return failPlain(ErrorCode.ENOMEM);
   let used: u32 = 0;
@@ -236,6 +238,7 @@ export function freeChunks(at: Store): i32 {
   }
   cursorClose(cursor);
   if (code !== ErrorCode.OK && code !== ErrorCode.ENOENT) return code;
+  used += reserveChunks(volume) + COMPACTION_CHUNKS;
   return used > at.region.chunks ? 0 : <i32>(at.region.chunks - used);
 }
 

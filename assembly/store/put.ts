@@ -73,7 +73,7 @@ export function storePlace(at: Store, count: u32): i32 {
     code = placeFirst(at, sectors, max<u32>(most, 1));
   }
   if (code === ErrorCode.ENOSPC) {
-    code = makeRoom(at);
+    code = makeRoom(at, 1);
     if (code === ErrorCode.OK) code = placeFirst(at, sectors, 1);
     most = 1;
   }
@@ -95,7 +95,7 @@ export function storePlaceOne(at: Store, length: u32): i32 {
   const sectors = <u32>packSectors(at, length);
   let placed = placeFirst(at, sectors, 1);
   if (placed === ErrorCode.ENOSPC) {
-    placed = makeRoom(at);
+    placed = makeRoom(at, 1);
     if (placed === ErrorCode.OK) placed = placeFirst(at, sectors, 1);
   }
   return placed === ErrorCode.OK ? 1 : placed;

@@ -28,6 +28,7 @@ import {
   STREAM_SEGMENTS_MAX,
 } from "../format/store";
 import { volumeAbort } from "../tree/commit";
+import { chunksFree } from "../tree/space";
 import { volumeAdd } from "../tree/pages/volume";
 import { makeRoom } from "./compact";
 import { chunksReserved, recordsReserved } from "./objects";
@@ -155,21 +156,37 @@ function create(at: Store, flags: u32): Stream | null {
 /** Room for all of it first: a large object fails before it has written anything. */
 function startInline(stream: Stream): ErrorCode {
   const at = stream.at;
+  let code = planInline(stream);
+  if (code === ErrorCode.ENOSPC) {
+    code = makeRoom(at, max<u32>(chunksMissing, 1));
+    if (code === ErrorCode.OK) code = planInline(stream);
+  }
+  if (code === ErrorCode.OK) at.inlineOpen = true;
+  return code;
+}
+
+/** Fresh chunks that the object planned last needs. */
+let chunksMissing: u32 = 0;
+
+/** Cuts the object at the ends of chunks; ENOSPC if there are not enough of them. */
+function planInline(stream: Stream): ErrorCode {
+  const at = stream.at;
   const writer = at.writer;
+  chunksMissing = 0;
   let code = reserveSegments(at, 1);
   if (code === ErrorCode.OK) code = writerLoad(at);
   if (code !== ErrorCode.OK) return code;
   if (writer.chunk !== NO_CHUNK) {
     writer.position = (writer.position + ALIGN_SECTORS - 1) & ~(ALIGN_SECTORS - 1);
-    writer.position = min<u32>(writer.position, at.chunkSectors);
   }
   const rest: u32 = writer.chunk === NO_CHUNK ? 0 : at.chunkSectors - writer.position;
   const first: u64 = rest < ALIGN_SECTORS ? 0 : packCapacity(rest);
   const full = <u64>packCapacity(at.chunkSectors);
   const left = stream.expected > first ? stream.expected - first : 0;
-  stream.segments = <u32>((left + full - 1) / full) + (first > 0 ? 1 : 0);
-  at.inlineOpen = true;
-  return ErrorCode.OK;
+  chunksMissing = <u32>((left + full - 1) / full);
+  stream.segments = chunksMissing + (first > 0 ? 1 : 0);
+  if (chunksFree(at.volume, false) >= chunksMissing) return ErrorCode.OK;
+  return failPlain(ErrorCode.ENOSPC);
 }
 
 export function reserveSegments(at: Store, segments: u32): ErrorCode {
@@ -246,7 +263,7 @@ function streamMakeRoom(stream: Stream): ErrorCode {
 }
 
 /** Opens the next segment: at the write position, or at the start of a fresh chunk. */
-function segmentBegin(stream: Stream): ErrorCode {
+export function segmentBegin(stream: Stream): ErrorCode {
   const at = stream.at;
   const writer = stream.writer;
   const unknown = !known(stream);
@@ -289,7 +306,7 @@ function freshChunk(stream: Stream): ErrorCode {
   const generation = at.volume.generation;
   let code = tryFresh(stream);
   if (code !== ErrorCode.ENOSPC || inline(stream)) return code;
-  code = makeRoom(at);
+  code = makeRoom(at, 1);
   if (at.volume.generation !== generation) return stale(at);
   return code === ErrorCode.OK ? tryFresh(stream) : code;
 }

@@ -11,8 +11,10 @@ function filled(objects: number): { fixture: Fixture; hashes: Uint8Array[] } {
     open: { strict: false },
   });
   const hashes: Uint8Array[] = [];
-  for (let from = 0; from < objects; from += 1000) {
-    const count = Math.min(1000, objects - from);
+  // Ten commits at least: the first ones free less than those that follow.
+  const batch = Math.min(1000, objects / 10);
+  for (let from = 0; from < objects; from += batch) {
+    const count = Math.min(batch, objects - from);
     const list = Array.from({ length: count }, (_, index) => bytesOf(96, from + index));
     hashes.push(...fixture.store.putMany(list));
     fixture.store.commit();

@@ -75,6 +75,8 @@ export class Store {
   suspectNext: u32;
   /** Chunk that compaction could not empty; it is left alone. */
   stuckChunk: u32;
+  /** So many chunks could not be found, and nothing was deleted since; 0 = not known. */
+  hopeless: u32;
   /** Room to read records into; 0 until the first read. */
   scratch: usize;
   scratchSize: u32;

@@ -185,6 +185,7 @@ export function chunkAccount(at: Store, chunk: u32, sectors: u32, added: bool): 
   const loaded = writerLoad(at);
   if (loaded !== ErrorCode.OK) return loaded;
   const writer = at.writer;
+  if (!added) at.hopeless = 0;
   if (chunk === writer.chunk) {
     if (!added && writer.live < sectors) return accountDamaged(at, chunk);
     writer.live = added ? writer.live + sectors : writer.live - sectors;
@@ -268,6 +269,7 @@ export function afterAbort(context: usize): ErrorCode {
   at.placed = 0;
   at.inlineOpen = false;
   at.stuckChunk = NO_CHUNK;
+  at.hopeless = 0;
   memory.fill(at.tags, 0, TAGS_MAX * TAG_SIZE);
   if (!planted(PLANT_ABORT_KEEPS_WRITER)) writerForget(at.writer);
   return ErrorCode.OK;
