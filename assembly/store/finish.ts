@@ -68,7 +68,8 @@ function finish(stream: Stream): i32 {
   if (code !== ErrorCode.OK) return code;
   at.inlineOpen = false;
   code = reserveSegments(at, stream.count + 2);
-  if (code === ErrorCode.ENOSPC) {
+  // Inline, room was made before; now the open chunk holds what no account knows of as yet.
+  if (code === ErrorCode.ENOSPC && !inline(stream)) {
     code = makeRoom(at, 1);
     if (code === ErrorCode.OK) code = reserveSegments(at, stream.count + 2);
   }

@@ -185,8 +185,8 @@ function planInline(stream: Stream): ErrorCode {
   const left = stream.expected > first ? stream.expected - first : 0;
   chunksMissing = <u32>((left + full - 1) / full);
   stream.segments = chunksMissing + (first > 0 ? 1 : 0);
-  if (chunksFree(at.volume, false) >= chunksMissing) return ErrorCode.OK;
-  return failPlain(ErrorCode.ENOSPC);
+  if (chunksFree(at.volume, false) < chunksMissing) return failPlain(ErrorCode.ENOSPC);
+  return reserveSegments(at, stream.segments + 2);
 }
 
 export function reserveSegments(at: Store, segments: u32): ErrorCode {
