@@ -28,11 +28,11 @@ import {
 } from "../format/page";
 import { SUPERBLOCK_LIVE_ITEMS, SUPERBLOCK_LIVE_SIZE } from "../format/region";
 import { HASH_SIZE, INDEX_FLAG_SEGMENTED, SEGMENTS_MAX } from "../format/store";
+import { reserveChunks } from "../tree/bitmap";
 import { volumeAbort } from "../tree/commit";
 import { Cursor, cursorClose, cursorNext, cursorOpen, cursorSeek } from "../tree/cursor";
-import { reserveChunks } from "../tree/bitmap";
 import { volumeAdd, volumeField } from "../tree/pages/volume";
-import { chunksFree, COMPACTION_CHUNKS } from "../tree/space";
+import { COMPACTION_CHUNKS, chunksFree } from "../tree/space";
 import {
   entryChunk,
   entryFlags,

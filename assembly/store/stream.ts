@@ -28,8 +28,8 @@ import {
   STREAM_SEGMENTS_MAX,
 } from "../format/store";
 import { volumeAbort } from "../tree/commit";
-import { chunksFree } from "../tree/space";
 import { volumeAdd } from "../tree/pages/volume";
+import { chunksFree } from "../tree/space";
 import { makeRoom } from "./compact";
 import { chunksReserved, recordsReserved } from "./objects";
 import { indexPut } from "./pack/index";
