@@ -224,7 +224,7 @@ export function objectStat(at: Store): ErrorCode {
   return ErrorCode.OK;
 }
 
-/** Chunks that puts may still take, from the space layer's summary or, before it is built, the tree. */
+/** Chunks that puts may still take: from the summary of the space layer, else from its tree. */
 export function freeChunks(at: Store): i32 {
   const volume = at.volume;
   if (volume.space.summary !== 0) return <i32>chunksFree(volume, false);
