@@ -32,19 +32,26 @@ export class StorageError extends Error {
   /** Negative Linux errno. */
   readonly errno: number;
   readonly syscall: string;
-  readonly path?: string;
-  readonly fault?: Fault;
-  readonly hint?: string;
+  // Declared only, so that what an error does not have is not there, not undefined.
+  declare readonly path?: string;
+  declare readonly fault?: Fault;
+  declare readonly hint?: string;
+  /** The last durable epoch: what was answered since is lost, and reopen() goes on from there. */
+  declare lostSince?: number;
 
   constructor(errno: number, syscall: string, options: StorageErrorOptions = {}) {
     const code = codeName(errno);
-    super(options.message ?? sentence(code, syscall, options), { cause: options.cause });
+    const { cause } = options;
+    const message = options.message ?? sentence(code, syscall, options);
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.errno = errno;
     this.syscall = syscall;
     if (options.path !== undefined) this.path = options.path;
     if (options.fault !== undefined) this.fault = options.fault;
     if (options.hint !== undefined) this.hint = options.hint;
+    const { fault } = options;
+    if (fault?.reason === "LOST_SINCE" && fault.detail !== undefined) this.lostSince = fault.detail;
   }
 }
 

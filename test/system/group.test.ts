@@ -1,5 +1,6 @@
 /** Group commit: who shares a commit, when it comes by itself, and who hears of its failure. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { StorageError } from "../../host/base/errors.ts";
 import { CommitGroup, type Durability } from "../../host/system/disk/group.ts";
 
 class FakePart {
@@ -12,6 +13,10 @@ class FakePart {
   constructor(name = "store", log: string[] = []) {
     this.name = name;
     this.log = log;
+  }
+
+  epoch(): number {
+    return 7;
   }
 
   dirtyPages(): number {
@@ -121,6 +126,14 @@ test("a failed commit rejects those who waited for it, and nobody after them", a
   const next = commits.changed(part);
   await vi.advanceTimersByTimeAsync(0);
   await expect(next).resolves.toBe(undefined);
+});
+
+test("an EIO says from which epoch on everything is lost", async () => {
+  const { part, group: commits } = group("each");
+  part.fails = new StorageError(-5, "commit");
+  const change = expect(commits.changed(part)).rejects.toMatchObject({ code: "EIO", lostSince: 7 });
+  await vi.advanceTimersByTimeAsync(0);
+  await change;
 });
 
 test("a failed commit that nobody waited for is told to the next sync, once", async () => {

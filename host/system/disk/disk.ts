@@ -266,8 +266,9 @@ export class Disk {
     const opened = open();
     if (opened instanceof FileSystem) return imageSession(opened);
     const { store, files } = opened;
-    const part = new StorePart(store);
-    const filesPart = files === null ? undefined : new FilesPart(files);
+    const part = new StorePart(store, () => opened.info.storeEpoch);
+    const filesEpoch = () => opened.info.filesEpoch ?? 0;
+    const filesPart = files === null ? undefined : new FilesPart(files, filesEpoch);
     const group = new CommitGroup(filesPart === undefined ? [part] : [part, filesPart], {
       durability: options.durability ?? "batch",
       readOnly: opened.info.readOnly,
@@ -292,9 +293,11 @@ export class Disk {
 /** A filesystem as the group commits it. */
 class FilesPart implements Part {
   readonly files: FileSystem;
+  readonly epoch: () => number;
 
-  constructor(files: FileSystem) {
+  constructor(files: FileSystem, epoch: () => number) {
     this.files = files;
+    this.epoch = epoch;
   }
 
   dirtyPages(): number {

@@ -6,7 +6,7 @@
  * comes 50 ms after the last change and at 4,096 changed pages; 50 ms after the last commit the
  * region is put to rest. The core has no clock: it is kept here.
  */
-import { failure } from "../../base/errors.ts";
+import { failure, StorageError } from "../../base/errors.ts";
 
 /** When a mutating promise resolves; see docs/devices.md. */
 export type Durability = "none" | "batch" | "each";
@@ -16,6 +16,8 @@ export interface Part {
   commit(): void;
   /** Pages that the next commit has to write. */
   dirtyPages(): number;
+  /** Of the newest durable commit. */
+  epoch(): number;
 }
 
 export interface GroupOptions {
@@ -172,11 +174,17 @@ function commit(state: State): void {
   try {
     state.part.commit();
   } catch (error) {
+    markLost(error, state.part);
     if (waiters.length === 0) state.lost = error;
     for (const { reject } of waiters) reject(error);
     return;
   }
   for (const { resolve } of waiters) resolve();
+}
+
+/** Says in an EIO from which epoch on everything is lost. */
+export function markLost(error: unknown, part: Part): void {
+  if (error instanceof StorageError && error.code === "EIO") error.lostSince = part.epoch();
 }
 
 function throwOnce(state: State): void {

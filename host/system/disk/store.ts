@@ -3,7 +3,7 @@ import { failure } from "../../base/errors.ts";
 import type { HashLike } from "../../base/hash.ts";
 import type { StoreEntry, StoreFinding, StoreStat } from "../../base/objects.ts";
 import type { Store } from "../../core/store.ts";
-import type { CommitGroup, Part } from "./group.ts";
+import { type CommitGroup, markLost, type Part } from "./group.ts";
 
 const PAGE_BYTES = 4096;
 /** Objects that list() yields before other work gets its turn. */
@@ -26,11 +26,13 @@ export interface StoreContext {
 
 /** The store as the group commits it; pages are an estimate, because the core streams its packs. */
 export class StorePart implements Part {
+  readonly epoch: () => number;
   readonly #store: Store;
   #pages = 0;
 
-  constructor(store: Store) {
+  constructor(store: Store, epoch: () => number) {
     this.#store = store;
+    this.epoch = epoch;
   }
 
   add(bytes: number): void {
@@ -192,10 +194,15 @@ export class DiskStore {
   async #change<T>(bytes: number, use: (store: Store) => T): Promise<T> {
     const { admit, group, part } = this.#context;
     admit();
-    const result = use(this.#store);
-    part.add(bytes);
-    await group.changed(part);
-    return result;
+    try {
+      const result = use(this.#store);
+      part.add(bytes);
+      await group.changed(part);
+      return result;
+    } catch (error) {
+      markLost(error, part);
+      throw error;
+    }
   }
 }
 
