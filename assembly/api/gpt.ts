@@ -204,11 +204,14 @@ export function gptSave(device: u32, out: usize): i32 {
   return code;
 }
 
-/** Writes back what gptSave gave. EBADMSG, EINVAL (another geometry), EROFS, EIO. */
-export function gptRestore(device: u32, saved: usize, length: u32): i32 {
+/**
+ * Writes back what gptSave gave, or with `apply` 0 only checks that it fits. EBADMSG, EINVAL
+ * (another geometry), EROFS, EIO.
+ */
+export function gptRestore(device: u32, saved: usize, length: u32, apply: u32): i32 {
   const disk = diskOpen(device);
   if (disk === null) return lastFault();
-  const code = diskRestore(disk, saved, length);
+  const code = diskRestore(disk, saved, length, apply !== 0);
   diskClose(disk);
   return code;
 }

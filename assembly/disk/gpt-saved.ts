@@ -71,12 +71,12 @@ export function savedLength(): u32 {
 }
 
 /**
- * Writes back a saved table of `length` bytes: EBADMSG (it is damaged), EINVAL (it is from a device
- * of another size or block size), EROFS, EIO.
+ * Writes back a saved table of `length` bytes, or without `apply` only checks it: EBADMSG (it is
+ * damaged), EINVAL (it is from a device of another size or block size), EROFS, EIO.
  */
-export function diskRestore(disk: Disk, saved: usize, length: u32): ErrorCode {
+export function diskRestore(disk: Disk, saved: usize, length: u32, apply: bool): ErrorCode {
   const checked = savedCheck(disk, saved, length);
-  if (checked !== ErrorCode.OK) return checked;
+  if (checked !== ErrorCode.OK || !apply) return checked;
   const first: GptSide = disk.used === GptSide.BACKUP ? GptSide.PRIMARY : GptSide.BACKUP;
   let code = deviceFlush(disk.device);
   if (code === ErrorCode.OK) code = restoreSide(disk, saved, first);

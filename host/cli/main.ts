@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { fs } from "./data/fs.ts";
 import { store } from "./data/store.ts";
 import { doctor } from "./disk/doctor.ts";
+import { gpt } from "./disk/gpt.ts";
 import { image } from "./disk/image.ts";
 import { inspect } from "./disk/inspect.ts";
 import { verify } from "./disk/verify.ts";
@@ -21,6 +22,7 @@ const COMMANDS: readonly CommandSpec[] = [
   install,
   boot,
   verify,
+  gpt,
   store,
   fs,
   doctor,

@@ -107,7 +107,7 @@ export type GptExports = {
   gptVerify(device: number, out: number): number;
   gptRepair(device: number, apply: number): number;
   gptSave(device: number, out: number): number;
-  gptRestore(device: number, saved: number, length: number): number;
+  gptRestore(device: number, saved: number, length: number, apply: number): number;
   probeAt(device: number, base: number, sectors: number): number;
   blankAt(device: number, base: number, sectors: number): number;
 };

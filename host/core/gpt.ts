@@ -48,10 +48,10 @@ import { isAdvice, type Problem, problemSentence } from "./gpt/problems.ts";
 import type {
   GptChange,
   GptCreateOptions,
+  GptDryRun,
   GptPartition,
   GptReadOptions,
   GptRepair,
-  GptRepairOptions,
   GptRequest,
   GptTable,
   GptWriteOptions,
@@ -200,7 +200,7 @@ export function verifyGpt(core: Core, device: number): Finding[] {
  * @throws {StorageError} ENOENT, EBADMSG: no copy is whole; ENOSPC: a partition lies where a copy
  *   belongs, as on a device that was made smaller; EROFS; EIO
  */
-export function repairGpt(core: Core, device: number, options: GptRepairOptions = {}): GptRepair {
+export function repairGpt(core: Core, device: number, options: GptDryRun = {}): GptRepair {
   const { dryRun = false } = options;
   const before = verifyGpt(core, device);
   const path = nameOf(core, device);
@@ -223,15 +223,21 @@ export function backupGpt(core: Core, device: number): Uint8Array {
 }
 
 /**
- * Writes back what backupGpt saved, ordered like any update.
+ * Writes back what backupGpt saved, ordered like any update; a dry run only checks that it fits.
  *
  * @throws {StorageError} EBADMSG: `saved` is damaged; EINVAL: it was taken from a device of another
  *   size or block size; EROFS; EIO
  */
-export function restoreGpt(core: Core, device: number, saved: Uint8Array): void {
+export function restoreGpt(
+  core: Core,
+  device: number,
+  saved: Uint8Array,
+  options: GptDryRun = {},
+): void {
   const path = nameOf(core, device);
+  const apply = options.dryRun === true ? 0 : 1;
   core.memory.with(saved, (address, length) => {
-    core.check(core.exports.gptRestore(device, address, length), "restoreGpt", { path });
+    core.check(core.exports.gptRestore(device, address, length, apply), "restoreGpt", { path });
   });
 }
 

@@ -23,14 +23,19 @@ export function parseDisk(text: string): DiskName {
   return { path, partition };
 }
 
-/** Opens the device behind a path or URL. */
-export function openDevice(path: string, readOnly: boolean): BlockDevice {
-  if (path.startsWith("mem:")) return new MemoryDevice({ size: parseSize(path.slice(4)) });
+/** Opens the device behind a path or URL; `blkSize` where the file itself cannot tell. */
+export function openDevice(path: string, readOnly: boolean, blkSize?: 512 | 4096): BlockDevice {
+  const block = blkSize === undefined ? {} : { blkSize };
+  if (path.startsWith("mem:"))
+    return new MemoryDevice({ size: parseSize(path.slice(4)), ...block });
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path) ?? [];
   if (scheme !== undefined && scheme !== "file") {
     throw new UsageError(`${path}: no device for ${scheme}: URLs; there are paths, file: and mem:`);
   }
-  return FileDevice.open(path.startsWith("file:") ? fileURLToPath(path) : path, { readOnly });
+  return FileDevice.open(path.startsWith("file:") ? fileURLToPath(path) : path, {
+    readOnly,
+    ...block,
+  });
 }
 
 /** An open disk of a command. */

@@ -110,8 +110,8 @@ export interface GptReadOptions {
   readonly lenient?: boolean | undefined;
 }
 
-export interface GptRepairOptions {
-  /** Says what would be mended and writes nothing. */
+export interface GptDryRun {
+  /** Says what would be done, or refuses it, and writes nothing. */
   readonly dryRun?: boolean | undefined;
 }
 
