@@ -24,7 +24,12 @@ export const PIECE_BYTES = 1 << 20;
 /** Reads `sectors` from `first` into new memory. EIO, ERANGE. */
 export function readSectors(device: BlockDevice, first: number, sectors: number): Uint8Array {
   inside(device, first, sectors, "read");
-  const bytes = new Uint8Array(sectors * SECTOR_SIZE);
+  return readInto(device, first, new Uint8Array(sectors * SECTOR_SIZE));
+}
+
+/** Fills `bytes`, whole sectors, from `first` on; answers `bytes`. EIO, ERANGE. */
+export function readInto(device: BlockDevice, first: number, bytes: Uint8Array): Uint8Array {
+  inside(device, first, bytes.length / SECTOR_SIZE, "read");
   run(device, "read", split(device, RequestType.IN, first, bytes));
   return bytes;
 }

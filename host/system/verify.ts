@@ -53,9 +53,6 @@ export interface VerifyOptions {
   readonly makeCore?: (() => Core) | undefined;
 }
 
-/** Reasons that verifyGpt has where there never was a table. */
-const NO_TABLE: readonly string[] = ["GPT_NO_TABLE", "GPT_MBR"];
-
 /** A place that has or should have content. */
 interface Volume extends RegionWindow {
   readonly partition?: number | undefined;
@@ -108,7 +105,7 @@ function layoutOf(
   const table = verifyTable(core, id, options, findings);
   if (table === undefined) {
     const volumes = withoutTable(core, id, device);
-    if (volumes.length === 0 && findings.every(({ reason }) => NO_TABLE.includes(reason))) {
+    if (volumes.length === 0 && signature === null && findings.every(isAbsence)) {
       const message = `nothing that is known is on '${device.name}'.`;
       throw failure("EMEDIUMTYPE", "verify", message, { path: device.name });
     }
@@ -153,6 +150,11 @@ function repairTable(core: Core, id: number): readonly Finding[] {
     if (error instanceof StorageError && error.code !== "EIO") return [];
     throw error;
   }
+}
+
+/** True for what verifyGpt says of a disk that never had a table. */
+function isAbsence({ reason }: Finding): boolean {
+  return reason === "GPT_NO_TABLE" || reason.startsWith("GPT_MBR");
 }
 
 /** Without a table the kernel would still find the region: so does verify. */

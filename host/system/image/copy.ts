@@ -16,6 +16,7 @@ const SMALL_BYTES = 256 * 1024;
 const BATCH_BYTES = 4 << 20;
 const BATCH_OBJECTS = 256;
 const PIECE_BYTES = 1 << 20;
+const PAGE_BYTES = 4096;
 /** A commit after so many bytes of objects or dirty pages of files bounds what a cut costs. */
 const COMMIT_BYTES = 64 << 20;
 const COMMIT_PAGES = 2048;
@@ -107,7 +108,7 @@ function* copyEntry(
   copyAttributes(source, target, path);
 }
 
-/** Copies bytes; pieces of zeros become holes. */
+/** Copies bytes; pages of zeros become holes. */
 function* copyContent(
   source: FileSystem,
   target: FileSystem,
@@ -122,7 +123,7 @@ function* copyContent(
       let at = 0;
       for (let got = source.read(from, buffer, 0, buffer.length, at); got > 0; ) {
         const piece = buffer.subarray(0, got);
-        if (!isZero(piece)) writeAll(target, to, piece, at);
+        for (const run of fullRuns(piece)) writeAll(target, to, run.bytes, at + run.offset);
         at += got;
         yield { step: `copy ${path}`, done: at, total: Number(size), unit: "bytes" };
         got = source.read(from, buffer, 0, buffer.length, at);
@@ -134,6 +135,19 @@ function* copyContent(
   } finally {
     source.close(from);
   }
+}
+
+/** The runs of whole pages of `piece` that are not all zero. */
+function* fullRuns(piece: Uint8Array): Generator<{ offset: number; bytes: Uint8Array }> {
+  let from = -1;
+  for (let at = 0; at <= piece.length; at += PAGE_BYTES) {
+    const isFull = at < piece.length && !isZero(piece.subarray(at, at + PAGE_BYTES));
+    if (isFull && from < 0) from = at;
+    if (isFull || from < 0) continue;
+    yield { offset: from, bytes: piece.subarray(from, at) };
+    from = -1;
+  }
+  if (from >= 0) yield { offset: from, bytes: piece.subarray(from) };
 }
 
 function writeAll(target: FileSystem, file: number, bytes: Uint8Array, position: number): void {

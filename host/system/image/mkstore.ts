@@ -81,11 +81,14 @@ export function* makeRegion(core: Core, device: number, spec: RegionSpec): Work<
   const { place, uuid, filesystem, config, forBytes } = spec;
   const window = { baseSector: place.first, sectors: place.sectors };
   const design = forBytes === undefined ? {} : { designSectors: forBytes / SECTOR_BYTES };
-  Region.format(core, device, { ...window, uuid, files: filesystem, ...design });
+  const timeNs = core.environment.clock();
+  Region.format(core, device, { ...window, uuid, files: filesystem, timeNs, ...design });
   if (config === undefined) return;
   const region = Region.open(core, device, window);
   try {
-    if (region.files !== null) yield* fillConfig(region.files, config);
+    const { files } = region;
+    if (files === null) throw failure("EINVAL", "mkstore", "system/config needs a filesystem.");
+    yield* fillConfig(files, config);
   } finally {
     region.close();
   }

@@ -10,7 +10,7 @@ import type { Work } from "../../base/work.ts";
 import { GPT_TYPES, type GptTable, readGpt, verifyGpt } from "../../core/gpt.ts";
 import { Core } from "../../core/load.ts";
 import type { BlockDevice } from "../../device/device.ts";
-import { isZero, readSectors } from "../../device/sectors.ts";
+import { isZero, readInto, readSectors } from "../../device/sectors.ts";
 import { ALIGNMENT_SECTORS, type Extent, extent, SECTOR_BYTES } from "../../format/layout.ts";
 import { BOOT_HEAD, BOOT_TABLE, DATA_IMAGE } from "./parts.ts";
 
@@ -139,9 +139,10 @@ function* writePart(
 /** The sector behind the last page with a set byte in `place`; at least one page. */
 function* lastContent(device: BlockDevice, place: Extent): Work<number> {
   const end = place.last + 1;
+  const buffer = new Uint8Array(ALIGNMENT_SECTORS * SECTOR_BYTES);
   for (let at = end; at > place.first; ) {
     const from = Math.max(place.first, at - ALIGNMENT_SECTORS);
-    const bytes = readSectors(device, from, at - from);
+    const bytes = readInto(device, from, buffer.subarray(0, (at - from) * SECTOR_BYTES));
     if (!isZero(bytes)) {
       let used = bytes.findLastIndex((byte) => byte !== 0) + 1;
       used = Math.ceil(used / (PAGE_SECTORS * SECTOR_BYTES)) * PAGE_SECTORS;

@@ -61,6 +61,8 @@ interface Prepared {
   readonly plan: InstallPlan;
   readonly recipe: string;
   readonly journal?: JournalEntry | undefined;
+  /** The highest number in a journal on the target, also of an installation that is given up. */
+  readonly sequence: number;
   readonly target: TargetFacts;
 }
 
@@ -74,7 +76,7 @@ export function* planOf(
   target: BlockDevice,
   options: InstallOptions = {},
 ): Work<InstallPlan> {
-  const source = yield* openSource(coreOf(options), medium);
+  const source = yield* openSource(coreOf(options), medium, { measure: options.verbatim === true });
   try {
     return prepare(source, target, options).plan;
   } finally {
@@ -93,9 +95,9 @@ export function* install(
   target: BlockDevice,
   options: InstallOptions = {},
 ): Work<InstallReport> {
-  const source = yield* openSource(coreOf(options), medium);
+  const source = yield* openSource(coreOf(options), medium, { measure: options.verbatim === true });
   try {
-    const { plan, recipe, journal, target: facts } = prepare(source, target, options);
+    const { plan, recipe, journal, sequence, target: facts } = prepare(source, target, options);
     const tableBackup = journal === undefined ? saveTable(target, facts, options) : undefined;
     yield* applyPlan({
       plan,
@@ -105,7 +107,7 @@ export function* install(
       makeCore: options.makeCore ?? makeCore,
       recipe,
       firstStep: journal?.step ?? 0,
-      sequence: journal?.sequence ?? 0,
+      sequence,
     });
     return { plan, contents: source.contents, resumedAt: plan.resumesAt, tableBackup };
   } finally {
@@ -136,7 +138,8 @@ function prepare(source: Source, target: BlockDevice, options: InstallOptions): 
     identities: identitiesOf(options),
     wipe: !facts.blank,
   };
-  return { plan: planInstall(source.facts, facts, recipe), recipe: write(recipe), target: facts };
+  const plan = planInstall(source.facts, facts, recipe);
+  return { plan, recipe: write(recipe), sequence: journal?.sequence ?? 0, target: facts };
 }
 
 /** The interrupted installation's own plan, if this medium and these options give it again. */
@@ -158,7 +161,8 @@ function resumeFrom(
   const step = plan.steps[journal.step];
   if (plan.hash !== toHex(journal.planHash) || step === undefined) return undefined;
   const resumed = { ...plan, resumesAt: step.name };
-  return { plan: resumed, recipe: journal.recipe, journal, target: facts };
+  const { recipe: text, sequence } = journal;
+  return { plan: resumed, recipe: text, journal, sequence, target: facts };
 }
 
 function identitiesOf(options: InstallOptions): Identities {

@@ -11,7 +11,7 @@ import { type GptTable, readGpt, verifyGpt } from "../../core/gpt.ts";
 import type { Core } from "../../core/load.ts";
 import { Region } from "../../core/region.ts";
 import type { BlockDevice } from "../../device/device.ts";
-import { ALIGNMENT_SECTORS, SECTOR_BYTES } from "../../format/layout.ts";
+import { ALIGNMENT_SECTORS, extent, SECTOR_BYTES } from "../../format/layout.ts";
 import {
   type Content,
   filesContent,
@@ -21,7 +21,12 @@ import {
 } from "../image/content.ts";
 import { espTree } from "../image/esp.ts";
 import type { Tree } from "../image/folder.ts";
-import { caposPartitions, measureParts } from "../image/split.ts";
+import {
+  type CaposPartitions,
+  caposPartitions,
+  type DiskParts,
+  measureParts,
+} from "../image/split.ts";
 import type { SourceFacts } from "./plan.ts";
 
 /** Room that trees, logs and open chunks take beside the content of a region that is not tiny. */
@@ -51,12 +56,17 @@ export interface Source {
 }
 
 /**
- * Opens and hashes a medium. Writes nothing to it.
+ * Opens and hashes a medium. Writes nothing to it. `measure` looks for the end of each part's
+ * content, which only a copy byte for byte needs.
  *
  * @throws {StorageError} EMEDIUMTYPE: no disk of the layout capos; EBADMSG: it is damaged, so that
  *   an installation would spread the damage
  */
-export function* openSource(core: Core, device: BlockDevice): Work<Source> {
+export function* openSource(
+  core: Core,
+  device: BlockDevice,
+  options: { readonly measure: boolean },
+): Work<Source> {
   const id = core.attach(device);
   const open: { close(): void }[] = [{ close: () => core.detach(id) }];
   const close = () => {
@@ -74,7 +84,7 @@ export function* openSource(core: Core, device: BlockDevice): Work<Source> {
     open.push(region);
     const boot = espTree(volume);
     const contents = yield* hashContents(boot, region, "read the medium");
-    const parts = yield* measureParts(device, table);
+    const parts = options.measure ? yield* measureParts(device, table) : wholeParts(places, table);
     const facts: SourceFacts = {
       name: device.name,
       sectors: device.config.capacity,
@@ -113,6 +123,12 @@ function refuseDamage(core: Core, id: number, device: BlockDevice): void {
   if (damage === undefined) return;
   const message = `the medium '${device.name}' is damaged at LBA ${damage.lba}: ${damage.message}`;
   throw failure("EBADMSG", "install", message, { path: device.name });
+}
+
+/** All of both partitions and of the backup table. */
+function wholeParts({ esp, data }: CaposPartitions, table: GptTable): DiskParts {
+  const back = table.lastUsableLba + 1;
+  return { head: extent(0, esp.last + 1), data, table: extent(back, table.deviceBlocks - back) };
 }
 
 /** Sectors of a region that takes the contents and has room left to work in. */

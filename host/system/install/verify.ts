@@ -1,8 +1,7 @@
 /**
  * Reading an installation back: every byte that counts, from the device, through a core of its own
- * that has seen none of it before, against the hashes taken from the medium.
+ * that has seen none of it before, against the hashes taken from the medium, or its very bytes.
  */
-import { createHash } from "node:crypto";
 import { failure } from "../../base/errors.ts";
 import { isDamage } from "../../base/finding.ts";
 import type { Work } from "../../base/work.ts";
@@ -11,8 +10,8 @@ import { readGpt, verifyGpt } from "../../core/gpt.ts";
 import type { Core } from "../../core/load.ts";
 import { Region } from "../../core/region.ts";
 import type { BlockDevice } from "../../device/device.ts";
-import { PIECE_BYTES, readSectors } from "../../device/sectors.ts";
-import { type Extent, SECTOR_BYTES } from "../../format/layout.ts";
+import { PIECE_BYTES, readInto } from "../../device/sectors.ts";
+import { SECTOR_BYTES } from "../../format/layout.ts";
 import { espTree } from "../image/esp.ts";
 import type { InstallPlan, PlanRange } from "./plan.ts";
 import { type Contents, digestOf, hashContents, type Source } from "./source.ts";
@@ -62,19 +61,28 @@ export function* verifyContents(
   }
 }
 
-/** Compares runs of sectors of target and medium by hash. */
+/** Compares runs of sectors of target and medium, byte by byte. */
 export function* verifyRanges(
   target: BlockDevice,
   source: BlockDevice,
   ranges: readonly PlanRange[],
 ): Work<void> {
   const total = ranges.reduce((sum, range) => sum + range.sectors, 0);
-  let before = 0;
-  for (const range of ranges) {
-    const wanted = yield* hashRange(source, range, before, total);
-    const found = yield* hashRange(target, range, before, total);
-    before += range.sectors;
-    if (found !== wanted) throw differs(target, `${range.what}, from LBA ${range.first}`);
+  const wanted = new Uint8Array(PIECE_BYTES);
+  const found = new Uint8Array(PIECE_BYTES);
+  let done = 0;
+  for (const { what, first, sectors } of ranges) {
+    const step = PIECE_BYTES / SECTOR_BYTES;
+    for (let at = 0; at < sectors; at += step) {
+      const bytes = Math.min(step, sectors - at) * SECTOR_BYTES;
+      readInto(source, first + at, wanted.subarray(0, bytes));
+      readInto(target, first + at, found.subarray(0, bytes));
+      if (Buffer.compare(wanted.subarray(0, bytes), found.subarray(0, bytes)) !== 0) {
+        throw differs(target, `${what}, LBA ${first + at} to ${first + at + bytes / SECTOR_BYTES}`);
+      }
+      done += bytes / SECTOR_BYTES;
+      yield { step: "verify", done, total, unit: "sectors" };
+    }
   }
 }
 
@@ -103,22 +111,6 @@ function compareContents(target: BlockDevice, found: Contents, source: Source): 
     if (found[what]?.digest === source.contents[what]?.digest) continue;
     throw differs(target, { boot: "a boot file", objects: "an object", files: "a file" }[what]);
   }
-}
-
-function* hashRange(
-  device: BlockDevice,
-  range: Extent,
-  before: number,
-  total: number,
-): Work<string> {
-  const hash = createHash("sha256");
-  const step = PIECE_BYTES / SECTOR_BYTES;
-  for (let at = 0; at < range.sectors; at += step) {
-    const count = Math.min(step, range.sectors - at);
-    hash.update(readSectors(device, range.first + at, count));
-    yield { step: "verify", done: before + at + count, total, unit: "sectors" };
-  }
-  return hash.digest("hex");
 }
 
 function differs(target: BlockDevice, what: string): Error {
