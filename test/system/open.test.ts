@@ -32,6 +32,10 @@ test("paths and file: URLs are files, mem: URLs are memory", () => {
   const memory = openDevice("mem:64MiB", { readOnly: true });
   expect(memory).toBeInstanceOf(MemoryDevice);
   expect(memory.config.capacity).toBe(131_072);
+  expect(openDevice("mem:1MiB", { blkSize: 4096 }).config.blkSize).toBe(4096);
+  const large = openDevice(path, { readOnly: true, blkSize: 4096 });
+  expect(large.config.blkSize).toBe(4096);
+  large.close();
   expect(createDevice("mem:", { size: "1MiB" }).config.capacity).toBe(2048);
 });
 

@@ -1,41 +1,36 @@
 /** DISK as people write it: `path`, `path:N` for a partition, `file:` and `mem:` URLs. */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { parseSize } from "../../base/size.ts";
+import { StorageError } from "../../base/errors.ts";
 import { Core } from "../../core/load.ts";
 import type { BlockDevice } from "../../device/device.ts";
-import { FileDevice } from "../../device/local/file.ts";
-import { MemoryDevice } from "../../device/local/memory.ts";
+import {
+  type DiskName,
+  NAME_SYSCALL,
+  openDevice as openNamed,
+  parseDiskName,
+} from "../../system/disk/open.ts";
 import { AmbiguousPlace } from "../../system/place.ts";
 import { UsageError } from "./command.ts";
 
-export interface DiskName {
-  readonly path: string;
-  readonly partition?: number;
-}
-
 /** Splits `path:N`. A file whose name ends so is meant itself. */
 export function parseDisk(text: string): DiskName {
-  const [, path = "", digits = ""] = /^(.+):(\d+)$/.exec(text) ?? [];
-  if (path === "" || existsSync(text) || text.startsWith("mem:")) return { path: text };
-  const partition = Number(digits);
-  if (partition === 0) throw new UsageError(`${text}: partitions count from 1`);
-  return { path, partition };
+  return asUsage(() => parseDiskName(text));
 }
 
 /** Opens the device behind a path or URL; `blkSize` where the file itself cannot tell. */
 export function openDevice(path: string, readOnly: boolean, blkSize?: 512 | 4096): BlockDevice {
-  const block = blkSize === undefined ? {} : { blkSize };
-  if (path.startsWith("mem:"))
-    return new MemoryDevice({ size: parseSize(path.slice(4)), ...block });
-  const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path) ?? [];
-  if (scheme !== undefined && scheme !== "file") {
-    throw new UsageError(`${path}: no device for ${scheme}: URLs; there are paths, file: and mem:`);
+  return asUsage(() => openNamed(path, { readOnly, blkSize }));
+}
+
+/** What is wrong with the name itself is wrong usage. */
+function asUsage<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof StorageError && error.syscall === NAME_SYSCALL) {
+      throw new UsageError(error.message);
+    }
+    throw error;
   }
-  return FileDevice.open(path.startsWith("file:") ? fileURLToPath(path) : path, {
-    readOnly,
-    ...block,
-  });
 }
 
 /** An open disk of a command. */

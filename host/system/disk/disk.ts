@@ -32,6 +32,8 @@ export interface OpenDiskOptions {
   readonly core?: Core;
   /** When a mutating promise resolves. Default `batch`. */
   readonly durability?: Durability;
+  /** Logical block where a file cannot tell. Default 512. Not for a device. */
+  readonly blkSize?: 512 | 4096;
   /** Checks everything before the first write; default: up to 1 GiB. */
   readonly strict?: boolean;
 }
@@ -330,7 +332,8 @@ function createOn(source: string | URL, options: CreateDiskOptions): BlockDevice
   if (size === "" && !/^mem:./.test(`${source}`)) {
     throw failure("EINVAL", "create", `'${source}' needs a size, such as "256MiB".`);
   }
-  return createDevice(source, { size, overwrite });
+  const shape = options.blkSize === undefined ? {} : { blkSize: options.blkSize };
+  return createDevice(source, { size, overwrite, ...shape });
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
