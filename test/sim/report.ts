@@ -4,6 +4,9 @@ import type { Shrunk } from "./engine/shrink.ts";
 import { FLIPPED, FULL, HALF, OLD, RANDOM, ZEROS } from "./engine/units.ts";
 import type { Subject } from "./subject.ts";
 
+/** Above so many units of one interval those that stayed old are not listed. */
+const UNITS_MAX = 16;
+
 /** The trace of a violation: operations, events, and what became of each unit. */
 export function traceText(subject: Subject, { scenario, finding }: Shrunk): string {
   const lines = [
@@ -18,12 +21,15 @@ export function traceText(subject: Subject, { scenario, finding }: Shrunk): stri
   for (const [index, step] of finding.steps.entries()) {
     lines.push(...stepLines(step, index + 1, finding.steps.length));
     const place = (sector: number) => subject.place(sector, scenario);
+    const many = step.units.length > UNITS_MAX;
     for (const { unit, code } of step.restart ? [] : step.units) {
+      if (many && code === OLD) continue;
       const length = unit.sectors === 1 ? "1 sector" : `${unit.sectors} sectors`;
       const what = `LBA ${unit.sector} (${length}, ${place(unit.sector)})`;
       const event = `event ${unit.event + 1}`;
       lines.push(`    ${event.padEnd(10)} ${what.padEnd(44)} ${codeText(code)}`);
     }
+    if (many && !step.restart) lines.push("    and the others: old");
     for (const [block, code] of step.blocks) {
       lines.push(`    4 KiB block at LBA ${block} (${place(block)}): ${codeText(code)}`);
     }

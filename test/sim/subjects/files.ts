@@ -19,6 +19,7 @@ import {
   isRefusal,
   isSuperblock,
   openIfAny,
+  openRegion,
   pullPlug,
   REGION_SECTORS,
   regionPlace,
@@ -119,7 +120,7 @@ class Session {
   }
 
   #open(): void {
-    this.region = Region.open(this.#booted.core, this.#booted.device);
+    this.region = openRegion(this.#booted.core, this.#booted.device, false);
   }
 
   /** After a failed write or flush the filesystem stands at its last durable state. */
@@ -283,7 +284,7 @@ export class FilesSubject implements Subject<FilesStep> {
   run(scenario: FilesScenario, disk: SimDisk, history: History): void {
     const booted = this.#machine.boot(disk, mix(scenario.seed, 2));
     if (scenario.mkfs !== "no" && !mkfs(booted, history)) return;
-    const region = Region.open(booted.core, booted.device);
+    const region = openRegion(booted.core, booted.device, false);
     const model = new TreeModel();
     const versions = new Versions(history, (held: TreeModel) => this.#keep(held), model);
     const start = readTree(filesOf(region));

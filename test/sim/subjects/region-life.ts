@@ -5,6 +5,7 @@ import type { Core } from "../../../host/core/load.ts";
 import { Region, type RegionFormatOptions } from "../../../host/core/region.ts";
 import type { SimDisk } from "../engine/disk.ts";
 import { Violation } from "../engine/history.ts";
+import { CLOCK } from "../engine/machine.ts";
 
 /** The smallest region: 2 MiB, 64 KiB of it log ring, 27 chunks of 64 KiB. */
 export const REGION_SECTORS = 4096;
@@ -35,7 +36,7 @@ export function regionPlace(sector: number): string {
 }
 
 export function formatRegion(core: Core, device: number, options: RegionFormatOptions): void {
-  Region.format(core, device, { uuid: UUID, logSectors: LOG_SECTORS, ...options });
+  Region.format(core, device, { uuid: UUID, logSectors: LOG_SECTORS, timeNs: CLOCK, ...options });
 }
 
 /** The region on the device, or undefined where there is none that anything would mount. */
@@ -50,6 +51,17 @@ export function openIfAny(
     const none = ["EMEDIUMTYPE", "EBADMSG", "ENOENT"];
     if (error instanceof StorageError && none.includes(error.code)) return undefined;
     throw error;
+  }
+}
+
+/** Opens a region. A flush that fails at the mount fails the mount, and it is tried again. */
+export function openRegion(core: Core, device: number, each: boolean): Region {
+  const options = { durability: each ? "each" : "batch" } as const;
+  try {
+    return Region.open(core, device, options);
+  } catch (error) {
+    if (!isRefusal(error, "EIO")) throw error;
+    return Region.open(core, device, options);
   }
 }
 

@@ -17,6 +17,7 @@ import {
   isRefusal,
   isSuperblock,
   openIfAny,
+  openRegion,
   pullPlug,
   REGION_SECTORS,
   regionPlace,
@@ -117,14 +118,17 @@ class Session {
   carryOut(step: StoreOperation, label: string): boolean {
     const { versions } = this;
     const next = this.#after(step);
-    versions.issue(next ?? versions.newest, label);
+    // Many objects are many operations: a commit that makes room may fall between two of them.
+    if (step.kind === "many") this.#issueEach(step.index, label);
+    else versions.issue(next ?? versions.newest, label);
     try {
       this.#call(step);
       if (next === undefined) throw new Violation(`${label} should have been refused`);
       if (this.#each || ["commit", "close"].includes(step.kind)) versions.ack();
     } catch (error) {
       if (next === undefined && isRefusal(error, "ENOENT", "EBUSY", "EINVAL")) return true;
-      if (isRefusal(error, "ENOSPC")) versions.refuse(label);
+      if (isRefusal(error, "ENOSPC") && step.kind !== "many") versions.refuse(label);
+      else if (isRefusal(error, "ENOSPC")) this.#settleRest(label);
       else if (isRefusal(error, "EIO", "ESTALE")) this.#recover(step.kind, label);
       else if (isRefusal(error, "EUNKNOWN")) return false;
       else throw error;
@@ -154,6 +158,14 @@ class Session {
         return pins === undefined || pins === 0 ? undefined : next.set(index, pins - 1);
       default:
         return next;
+    }
+  }
+
+  #issueEach(index: number, label: string): void {
+    for (const [count, one] of this.#several(index).entries()) {
+      const next = new Map(this.versions.newest);
+      if (!next.has(one)) next.set(one, 0);
+      this.versions.issue(next, `${label}, ${count + 1} of them`);
     }
   }
 
@@ -206,8 +218,7 @@ class Session {
   }
 
   #open(): void {
-    const durability = this.#each ? "each" : "batch";
-    this.region = Region.open(this.#core, this.#device, { durability });
+    this.region = openRegion(this.#core, this.#device, this.#each);
   }
 
   /** After a failed write or flush the store stands at its last durable state. */
@@ -217,6 +228,11 @@ class Session {
       this.#open();
     } else this.region.store.reopen();
     this.#settle(`${label} that failed`);
+  }
+
+  /** Some of many fitted: which, the store says. */
+  #settleRest(label: string): void {
+    this.versions.take(holdingsDigest(this.read()), `${label}, refused in part`);
   }
 
   #settle(label: string): void {
@@ -362,7 +378,7 @@ export class StoreSubject implements Subject<StoreOperation> {
     life.history.issue(holdingsDigest(new Map()), "mkfs");
     formatRegion(core, device, { files: scenario.files });
     life.history.ack();
-    return Region.open(core, device, { durability: scenario.each ? "each" : "batch" });
+    return openRegion(core, device, scenario.each);
   }
 
   #mkfs(
@@ -388,8 +404,7 @@ export class StoreSubject implements Subject<StoreOperation> {
     machine: ReturnType<Machine["boot"]>,
     history: History,
   ): Session {
-    const durability = scenario.each ? "each" : "batch";
-    const region = Region.open(machine.core, machine.device, { durability });
+    const region = openRegion(machine.core, machine.device, scenario.each);
     const catalog = this.#catalog(scenario);
     const held = catalog.read(region.store);
     const versions = new Versions(history, holdingsDigest, held);

@@ -33,20 +33,30 @@ export class Versions<Model> {
     this.issue(this.#models.at(-2) as Model, `${label}, refused`);
   }
 
+  /** The newest version is `digest`, one of those issued since the last acknowledged one. */
+  take(digest: number, label: string): void {
+    this.issue(this.#models[this.#find(digest, label) - this.#first] as Model, label);
+  }
+
   ack(): void {
     this.history.ack();
   }
 
   /** The session was thrown away and `digest` found: a legal version, and from now on the only one. */
   restore(digest: number, label: string, describe: () => string): void {
+    const index = this.#find(digest, `${label}: ${describe()}`);
+    this.#models.push(this.#models[index - this.#first] as Model);
+    this.history.abort(digest, label);
+  }
+
+  /** The newest legal version with this digest. */
+  #find(digest: number, label: string): number {
     const { history } = this;
-    for (let index = history.issued; index >= Math.max(history.acked, this.#first); index--) {
-      if (history.digests[index] !== digest) continue;
-      this.#models.push(this.#models[index - this.#first] as Model);
-      history.abort(digest, label);
-      return;
+    const oldest = Math.max(history.acked, this.#first);
+    for (let index = history.issued; index >= oldest; index--) {
+      if (history.digests[index] === digest) return index;
     }
     const from = `${history.labels[history.acked]} (${history.acked})`;
-    throw new Violation(`after ${label} the content is none since ${from}; it is: ${describe()}`);
+    throw new Violation(`the content is none since ${from}, after ${label}`);
   }
 }
