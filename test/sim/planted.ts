@@ -33,6 +33,8 @@ export const PLANTS: readonly Plant[] = [
   toy("slots-together", "both slots lie in one 4 KiB block, which a tear destroys as a whole"),
   toy("ack-early", "a commit is acknowledged before the flush of its slot"),
   toy("heal-in-place", "a mount rewrites the newest slot, and a crash there tears it"),
+  core("tree-one-flush", 5, "store", "the slot is written without a flush after its pages"),
+  core("tree-no-mount-flush", 15, "store", "a mount trusts what only the device's cache holds"),
   core("gpt-one-flush", 40, "gpt", "both copies of a table are in flight at once"),
   core("gpt-entries-unchecked", 41, "gpt", "entries that are half old and half new pass"),
   core("gpt-backup-place", 42, "gpt", "the backup is written where the old table says"),
