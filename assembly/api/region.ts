@@ -5,6 +5,7 @@ import { HandleKind, handleClose, handleObject, handleOpen } from "../engine/han
 import { random } from "../engine/host";
 import {
   FAULT_CODE,
+  REGION_FINDING_SIZE,
   REGION_INFO_CHUNK_SHIFT,
   REGION_INFO_CHUNKS,
   REGION_INFO_FILES_EPOCH,
@@ -23,7 +24,9 @@ import { SUPERBLOCK_UUID } from "../format/region";
 import { volumeAbort, volumeCommit, volumeDirtyPages, volumeReopen } from "../tree/commit";
 import { Region, Volume } from "../tree/pages/volume";
 import { chunkOwners } from "../tree/space";
+import { Check, checkClose, checkOpen } from "../tree/whole/check";
 import { FormatOptions, regionFormat as formatRegion } from "../tree/whole/format";
+import { regionCheck as checkRegion } from "../tree/whole/owners";
 import {
   regionClose as closeRegion,
   regionOpen as openRegion,
@@ -32,6 +35,8 @@ import {
   regionRest as restRegion,
 } from "../tree/whole/region";
 
+/** The last check, for its findings. */
+let checked: Check | null = null;
 const options: usize = memory.data(64, 8);
 const sessionBytes: usize = memory.data(8, 8);
 
@@ -179,4 +184,33 @@ export function regionInfo(handle: u32, out: usize): i32 {
 export function regionOwners(handle: u32, out: usize): i32 {
   const region = regionOf(handle);
   return region === null ? ErrorCode.EBADF : chunkOwners(region.store, out);
+}
+
+/**
+ * Checks the whole region from what is durable (`flags` 1: every copy in the head too): the number
+ * of findings, of which regionFinding() gives the first 1,024; EBUSY while a batch holds changes.
+ */
+export function regionCheck(handle: u32, flags: u32): i32 {
+  const region = regionOf(handle);
+  if (region === null) return ErrorCode.EBADF;
+  if (checked !== null) checkClose(changetype<Check>(checked));
+  checked = checkOpen(region);
+  if (checked === null) return failPlain(ErrorCode.ENOMEM);
+  const check = changetype<Check>(checked);
+  const code = checkRegion(region, check, flags);
+  return code === ErrorCode.OK ? <i32>min<u32>(check.total, 0x7fffffff) : code;
+}
+
+/** Address of finding `index` of the last regionCheck, REGION_FINDING; 0 if it was not kept. */
+export function regionFinding(index: u32): usize {
+  if (checked === null) return 0;
+  const check = changetype<Check>(checked);
+  if (index >= check.kept) return 0;
+  return check.findings + <usize>(index * REGION_FINDING_SIZE);
+}
+
+/** Gives the memory of the last check back. */
+export function regionCheckEnd(): void {
+  if (checked !== null) checkClose(changetype<Check>(checked));
+  checked = null;
 }

@@ -26,6 +26,20 @@ export function testReserve(handle: u32, kind: u32, pages: u32, data: u32, remov
   return volumeReserveData(volumeOf(handle, kind), pages, data, purpose);
 }
 
+/** A put, or with `valueLength` 0xffffffff a delete, under a reserve that was made before. */
+export function testChange(
+  handle: u32,
+  tree: u32,
+  key: usize,
+  keyLength: u32,
+  value: usize,
+  valueLength: u32,
+): i32 {
+  const volume = volumeOf(handle, tree >> 4);
+  if (valueLength === u32.MAX_VALUE) return treeDelete(volume, <TreeId>tree, key, keyLength);
+  return treePut(volume, <TreeId>tree, key, keyLength, value, valueLength);
+}
+
 /** One put with its own reserve. */
 export function testPut(
   handle: u32,

@@ -63,6 +63,7 @@ export function volumeWritable(volume: Volume): ErrorCode {
 export function batchOpen(volume: Volume): ErrorCode {
   if (volume.batchOpen) return ErrorCode.OK;
   let code = volumeWritable(volume);
+  if (code === ErrorCode.OK) code = regionTrusted(volume.region);
   if (code === ErrorCode.OK) code = volumeClaim(volume);
   // Before the first write of the batch.
   if (code === ErrorCode.OK) code = fence(volume);
@@ -75,6 +76,15 @@ export function batchOpen(volume: Volume): ErrorCode {
   volume.space.limboCount = 0;
   volume.batchOpen = true;
   return ErrorCode.OK;
+}
+
+/** Strict mount: everything is checked before the first write, once (1.11). */
+function regionTrusted(region: Region): ErrorCode {
+  const hook = region.strictHook;
+  if (hook === 0) return ErrorCode.OK;
+  const code = call_indirect<ErrorCode>(hook, region);
+  if (code === ErrorCode.OK) region.strictHook = 0;
+  return code;
 }
 
 /** M6: the first modification starts with a commit that carries a new session. */

@@ -57,6 +57,9 @@ export type RegionExports = {
   regionRest(region: number): number;
   regionInfo(region: number, out: number): number;
   regionOwners(region: number, out: number): number;
+  regionCheck(region: number, flags: number): number;
+  regionFinding(index: number): number;
+  regionCheckEnd(): void;
   volumeSync(region: number, kind: number): number;
   volumeRevert(region: number, kind: number): number;
   volumeResume(region: number, kind: number): number;

@@ -4,6 +4,10 @@
  * Interface: a region is opened once and owns its store and filesystem; close() commits both.
  */
 import {
+  REGION_FINDING_DETAIL,
+  REGION_FINDING_LBA,
+  REGION_FINDING_REASON,
+  REGION_FINDING_VOLUME,
   REGION_INFO_CHUNK_SHIFT,
   REGION_INFO_CHUNKS,
   REGION_INFO_FILES_EPOCH,
@@ -17,6 +21,7 @@ import {
   REGION_NO_FLUSH,
   REGION_READ_ONLY,
   REGION_STRICT,
+  Reason,
 } from "../../assembly/format/abi.ts";
 import { ErrorCode } from "../../assembly/format/errors.ts";
 import type { Finding } from "../base/finding.ts";
@@ -70,6 +75,7 @@ export interface RegionInfo {
 export type ChunkOwner = "free" | "meta" | "pack" | "files" | "bad";
 
 /** By the number of ChunkOwner in assembly/format/page; dead and empty ones hold nothing. */
+const CHECK_COPIES = 1;
 const OWNERS: readonly ChunkOwner[] = [
   "free",
   "meta",
@@ -81,6 +87,7 @@ const OWNERS: readonly ChunkOwner[] = [
   "files",
   "free",
 ];
+const VOLUMES = ["CAPOSST1", "CAPOSWF1", "region head"];
 /** A strict open checks everything first where that takes milliseconds. */
 const STRICT_SECTORS_MAX = 2 ** 21;
 
@@ -182,8 +189,13 @@ export class Region {
       } = error.fault ?? {};
       return [{ reason, lba, device: name, message: error.message }];
     }
-    exports.regionAbandon(handle);
-    return [];
+    try {
+      core.check(exports.regionCheck(handle, CHECK_COPIES), "verify");
+      return findings(core, device, baseSector);
+    } finally {
+      exports.regionCheckEnd();
+      exports.regionAbandon(handle);
+    }
   }
 
   /** Owners of all chunks, in their order. */
@@ -230,4 +242,22 @@ function mountFiles(core: Core, region: number): FileSystem | null {
 
 function randomInto(bytes: Uint8Array): void {
   bytes.set(crypto.getRandomValues(new Uint8Array(bytes.length)));
+}
+
+/** What the last check of this core has found, in its order. */
+function findings(core: Core, device: number, baseSector: number): Finding[] {
+  const list: Finding[] = [];
+  const name = core.device(device)?.name ?? "device";
+  for (;;) {
+    const at = core.exports.regionFinding(list.length) >>> 0;
+    if (at === 0) return list;
+    const { view } = core.memory;
+    const volume = VOLUMES[view.getUint32(at + REGION_FINDING_VOLUME, true)] ?? "region";
+    const number = view.getUint32(at + REGION_FINDING_REASON, true);
+    const reason = Reason[number] ?? `reason ${number}`;
+    const lba = baseSector + Number(view.getBigUint64(at + REGION_FINDING_LBA, true));
+    const detail = view.getBigUint64(at + REGION_FINDING_DETAIL, true);
+    const words = reason.toLowerCase().replaceAll("_", " ");
+    list.push({ reason, lba, device: name, message: `${volume}: ${words}, detail ${detail}` });
+  }
 }

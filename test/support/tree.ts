@@ -21,7 +21,10 @@ interface TreeExports {
   regionClose(region: number): number;
   regionAbandon(region: number): number;
   regionRest(region: number): number;
+  regionCheck(region: number, flags: number): number;
+  regionFinding(index: number): number;
   testReserve(region: number, kind: number, pages: number, data: number, removal: number): number;
+  testChange(region: number, tree: number, k: number, kl: number, v: number, vl: number): number;
   testPut(region: number, tree: number, k: number, kl: number, v: number, vl: number): number;
   testDelete(region: number, tree: number, k: number, kl: number): number;
   testGet(region: number, tree: number, k: number, kl: number, out: number): number;
@@ -87,6 +90,16 @@ export class TreeCore {
     bytes.set(value, this.#buffer + 1024);
     const { testPut } = this.exports;
     return testPut(region, tree, this.#buffer, key.length, this.#buffer + 1024, value.length);
+  }
+
+  /** A put, or without a value a delete, under a reserve that was made before. */
+  change(region: number, tree: number, key: Uint8Array, value?: Uint8Array): number {
+    const { bytes } = this.core.memory;
+    bytes.set(key, this.#buffer);
+    if (value !== undefined) bytes.set(value, this.#buffer + 1024);
+    const length = value?.length ?? 0xffffffff;
+    const { testChange } = this.exports;
+    return testChange(region, tree, this.#buffer, key.length, this.#buffer + 1024, length);
   }
 
   delete(region: number, tree: number, key: Uint8Array): number {

@@ -140,7 +140,7 @@ export function pageVerify(
 }
 
 /** Verifies a tree page that was just read for `pointer`, at `page`: header, then every record. */
-function treeVerify(
+export function treeVerify(
   region: Region,
   address: usize,
   page: u64,

@@ -55,6 +55,8 @@ export class Region {
   readOnly: bool;
   /** No FLUSH is sent: the durability mode `none`. */
   noFlush: bool;
+  /** Strict: a function of the region to call before the first write; 0 = none, or done. */
+  strictHook: u32;
   /** What mount noticed: NOTICE_* bits. */
   notices: u32;
   /** Pages of the first kind that were read from their second copy since the region was opened. */

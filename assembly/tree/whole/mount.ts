@@ -71,7 +71,7 @@ export function headRead(device: Device): ErrorCode {
   return read > 0 ? ErrorCode.OK : code;
 }
 
-function copyLba(kind: VolumeKind, index: u32): u32 {
+export function copyLba(kind: VolumeKind, index: u32): u32 {
   return index < 2 ? slotsLba(kind) + index : mirrorLba(kind, index & 1);
 }
 

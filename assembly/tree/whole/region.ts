@@ -2,7 +2,12 @@
 import { Device } from "../../engine/device";
 import { failPlain } from "../../engine/fault";
 import { planted } from "../../engine/planted";
-import { REGION_NO_FLUSH, REGION_PREVIOUS, REGION_READ_ONLY } from "../../format/abi";
+import {
+  REGION_NO_FLUSH,
+  REGION_PREVIOUS,
+  REGION_READ_ONLY,
+  REGION_STRICT,
+} from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import { POINTER_SIZE, TreeId } from "../../format/page";
 import {
@@ -25,6 +30,7 @@ import {
 } from "../pages/volume";
 import { regionFlush, volumeFinish, volumeRelease, volumeRest } from "../protocol";
 import { descriptorsCheck, headIsEmpty, headRead, slotIsCurrent, volumePick } from "./mount";
+import { regionStrict } from "./owners";
 
 const ROOTS: u32 = 4;
 /** Pointers of the roots in use and their trees, to be read ahead. */
@@ -46,7 +52,11 @@ export function regionOpen(device: Device, flags: u32): Region | null {
   region.readOnly = previous || (flags & REGION_READ_ONLY) !== 0 || device.readOnly;
   region.noFlush = (flags & REGION_NO_FLUSH) !== 0;
   regionError = mount(region, previous);
-  if (regionError === ErrorCode.OK) return region;
+  if (regionError === ErrorCode.OK) {
+    const strict: (region: Region) => ErrorCode = regionStrict;
+    if ((flags & REGION_STRICT) !== 0 && !region.readOnly) region.strictHook = strict.index;
+    return region;
+  }
   regionDrop(region);
   return null;
 }
