@@ -168,6 +168,14 @@ export function checkClaim(check: Check, volume: Volume, page: u64, count: u32, 
   }
 }
 
+/** Claims data pages for a walk of the caller's own; regionCheck() itself claims all extents. */
+export function checkClaimPages(check: Check, page: u64, count: u32, birth: u64): void {
+  const files = changetype<Volume>(check.region.wf);
+  if (birth > files.epoch)
+    checkAdd(check, files.kind, Reason.BIRTH, page * SECTORS_PER_PAGE, birth);
+  checkClaim(check, files, page, count, 7);
+}
+
 /** Walks the tree of `pointer`, a root in a superblock. `claim`: owners are known. */
 export function checkTree(
   check: Check,
