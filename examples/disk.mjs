@@ -9,9 +9,8 @@ const bytes = new TextEncoder().encode("an object, named by the SHA-256 of its b
 const disk = await createDisk(path, { size: "256MiB", layout: "capos" });
 let hash;
 try {
-  hash = await disk.store.put(bytes);
+  hash = await disk.store.put(bytes); // Uint8Array(32); get() takes bytes or hex
   await disk.store.commit(); // durable from here
-  await disk.fs.promises.mkdir("/etc");
   await disk.fs.promises.writeFile("/etc/motd", "hello");
   await disk.sync();
 } finally {

@@ -2,7 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { temporaryPaths } from "./support/folder.ts";
 
+const fresh = temporaryPaths();
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 function node(...argv: string[]) {
@@ -12,6 +14,14 @@ function node(...argv: string[]) {
   });
   return { status, stdout, stderr };
 }
+
+test("examples/disk.mjs runs as it stands", () => {
+  expect(node("examples/disk.mjs", fresh("example.img"))).toEqual({
+    status: 0,
+    stdout: "44 bytes, motd: hello\n",
+    stderr: "",
+  });
+});
 
 test("each subpath of the exports leads to code", () => {
   const script = `

@@ -57,8 +57,12 @@ export interface DiskFiles {
   readonly promises: FilePromises;
 }
 
+/** What a fresh disk of layout capos has beside system/config. */
+const FRESH_FOLDERS = ["/etc"];
+
 /**
- * Makes a disk and opens it.
+ * Makes a disk and opens it. A fresh disk of layout `capos` has the folders `/etc` and
+ * `/system/config`; a fresh region is empty.
  *
  * @throws {StorageError} EEXIST: the file is there; ENOSPC: too small, with the size that would do
  * @example
@@ -85,7 +89,11 @@ export async function createDisk(
         ? makeDisk(device, { ...seed, boot: options.boot ?? [] })
         : makeStore(device, { ...seed, writable: true });
     await run<unknown>(work, { signal });
-    return mount(device, { ...options, owned: !isDevice(source) });
+    const disk = mount(device, { ...options, readOnly: false, owned: !isDevice(source) });
+    if (layout === "region") return disk;
+    for (const folder of FRESH_FOLDERS) await disk.fs?.promises.mkdir(folder);
+    await disk.sync();
+    return disk;
   } catch (error) {
     if (!isDevice(source)) device.close();
     // Half a disk is none: what was made here goes again.
