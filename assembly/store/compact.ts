@@ -28,9 +28,9 @@ import {
   PACK_SEGMENTS,
   PACK_SIZE,
 } from "../format/store";
-import { RESERVE_DELETE, volumeAbort, volumeCommit, volumeReserve } from "../tree/commit";
+import { volumeAbort, volumeCommit, volumeReclaim } from "../tree/commit";
 import { cursorClose, cursorNext, cursorOpen } from "../tree/cursor";
-import { volumeChanged } from "../tree/pages/volume";
+import { batchOpen } from "../tree/protocol";
 import { chunksFree } from "../tree/space";
 import { recordCheck, recordDamaged, recordRead } from "./get";
 import {
@@ -104,16 +104,13 @@ export function makeRoom(at: Store, chunks: u32): ErrorCode {
   return failPlain(ErrorCode.ENOSPC);
 }
 
-/** Commits what is open and twice more, so that what was dead is free. */
+/** Commits what is open, then frees what died and what the filesystem can give back. */
 function settle(at: Store): ErrorCode {
   let code = volumeCommit(at.volume);
-  for (let step = 0; step < 3 && code === ErrorCode.OK; step++) {
-    code = volumeReserve(at.volume, 1, RESERVE_DELETE);
-    if (code !== ErrorCode.OK) break;
-    volumeChanged(at.volume);
-    code = volumeCommit(at.volume);
-  }
-  return code;
+  if (code === ErrorCode.OK) code = batchOpen(at.volume);
+  if (code === ErrorCode.OK) code = volumeReclaim(at.volume);
+  // That nothing was gained is no error here: compaction may still gain something.
+  return code === ErrorCode.ENOSPC ? ErrorCode.OK : code;
 }
 
 /** Compacts until a chunk's worth of dead sectors is regained; ENOSPC if there is not that much. */

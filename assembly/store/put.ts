@@ -202,20 +202,21 @@ function checkItems(at: Store, count: u32): ErrorCode {
 /** 1 if the store has the object and no read has found it damaged, 0 if not. */
 export function hitOf(at: Store, hash: usize, length: u64): i32 {
   const code = indexFind(at, hash, 0);
+  present = code === ErrorCode.OK;
   if (code === ErrorCode.ENOENT) return 0;
   if (code !== ErrorCode.OK) return code;
   const damaged = suspectFind(at, hash) && !planted(PLANT_DEDUP_DAMAGED);
   return entryLength === length && !damaged ? 1 : 0;
 }
 
+/** The last hitOf() found an entry, be it a hit or not. */
+let present: bool = false;
+
 /** Like hitOf(), for a batch that is reserved: what is there but no hit is removed. */
 export function dedup(at: Store, hash: usize, length: u64): i32 {
   keptPins = 0;
   const hit = hitOf(at, hash, length);
-  if (hit !== 0) return hit;
-  const code = indexFind(at, hash, 0);
-  if (code === ErrorCode.ENOENT) return 0;
-  if (code !== ErrorCode.OK) return code;
+  if (hit !== 0 || !present) return hit;
   keptPins = entryPins;
   const forgotten = objectForget(at, hash);
   if (forgotten !== ErrorCode.OK) return forgotten;
