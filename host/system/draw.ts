@@ -22,7 +22,7 @@ const OWNER_SIGNS: Readonly<Record<ChunkOwner, string>> = {
   bad: "!",
 };
 /** Which owner a cell of several chunks shows: the rarest news first. */
-const OWNER_ORDER: readonly ChunkOwner[] = ["bad", "meta", "files", "pack", "free"];
+const OWNER_ORDER: readonly ChunkOwner[] = ["bad", "meta", "pack", "files", "free"];
 const OWNER_WORDS: Readonly<Record<ChunkOwner, string>> = {
   meta: "trees",
   pack: "objects",
@@ -103,14 +103,18 @@ function textOf(volume: VolumeView): string[] {
     lines.push(`${used} used${fat.bootLoader ? ", boots" : ""}`);
   } else if (region !== undefined) {
     lines.push(`data region ${shortSize(volume.sizeBytes)}`);
-    const files = region.files === undefined ? "" : `, ${region.files} files`;
-    lines.push(`${region.objects} objects${files}`);
+    const files = region.files === undefined ? "" : `, ${counted(region.files, "file")}`;
+    lines.push(`${counted(region.objects, "object")}${files}`);
   } else {
     lines.push(`${volume.signature ?? volume.type ?? "unknown"} ${shortSize(volume.sizeBytes)}`);
     if (error !== undefined) lines.push("cannot be read");
   }
   lines.push(`LBA ${volume.first}`);
   return lines;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function titleOf(volume: VolumeView): string {

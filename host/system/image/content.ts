@@ -79,8 +79,9 @@ export function* filesContent(files: FileSystem, step: string): Work<Content> {
       }
       if (stats !== undefined && stats.nlink > 1n) seen.set(stats.ino, path);
       feed(all, attributesOf(files, path));
-      feed(all, [entry.isSymbolicLink() ? linkOf(files, path) : contentOf(files, path)]);
-      bytes += Number(stats?.size ?? 0n);
+      const size = Number(stats?.size ?? 0n);
+      feed(all, [entry.isSymbolicLink() ? linkOf(files, path) : contentOf(files, path, size)]);
+      bytes += size;
       yield { step, done: count, total: Math.max(total, count), unit: "files" };
     }
   }
@@ -114,11 +115,11 @@ function linkOf(files: FileSystem, path: string): string {
   return typeof target === "string" ? target : toHex(target);
 }
 
-function contentOf(files: FileSystem, path: string): string {
+function contentOf(files: FileSystem, path: string, size: number): string {
   const hash = createHash("sha256");
   const file = files.open(path, "r");
   try {
-    const buffer = new Uint8Array(PIECE_BYTES);
+    const buffer = bufferFor(size);
     for (let at = 0; ; ) {
       const got = files.read(file, buffer, 0, buffer.length, at);
       if (got === 0) return hash.digest("hex");
@@ -134,7 +135,7 @@ function hashOf(entry: TreeEntry): string {
   const hash = createHash("sha256");
   const reader = entry.open();
   try {
-    const buffer = new Uint8Array(PIECE_BYTES);
+    const buffer = bufferFor(entry.size);
     for (let got = reader.read(buffer); got > 0; got = reader.read(buffer)) {
       hash.update(buffer.subarray(0, got));
     }
@@ -142,6 +143,10 @@ function hashOf(entry: TreeEntry): string {
   } finally {
     reader.close();
   }
+}
+
+function bufferFor(size: number): Uint8Array {
+  return new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, size)));
 }
 
 /** JSON keeps the fields apart whatever bytes a name has. */

@@ -119,7 +119,7 @@ function* copyContent(
   try {
     const to = target.open(path, "w");
     try {
-      const buffer = new Uint8Array(PIECE_BYTES);
+      const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.max(PAGE_BYTES, Number(size))));
       let at = 0;
       for (let got = source.read(from, buffer, 0, buffer.length, at); got > 0; ) {
         const piece = buffer.subarray(0, got);

@@ -79,7 +79,8 @@ function fatReader(volume: FatVolume, path: string): TreeReader {
 
 function* copyTree(volume: FatVolume, tree: Tree): Work<void> {
   const total = treeBytes(tree);
-  const buffer = new Uint8Array(COPY_BYTES);
+  const largest = tree.reduce((most, entry) => Math.max(most, entry.size), 1);
+  const buffer = new Uint8Array(Math.min(COPY_BYTES, largest));
   let done = 0;
   for (const entry of tree) {
     if (volume.exists(entry.path)) {

@@ -34,6 +34,9 @@ export interface Job {
   readonly plan: InstallPlan;
   readonly source: Source;
   readonly target: BlockDevice;
+  /** The core that writes, and the target's number in it. */
+  readonly core: Core;
+  readonly id: number;
   readonly origin: Origin;
   readonly makeCore: CoreMaker;
   /** The recipe as the journal keeps it. */
@@ -71,7 +74,9 @@ const FRESH: Actions = {
   objects: freshObjects,
   files: freshFiles,
   verify: function* (job) {
-    yield* withCore(job, (core) => verifyContents(core, job.target, job.plan, job.source));
+    // A core of its own: nothing that it reads is in its memory already.
+    const core = job.makeCore(job.origin.environment);
+    yield* verifyContents(core, job.target, job.plan, job.source);
   },
   table: freshTable,
 };
@@ -101,9 +106,7 @@ function* wipe(job: Job, step: PlanStep): Work<void> {
 }
 
 function* freshEsp(job: Job): Work<void> {
-  const { plan, source, target, origin } = job;
-  const core = job.makeCore(origin.environment);
-  const id = core.attach(target);
+  const { plan, source, core, id, origin } = job;
   const place = plan.partitions[0];
   const { label, boot: tree } = source;
   const serial = plan.identities.fatSerial;
@@ -111,9 +114,7 @@ function* freshEsp(job: Job): Work<void> {
 }
 
 function* freshRegion(job: Job): Work<void> {
-  const { plan, source, target, origin } = job;
-  const core = job.makeCore(origin.environment);
-  const id = core.attach(target);
+  const { plan, source, core, id } = job;
   const filesystem = source.region.files !== null;
   const place = plan.partitions[1];
   yield* makeRegion(core, id, { place, uuid: plan.identities.regionUuid, filesystem });
@@ -133,14 +134,12 @@ function* freshFiles(job: Job): Work<void> {
 
 /** Backup first, and durable, then the primary: from there on the disk is installed. */
 function* freshTable(job: Job): Work<void> {
-  const { plan, target, origin } = job;
-  const core = job.makeCore(origin.environment);
-  const id = core.attach(target);
+  const { plan, target, core, id, origin } = job;
   const [esp, data] = plan.partitions;
   const { diskGuid } = plan.identities;
   const entries = tableEntries({ esp, data }, plan.identities);
   createGpt(core, id, { diskGuid, entries, random: origin.random("table") });
-  verifyTable(job.makeCore(origin.environment), target, plan);
+  verifyTable(core, target, plan);
   yield* nothing();
 }
 
@@ -168,9 +167,7 @@ function* verbatimTable(job: Job, step: PlanStep): Work<void> {
 }
 
 function writeBackupAtEnd(job: Job, table: GptTable): void {
-  const core = job.makeCore(job.origin.environment);
-  const id = core.attach(job.target);
-  writeGpt(core, id, table, { sides: "backup" });
+  writeGpt(job.core, job.id, table, { sides: "backup" });
 }
 
 /** What belongs where the journal was: zeros, or the medium's bytes. */
@@ -205,9 +202,7 @@ function* copyRange(
 }
 
 function* withRegion(job: Job, use: (region: Region) => Work<void>): Work<void> {
-  const { plan, target, origin } = job;
-  const core = job.makeCore(origin.environment);
-  const id = core.attach(target);
+  const { plan, core, id } = job;
   const { first, sectors } = plan.partitions[1];
   const region = Region.open(core, id, { baseSector: first, sectors });
   let done = false;
@@ -227,10 +222,6 @@ function closeQuietly(region: Region): void {
   } catch {
     // The step is begun anew by the next run.
   }
-}
-
-function* withCore<T>(job: Job, use: (core: Core) => Work<T>): Work<T> {
-  return yield* use(job.makeCore(job.origin.environment));
 }
 
 /** Ranges that hold the medium's own bytes, apart from the table and the journal's place. */

@@ -9,6 +9,7 @@ import { failure, refusal, StorageError } from "../../base/errors.ts";
 import { toHex } from "../../base/hash.ts";
 import type { Work } from "../../base/work.ts";
 import { backupGpt, readGpt } from "../../core/gpt.ts";
+import type { Core } from "../../core/load.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { drawIdentities } from "../image/mkdisk.ts";
 import { type CoreMaker, makeCore, originOf, type SeedOptions } from "../image/reproducible.ts";
@@ -78,7 +79,7 @@ export function* planOf(
 ): Work<InstallPlan> {
   const source = yield* openSource(coreOf(options), medium, { measure: options.verbatim === true });
   try {
-    return prepare(source, target, options).plan;
+    return prepare(source, target, coreOf(options), options).plan;
   } finally {
     source.close();
   }
@@ -96,14 +97,20 @@ export function* install(
   options: InstallOptions = {},
 ): Work<InstallReport> {
   const source = yield* openSource(coreOf(options), medium, { measure: options.verbatim === true });
+  const origin = originOf(options);
+  const core = (options.makeCore ?? makeCore)(origin.environment);
+  const id = core.attach(target);
   try {
-    const { plan, recipe, journal, sequence, target: facts } = prepare(source, target, options);
-    const tableBackup = journal === undefined ? saveTable(target, facts, options) : undefined;
+    const prepared = prepare(source, target, core, options);
+    const { plan, recipe, journal, sequence, target: facts } = prepared;
+    const tableBackup = journal === undefined ? saveTable(core, id, facts, options) : undefined;
     yield* applyPlan({
       plan,
       source,
       target,
-      origin: originOf(options),
+      core,
+      id,
+      origin,
       makeCore: options.makeCore ?? makeCore,
       recipe,
       firstStep: journal?.step ?? 0,
@@ -111,12 +118,18 @@ export function* install(
     });
     return { plan, contents: source.contents, resumedAt: plan.resumesAt, tableBackup };
   } finally {
+    core.detach(id);
     source.close();
   }
 }
 
-function prepare(source: Source, target: BlockDevice, options: InstallOptions): Prepared {
-  const facts = examineTarget(coreOf(options), target, source.device);
+function prepare(
+  source: Source,
+  target: BlockDevice,
+  core: Core,
+  options: InstallOptions,
+): Prepared {
+  const facts = examineTarget(core, target, source.device);
   const journal = readJournal(target);
   if (journal !== undefined) {
     const resumed = resumeFrom(journal, source, facts, options);
@@ -171,16 +184,15 @@ function identitiesOf(options: InstallOptions): Identities {
 
 /** Keeps the old partition table in a file, before anything is written. */
 function saveTable(
-  target: BlockDevice,
+  core: Core,
+  id: number,
   facts: TargetFacts,
   options: InstallOptions,
 ): string | undefined {
   const { tableBackup } = options;
   if (facts.blank || tableBackup === false) return undefined;
-  const path = tableBackup ?? besides(target.name);
+  const path = tableBackup ?? besides(facts.name);
   if (path === undefined) return undefined;
-  const core = coreOf(options);
-  const id = core.attach(target);
   let saved: Uint8Array;
   try {
     readGpt(core, id, { lenient: true });

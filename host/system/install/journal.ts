@@ -14,8 +14,8 @@
  * |  0x020 |    4 | length | of the record in bytes                         |
  * |  0x024 | 4060 | record | typed-binary, little-endian, then zeros        |
  */
+import { createHash } from "node:crypto";
 import { StorageError } from "../../base/errors.ts";
-import { sha256 } from "../../base/seed.ts";
 import * as wire from "../../base/wire.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { flushDevice, readSectors, writeSectors } from "../../device/sectors.ts";
@@ -66,7 +66,7 @@ export function writeJournal(device: BlockDevice, entry: JournalEntry): void {
   const slot = new Uint8Array(SLOT_BYTES);
   slot.set(record, HEAD_BYTES);
   new DataView(slot.buffer).setUint32(DIGEST_BYTES, record.length, true);
-  slot.set(sha256(slot.subarray(DIGEST_BYTES)));
+  slot.set(digestOf(slot));
   // What the step before wrote must be durable before the journal says that it is done.
   flushDevice(device);
   writeSectors(device, slotLba(entry.sequence), slot);
@@ -88,14 +88,17 @@ function slotLba(sequence: number): number {
   return JOURNAL_EXTENT.first + (sequence % 2) * SLOT_SECTORS;
 }
 
+function digestOf(slot: Uint8Array): Uint8Array {
+  return createHash("sha256").update(slot.subarray(DIGEST_BYTES)).digest();
+}
+
 /** The entry of one slot, if digest, magic, version and place are right. */
 function parse(slot: Uint8Array, parity: number): JournalEntry | undefined {
   const bytes = slot.slice(0, SLOT_BYTES);
   const view = new DataView(bytes.buffer);
   const length = view.getUint32(DIGEST_BYTES, true);
   if (length === 0 || length > SLOT_BYTES - HEAD_BYTES) return undefined;
-  const digest = sha256(bytes.subarray(DIGEST_BYTES));
-  if (digest.some((byte, at) => byte !== bytes[at])) return undefined;
+  if (digestOf(bytes).some((byte, at) => byte !== bytes[at])) return undefined;
   try {
     const entry = journalRecord.decode(bytes.subarray(HEAD_BYTES, HEAD_BYTES + length));
     if (entry.magic !== MAGIC || entry.version !== VERSION) return undefined;
