@@ -15,6 +15,9 @@ import {
   request,
   SECTOR_SIZE,
 } from "../../host/device/device.ts";
+import { equal, expectBytes, expectRefused, noise, read, run } from "./requests.ts";
+
+export { equal, expectBytes, expectRefused, noise, read, run };
 
 export interface SubjectOptions {
   readonly sizeBytes: number;
@@ -488,56 +491,6 @@ function describeHuge(open: Open, blkSize: number): void {
 }
 
 const EMPTY = new Uint8Array(0);
-
-/** Submits each request alone and expects OK; answers the last. */
-export function run(device: BlockDevice, ...requests: BlockRequest[]): BlockRequest {
-  for (const asked of requests) {
-    device.submit([asked]);
-    expect(asked.status, String(asked.cause ?? RequestType[asked.type])).toBe(OK);
-  }
-  return requests.at(-1) as BlockRequest;
-}
-
-/** Reads `length` bytes from `sector` into a buffer that was not zero before. */
-export function read(device: BlockDevice, sector: number, length: number): Uint8Array {
-  return run(device, request(IN, sector, new Uint8Array(length).fill(0xaa))).data;
-}
-
-export function expectRefused(
-  device: BlockDevice,
-  asked: BlockRequest,
-  status: RequestStatus,
-  what: string,
-): void {
-  device.submit([asked]);
-  expect(asked.status, what).toBe(status);
-  expect(asked.transferred, what).toBe(0);
-  expect(asked.cause, what).toBeInstanceOf(Error);
-}
-
-/** Bytes that differ by `seed` and place, the same at every call. */
-export function noise(length: number, seed: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let state = (seed * 2654435761) >>> 0 || 1;
-  for (let at = 0; at < length; at++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    bytes[at] = state;
-  }
-  return bytes;
-}
-
-/** As toEqual, in a fraction of its time. */
-export function expectBytes(got: Uint8Array, want: Uint8Array, what = "bytes"): void {
-  const at = equal(got, want) ? -1 : got.findIndex((byte, index) => byte !== want[index]);
-  expect(at, `${what} differ first at byte ${at} of ${got.length}, ${want.length}`).toBe(-1);
-  expect(got.length, what).toBe(want.length);
-}
-
-export function equal(left: Uint8Array, right: Uint8Array | undefined): boolean {
-  return right !== undefined && Buffer.compare(left, right) === 0;
-}
 
 function padded(bytes: Uint8Array, length: number): Uint8Array {
   const out = new Uint8Array(length);
