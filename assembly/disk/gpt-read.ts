@@ -79,6 +79,8 @@ export class Disk {
   /** Block 0; zeros if it cannot be read. */
   mbr: usize;
   mbrReadable: bool;
+  /** True if the device failed a read: what was not found may be there all the same. */
+  readFailed: bool;
   /** True once `mbr` is not what the device has. */
   mbrChanged: bool;
   primary: Side;
@@ -145,18 +147,12 @@ export function diskRequire(disk: Disk): ErrorCode {
   if (disk.used !== GptSide.NONE) return ErrorCode.OK;
   const primary = disk.primary;
   const backup = disk.backup;
-  const unreadable =
-    primary.problem === GptProblem.UNREADABLE || backup.problem === GptProblem.UNREADABLE;
   const sector = (<u64>HEADER_LBA) << disk.shift;
+  if (disk.readFailed) {
+    return deviceFail(disk.device, ErrorCode.EIO, Reason.DEVICE_ERROR, sector, 0);
+  }
   if (!primary.signed && !backup.signed) {
-    const code = unreadable ? ErrorCode.EIO : ErrorCode.ENOENT;
-    return deviceFail(
-      disk.device,
-      code,
-      unreadable ? Reason.DEVICE_ERROR : Reason.MAGIC,
-      sector,
-      0,
-    );
+    return deviceFail(disk.device, ErrorCode.ENOENT, Reason.MAGIC, sector, 0);
   }
   return deviceFail(disk.device, ErrorCode.EBADMSG, Reason.GPT_BOTH, sector, primary.problem);
 }
@@ -217,7 +213,8 @@ function sideClose(address: usize, blockSize: u32): void {
 /** False only without memory. */
 function diskLoad(disk: Disk): bool {
   disk.mbrReadable = deviceRead(disk.device, 0, disk.mbr, disk.blockSize) === ErrorCode.OK;
-  if (!disk.mbrReadable) memory.fill(disk.mbr, 0, disk.blockSize);
+  disk.readFailed = !disk.mbrReadable;
+  if (disk.readFailed) memory.fill(disk.mbr, 0, disk.blockSize);
   const primary = disk.primary;
   const backup = disk.backup;
   if (!sideLoad(disk, primary, HEADER_LBA) || !backupLoad(disk)) return false;
@@ -254,6 +251,7 @@ function sideLoad(disk: Disk, side: Side, lba: u64): bool {
   if (deviceRead(disk.device, sectorOf(disk, lba), block, disk.blockSize) !== ErrorCode.OK) {
     memory.fill(block, 0, disk.blockSize);
     side.problem = GptProblem.UNREADABLE;
+    disk.readFailed = true;
     return true;
   }
   side.problem = headerProblem(disk, block, lba);
@@ -302,6 +300,7 @@ function entriesLoad(disk: Disk, side: Side): bool {
   const sector = sectorOf(disk, side.entriesLba);
   if (deviceRead(disk.device, sector, side.entries, side.entriesSize) !== ErrorCode.OK) {
     side.problem = GptProblem.UNREADABLE;
+    disk.readFailed = true;
     memory.fill(side.entries, 0, side.entriesSize);
     return true;
   }

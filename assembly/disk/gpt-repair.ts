@@ -6,11 +6,12 @@
  * changed: an overlap is its owner's to resolve. Running it twice, or after a cut, ends the same.
  */
 import { equalBytes } from "../engine/bytes";
-import { deviceRead } from "../engine/device";
+import { deviceFail, deviceRead } from "../engine/device";
 import { failPlain } from "../engine/fault";
 import { allocate, release } from "../engine/memory";
 import { planted } from "../engine/planted";
 
+import { Reason } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { GptSide, HEADER_DISK_GUID, HEADER_LBA } from "../format/gpt";
 import { blocksOf, Disk, diskRequire, diskUsed, lastFault, sectorOf } from "./gpt-read";
@@ -24,18 +25,22 @@ import {
   mbrWrite,
   staleClear,
 } from "./gpt-write";
-import { mbrMend } from "./mbr";
+import { mbrForeign, mbrMend } from "./mbr";
 
 /** The bit of the MBR in what diskRepair answers; the bits of the copies are those of GptSide. */
 const MENDED_MBR: u32 = 4;
 
 /**
  * Answers the bits of what is wrong and, with `apply`, mended now; or ENOENT, EBADMSG, ENOSPC (a
- * partition is where a copy belongs), EROFS, EIO.
+ * partition is where a copy belongs), EEXIST (block 0 is a partition table of another kind), EROFS,
+ * EIO.
  */
 export function diskRepair(disk: Disk, apply: bool): i32 {
   const required = diskRequire(disk);
   if (required !== ErrorCode.OK) return required;
+  if (mbrForeign(disk.mbr, disk.blocks)) {
+    return deviceFail(disk.device, ErrorCode.EEXIST, Reason.GPT_MBR, 0, 0);
+  }
   const layout = layoutOfUsed(disk);
   if (layout === null) return lastFault();
   let result: i32 = layoutFits(disk, layout);
@@ -68,7 +73,9 @@ function mend(disk: Disk, layout: Layout, apply: bool): i32 {
   if (primary < 0) return primary;
   const backup = sideDiffers(disk, layout, GptSide.BACKUP);
   if (backup < 0) return backup;
-  disk.mbrChanged = mbrMend(disk.mbr, disk.blockSize, disk.blocks, false) || !disk.mbrReadable;
+  // Boot code that cannot be read now may be readable later: such a block is left alone.
+  const mended = mbrMend(disk.mbr, disk.blockSize, disk.blocks, false);
+  disk.mbrChanged = mended && disk.mbrReadable;
   const sides = <u32>(primary | backup);
   const bits = sides | (disk.mbrChanged ? MENDED_MBR : 0);
   if (!apply) return bits;

@@ -60,7 +60,7 @@ import {
   Side,
   sectorOf,
 } from "./gpt-read";
-import { mbrMend } from "./mbr";
+import { mbrForeign, mbrMend } from "./mbr";
 
 /** Where a new table goes, and what it says. */
 @unmanaged
@@ -149,12 +149,19 @@ export function layoutFits(disk: Disk, layout: Layout): ErrorCode {
   return ErrorCode.OK;
 }
 
-/** Writes one copy or both, each followed by a FLUSH; `fresh` clears block 0 around its record. */
+/**
+ * Writes one copy or both, each followed by a FLUSH; `fresh` clears block 0 around its record.
+ * EEXIST if block 0 is a partition table of another kind, and not `fresh`.
+ */
 export function layoutWrite(disk: Disk, layout: Layout, sides: u32, fresh: bool): ErrorCode {
+  if (!fresh && mbrForeign(disk.mbr, disk.blocks)) {
+    return deviceFail(disk.device, ErrorCode.EEXIST, Reason.GPT_MBR, 0, 0);
+  }
   const backupLast = wantsBackupLast(disk, layout);
   const first: GptSide = backupLast ? GptSide.PRIMARY : GptSide.BACKUP;
   const second: GptSide = backupLast ? GptSide.BACKUP : GptSide.PRIMARY;
-  if (mbrMend(disk.mbr, disk.blockSize, disk.blocks, fresh)) disk.mbrChanged = true;
+  const mended = mbrMend(disk.mbr, disk.blockSize, disk.blocks, fresh);
+  disk.mbrChanged = fresh || (mended && disk.mbrReadable) || disk.mbrChanged;
   // The old MBR may be what leads to an old backup, so it stays until the new copies are durable;
   // and it goes alone, for a tear of its 4 KiB block would take the primary copy with it.
   const mbrLast = backupLast && (sides & second) !== 0;

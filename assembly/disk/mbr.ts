@@ -51,6 +51,22 @@ export function mbrProtective(mbr: usize): usize {
   return 0;
 }
 
+/**
+ * True if block 0 is the partition table of somebody else: records of real partitions and none that
+ * is protective. A GPT beside it is a leftover, and writing one would lose the other.
+ */
+export function mbrForeign(mbr: usize, blocks: u64): bool {
+  if (!mbrMarked(mbr) || mbrProtective(mbr) !== 0) return false;
+  for (let index: u32 = 0; index < MBR_RECORDS_COUNT; index++) {
+    const record = mbr + <usize>(MBR_RECORDS + index * MBR_RECORD_SIZE);
+    if (!describesPartition(record) || (load<u8>(record, MBR_RECORD_BOOT) & 0x7f) !== 0) continue;
+    // What starts at block 1 is a protective record that lost its type.
+    const start = <u64>load<u32>(record, MBR_RECORD_START);
+    if (start > 1 && start + <u64>load<u32>(record, MBR_RECORD_BLOCKS) <= blocks) return true;
+  }
+  return false;
+}
+
 /** Where the protective record says the disk ends, its last LBA, or 0. A place to look, no more. */
 export function mbrLastLba(mbr: usize): u64 {
   const record = mbrProtective(mbr);

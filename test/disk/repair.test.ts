@@ -161,3 +161,15 @@ test("boot code survives every edit, a hybrid record survives repair, leftovers 
   expect(disk.device.peek(478, 32)).toEqual(new Uint8Array(32));
   expect(reasonsOf(disk)).toEqual(["GPT_MBR_EXTRA"]);
 });
+
+test("beside a real MBR a table is a leftover: nothing is repaired or edited over it", () => {
+  const disk = used();
+  disk.device.poke(446, Uint8Array.of(0x80, 1, 1, 0, 0x83, 1, 1, 1, 0, 8, 0, 0, 0, 8, 0, 0));
+  const before = disk.device.bytes();
+  expect(reasonsOf(disk)).toContain("GPT_MBR_NO_PROTECTIVE");
+  expect(() => repairGpt(disk.core, disk.id)).toThrow(/EEXIST.*LBA 0 \(gpt mbr\)/);
+  expect(() => updatePartition(disk.core, disk.id, 1, { name: "x" })).toThrow("EEXIST");
+  expect(Buffer.compare(disk.device.bytes(), before)).toBe(0);
+  createGpt(disk.core, disk.id);
+  expect(reasonsOf(disk)).toEqual([]);
+});
