@@ -20,6 +20,7 @@ import {
   TreeId,
 } from "../../format/page";
 import { SUPERBLOCK_OPEN_DATA, SUPERBLOCK_OPEN_SECTOR } from "../../format/region";
+import { SUMMARY_FREE, summarySet } from "../../tree/bitmap";
 import { treeWorst } from "../../tree/btree";
 import {
   RESERVE_DELETE,
@@ -33,7 +34,7 @@ import { chunkEntry, chunkTake, chunkUpdate } from "../../tree/space";
 import { packLba, packTag } from "./record";
 import { ALIGN_SECTORS, NO_CHUNK, Store, storeStale, TAG_SIZE, TAGS_MAX, Writer } from "./state";
 
-/** Bugs that only the test build has (test/sim/planted.ts). */
+/** Bugs that only the test build has; test/store/planted.test.ts tells what each breaks. */
 const PLANT_UNALIGNED: u32 = 21;
 const PLANT_FREE_EARLY: u32 = 23;
 const PLANT_ABORT_KEEPS_WRITER: u32 = 24;
@@ -174,7 +175,7 @@ export function chunkSeal(at: Store, chunk: u32, live: u32, position: u32, keep:
 function sealedOwner(live: u32, keep: bool): u8 {
   if (live > 0) return <u8>ChunkOwner.PACK_SEALED;
   if (keep) return <u8>ChunkOwner.PACK_OPEN;
-  return planted(PLANT_FREE_EARLY) ? <u8>ChunkOwner.FREE : <u8>ChunkOwner.DEAD;
+  return <u8>ChunkOwner.DEAD;
 }
 
 /**
@@ -202,7 +203,9 @@ export function chunkAccount(at: Store, chunk: u32, sectors: u32, added: bool): 
   if (after > at.chunkSectors) return accountDamaged(at, chunk);
   store<u32>(entry, after, CHUNK_LIVE_SECTORS);
   store<u8>(entry, sealedOwner(after, false), CHUNK_OWNER);
-  return chunkUpdate(at.volume, chunk, entry);
+  const updated = chunkUpdate(at.volume, chunk, entry);
+  if (planted(PLANT_FREE_EARLY) && after === 0) summarySet(at.volume, chunk, SUMMARY_FREE);
+  return updated;
 }
 
 export function chunkIsPack(owner: u8): bool {
