@@ -57,6 +57,37 @@ test("EBUSY names a living owner; a killed owner's lock is taken over", async ()
   FileDevice.open(path).close();
 });
 
+test("of several processes that find one dead owner exactly one takes over", async () => {
+  const path = disk();
+  const dead = { pid: 2 ** 22 + 1, start: "1", boot, namespace };
+  fs.writeFileSync(`${path}.lock`, JSON.stringify(dead));
+  const script = `
+    import { FileDevice } from "./dist/host/device/local/file.js";
+    const [path, at] = process.argv.slice(1);
+    while (Date.now() < Number(at));
+    try {
+      FileDevice.open(path);
+      process.stdout.write("open");
+    } catch (error) {
+      process.stdout.write(error.code);
+    }
+    process.stdin.on("end", () => process.exit(0)).resume();`;
+  const at = `${Date.now() + 700}`;
+  const argv = ["--input-type=module", "-e", script, path, at];
+  const racers = Array.from({ length: 5 }, () =>
+    spawn(process.execPath, argv, { stdio: ["pipe", "pipe", "inherit"] }),
+  );
+  const answers = await Promise.all(racers.map(({ stdout }) => once(stdout, "data")));
+  // Nobody leaves before all have tried.
+  const exits = racers.map((racer) => once(racer, "exit"));
+  for (const { stdin } of racers) stdin.end();
+  await Promise.all(exits);
+  const outputs = answers.map((chunks) => `${chunks[0]}`).sort();
+  expect(outputs).toEqual(["EBUSY", "EBUSY", "EBUSY", "EBUSY", "open"]);
+  expect(fs.existsSync(`${path}.lock`)).toBe(false);
+  expect(fs.existsSync(`${path}.lock.takeover`)).toBe(false);
+});
+
 test("a process that ends without close() leaves no lock", () => {
   const path = disk();
   const script = `

@@ -128,18 +128,22 @@ function whyAlive(text: string, ageMs: number): string | undefined {
   return `process ${owner.pid} holds it`;
 }
 
-/** Takes a dead owner's file away, and nobody else's: two may find it dead at once. */
+/**
+ * Takes a dead owner's file away, and nobody else's: several may find it dead at once, so only the
+ * one that makes the guard may remove it, after another look.
+ */
 function removeStale(path: string, text: string): void {
-  const aside = `${path}.${process.pid}`;
-  try {
-    fs.renameSync(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
+  const guard = `${path}.takeover`;
+  if (!createExclusive(guard, "")) {
+    // Whoever made it was killed within microseconds, or is at it now.
+    if ((readLock(guard)?.ageMs ?? 0) > WRITING_MS_MAX) fs.rmSync(guard, { force: true });
+    return;
   }
-  // What we hold now may be the new lock of one that was faster: then it goes back.
-  if (readLock(aside)?.text !== text && !fs.existsSync(path)) fs.renameSync(aside, path);
-  else fs.rmSync(aside, { force: true });
+  try {
+    if (readLock(path)?.text === text) fs.rmSync(path, { force: true });
+  } finally {
+    fs.rmSync(guard, { force: true });
+  }
 }
 
 function parseOwner(text: string): Owner | undefined {
