@@ -61,13 +61,14 @@ export function volumeWritable(volume: Volume): ErrorCode {
 
 /** Opens the batch: claim, fence, mirror, and what space it may use. */
 export function batchOpen(volume: Volume): ErrorCode {
-  if (volume.batchOpen) return ErrorCode.OK;
+  if (volume.batchOpen && volume.latch === Latch.NONE) return ErrorCode.OK;
   let code = volumeWritable(volume);
   if (code === ErrorCode.OK) code = regionTrusted(volume.region);
   if (code === ErrorCode.OK) code = volumeClaim(volume);
   // Before the first write of the batch.
   if (code === ErrorCode.OK) code = fence(volume);
-  if (code === ErrorCode.OK && !volume.mirrored) code = mirrorWrite(volume, volume.current);
+  const mirrored = volume.mirrored || planted(4);
+  if (code === ErrorCode.OK && !mirrored) code = mirrorWrite(volume, volume.current);
   if (code === ErrorCode.OK) code = spaceLoad(volume);
   if (code === ErrorCode.OK) code = limboCountChunks(volume);
   if (code !== ErrorCode.OK) return code;
@@ -115,7 +116,8 @@ function fence(volume: Volume): ErrorCode {
 
 /** OK also when there is nothing to commit. EIO: aborted, see lostSince. EUNKNOWN: in doubt. */
 export function volumeCommit(volume: Volume): ErrorCode {
-  if (!volume.batchOpen) return volume.latch === Latch.NONE ? ErrorCode.OK : volumeWritable(volume);
+  if (volume.latch !== Latch.NONE) return volumeWritable(volume);
+  if (!volume.batchOpen) return ErrorCode.OK;
   if (volume.commitHook !== 0) {
     const code = call_indirect<ErrorCode>(volume.commitHook, volume.hookContext);
     if (code !== ErrorCode.OK) return volumeFailed(volume, code);
