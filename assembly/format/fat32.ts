@@ -85,7 +85,7 @@
  * | -----: | ---: | -------- | ---------------------------------------------------- |
  * |  0x000 |    8 | magic    | "DWFATSL1"                                           |
  * |  0x008 |    4 | length   | bytes sealed                                         |
- * |  0x00c |    4 | sum      | CRC-32C of FSInfo and of every directory's clusters  |
+ * |  0x00c |    4 | sum      | CRC-32C of FSInfo, its backup, all directories       |
  * |  0x010 |  492 | reserved | zero                                                 |
  * |  0x1fc |    4 | crc      | CRC-32C of bytes 0x000 to 0x1fb                      |
  *
@@ -253,8 +253,8 @@ export const FAT_STAT_SHORT_NAME: u32 = 0x020;
 export const FAT_STAT_SHORT_LENGTH: u32 = 0x048;
 export const FAT_STAT_NAME_LENGTH: u32 = 0x04c;
 export const FAT_STAT_SIZE: u32 = 0x050;
-/** FAT_STAT with the longest name. */
-export const FAT_STAT_ROOM: u32 = 0x350;
+/** FAT_STAT with the longest name that 20 pieces can hold, 260 units of 3 bytes. */
+export const FAT_STAT_ROOM: u32 = 0x360;
 
 export const FAT_SPACE_CLUSTER_SIZE: u32 = 0x000;
 export const FAT_SPACE_CLUSTERS: u32 = 0x004;

@@ -237,8 +237,9 @@ function makeRest(buffer: usize, sector: u32, root: u32, timestamp: f64, label: 
     store<u8>(directory, ATTRIBUTE_LABEL, ENTRY_ATTRIBUTES);
     entryStamp(directory, timestamp, false);
   }
-  const sum = crc32c(crc32c(0, info, FSINFO_SIZE), directory, root);
-  sealStore(seal, FSINFO_SIZE + root, sum);
+  // FSInfo and its backup are the same.
+  const sum = crc32c(crc32c(0, info, FSINFO_SIZE), info, FSINFO_SIZE);
+  sealStore(seal, 2 * FSINFO_SIZE + root, crc32c(sum, directory, root));
 }
 
 function writeRest(device: Device, buffer: usize, sector: u32, unit: u64): ErrorCode {

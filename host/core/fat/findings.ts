@@ -66,7 +66,7 @@ function sentence(problem: FatProblem, detail: number, other: number): string {
   const offset = `offset 0x${detail.toString(16)}`;
   switch (problem) {
     case FatProblem.BACKUP_BOOT:
-      return `The boot sector and its backup differ at ${offset}.`;
+      return `The boot sector and its backup differ at ${offset}: one is wrong.`;
     case FatProblem.DIRTY:
       return "The volume was not closed: changes may be incomplete.";
     case FatProblem.ERRORS_MET:
@@ -78,7 +78,7 @@ function sentence(problem: FatProblem, detail: number, other: number): string {
     case FatProblem.FREE_COUNT:
       return `FSInfo counts ${detail} free clusters, there are ${other}.`;
     case FatProblem.TABLES_DIFFER:
-      return `FAT ${other + 1} differs from FAT 1 in its sector ${detail}.`;
+      return `FAT ${other + 1} and FAT 1 differ in their sector ${detail}: one is wrong.`;
     case FatProblem.TABLE_HEAD:
       return `FAT[${detail}] is 0x${other.toString(16)}, which it cannot be.`;
     case FatProblem.CHAIN_BROKEN:

@@ -46,6 +46,8 @@ export type Tree = Map<string, Uint8Array | undefined>;
 
 /** Every path of the volume, with the content of files; undefined for directories. */
 export function treeOf(fat: FatVolume, below = ""): Tree {
+  // A hostile disk may have directories that hold themselves.
+  if (below.split("/").length > 12) return new Map();
   const tree: Tree = new Map();
   for (const { name, kind } of fat.list(below)) {
     const path = `${below}/${name}`;

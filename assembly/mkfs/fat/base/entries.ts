@@ -5,7 +5,6 @@
  * Interface: entryNext() leaves what it found in module variables until its next call.
  */
 
-import { isZero } from "../../../engine/bytes";
 import { clock } from "../../../engine/host";
 import { planted } from "../../../engine/planted";
 import {
@@ -221,11 +220,6 @@ export function isDate(date: u32): bool {
 
 export function isTime(time: u32): bool {
   return time >>> 11 < 24 && ((time >>> 5) & 63) < 60 && (time & 31) < 30;
-}
-
-/** True if nothing but zeros follows offset `from` of the directory. */
-export function isUnusedFrom(data: usize, from: u32, length: u32): bool {
-  return isZero(data + from, length - from);
 }
 
 /** The moment in ms, inside what FAT can say: 1980 to 2107. */

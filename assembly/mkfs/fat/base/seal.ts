@@ -1,5 +1,5 @@
 /**
- * FSInfo, and the seal: one CRC-32C over FSInfo and all directories, written when the volume is
+ * FSInfo, and the seal: one CRC-32C over FSInfo, its backup and all directories, written when the volume is
  * closed. FAT32 has no checksum over names, sizes and times; with the seal a single flipped bit is
  * found and named. Other systems do not know it: what they write differs in more than one bit, and
  * such a seal is not judged.
@@ -32,7 +32,7 @@ import {
 } from "../../../format/fat32";
 import { Directory, directoryOpen } from "./directory";
 import { entryAt, entryCluster, entryNext } from "./entries";
-import { Fat, isCluster } from "./volume";
+import { Fat, isCluster, sectorRead } from "./volume";
 
 /** More than this is not sealed: closing a volume must not mean reading all of a large tree. */
 const DIRECTORIES_MAX: u32 = 1024;
@@ -55,6 +55,12 @@ export function infoMake(info: usize, freeCount: u32, nextFree: u32): void {
   store<u32>(info, FSINFO_TRAIL_VALUE, FSINFO_TRAIL);
 }
 
+/** Sector of the volume with FSInfo's backup, 0 if there is none. */
+export function infoBackup(fat: Fat): u32 {
+  const backup = fat.backupSector + 1;
+  return fat.backupSector === 0 || backup >= fat.reservedSectors ? 0 : backup;
+}
+
 /** Fills the 512 bytes of the seal at `seal`; zeros if the volume has too much to be sealed. */
 export function sealMake(fat: Fat, info: usize, seal: usize): void {
   memory.fill(seal, 0, SEAL_SIZE);
@@ -75,11 +81,18 @@ export function sealStore(seal: usize, length: u32, sum: u32): void {
  * E2BIG if that is too much, or why a directory could not be read.
  */
 export function sealSum(fat: Fat, info: usize, wanted: u32): ErrorCode {
-  const queue = allocate(DIRECTORIES_MAX << 2);
-  if (queue === 0) return ErrorCode.ENOMEM;
   sealedSum = crc32c(0, info, FSINFO_SIZE);
   sealedLength = FSINFO_SIZE;
+  const backup = infoBackup(fat);
+  if (backup !== 0) {
+    const read = sectorRead(fat, backup);
+    if (read !== ErrorCode.OK) return read;
+    sealedSum = crc32c(sealedSum, fat.scratch, FSINFO_SIZE);
+    sealedLength += FSINFO_SIZE;
+  }
   sealedDirectory = 0;
+  const queue = allocate(DIRECTORIES_MAX << 2);
+  if (queue === 0) return ErrorCode.ENOMEM;
   store<u32>(queue, fat.rootCluster);
   let code = ErrorCode.OK;
   let count: u32 = 1;

@@ -39,7 +39,14 @@ import {
   TABLE_NO_ERRORS,
 } from "../../../format/fat32";
 import { Directory, directoryForget, directoryOpen, directorySector } from "../base/directory";
-import { sealedDirectory, sealedLength, sealedOffset, sealedSum, sealSum } from "../base/seal";
+import {
+  infoBackup,
+  sealedDirectory,
+  sealedLength,
+  sealedOffset,
+  sealedSum,
+  sealSum,
+} from "../base/seal";
 import { tableForget, tableSector } from "../base/table";
 import {
   clusterSector,
@@ -114,10 +121,12 @@ function checkBoot(fat: Fat, buffer: usize): void {
   store<u8>(buffer, load<u8>(backup, BOOT_STATE), BOOT_STATE);
   for (let at: u32 = 0; at < size; at++) {
     if (load<u8>(buffer + at) === load<u8>(backup + at)) continue;
+    // One of the two is wrong: both places are named.
+    foundAtSector(fat, FatProblem.BACKUP_BOOT, 0, at, 0);
     foundAtSector(fat, FatProblem.BACKUP_BOOT, fat.backupSector, at, 0);
-    return;
+    break;
   }
-  if ((load<u8>(backup, BOOT_STATE) & ~(<u8>(STATE_DIRTY | STATE_ERRORS))) !== 0) {
+  if (load<u8>(backup, BOOT_STATE) !== 0) {
     foundAtSector(fat, FatProblem.BOOT_FIELD, fat.backupSector, BOOT_STATE, 0);
   }
 }
@@ -157,8 +166,11 @@ function compareTables(
   for (let at: u32 = 0; at < length; at += 512) {
     if (memory.compare(first + at, second + at, 512) === 0) continue;
     const place = sector + <u64>(at >>> 9);
-    const inFat = place - tableSector(fat, 0) - deviceSector(fat, <u64>copy * <u64>fat.fatSectors);
-    found(fat, FatProblem.TABLES_DIFFER, place, <u32>inFat, copy);
+    const original = place - deviceSector(fat, <u64>copy * <u64>fat.fatSectors);
+    const index = <u32>(original - tableSector(fat, 0));
+    // One of the two is wrong: both places are named.
+    found(fat, FatProblem.TABLES_DIFFER, original, index, copy);
+    found(fat, FatProblem.TABLES_DIFFER, place, index, copy);
   }
 }
 
@@ -217,8 +229,8 @@ function checkInfo(fat: Fat, info: usize): void {
   if (!dirty && count !== FSINFO_UNKNOWN && count !== freeClusters) {
     foundAtSector(fat, FatProblem.FREE_COUNT, fat.fsinfoSector, count, freeClusters);
   }
-  const backup = fat.backupSector + 1;
-  if (fat.backupSector === 0 || backup >= fat.reservedSectors) return;
+  const backup = infoBackup(fat);
+  if (backup === 0) return;
   const copy = info + sectorSize(fat);
   if (!readSector(fat, backup, copy) || isZero(copy, sectorSize(fat))) return;
   const backupField = infoField(fat, copy);
@@ -292,6 +304,11 @@ function afterZero(difference: u32): u32 {
 function reportFlip(fat: Fat, info: usize, at: u32, bit: u32): void {
   if (at < FSINFO_SIZE) {
     foundAtSector(fat, FatProblem.BIT_FLIPPED, fat.fsinfoSector, at, bit);
+    return;
+  }
+  const backup = infoBackup(fat);
+  if (backup !== 0 && at < 2 * FSINFO_SIZE) {
+    foundAtSector(fat, FatProblem.BIT_FLIPPED, backup, at - FSINFO_SIZE, bit);
     return;
   }
   if (sealSum(fat, info, at) !== ErrorCode.OK || sealedDirectory === 0) return;

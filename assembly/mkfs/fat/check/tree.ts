@@ -10,6 +10,7 @@ import {
   ATTRIBUTE_LABEL,
   ATTRIBUTE_MASK,
   CLUSTER_END_MIN,
+  CLUSTER_FREE,
   ENTRY_ACCESSED_DATE,
   ENTRY_ATTRIBUTES,
   ENTRY_CASE_FLAGS,
@@ -245,8 +246,10 @@ function claimChain(fat: Fat, first: u32, claimed: usize, sector: u64): i32 {
     }
     store<u8>(byte, load<u8>(byte) | bit);
     count += 1;
-    place = tableSector(fat, cluster);
     const value = tableGet(fat, cluster);
+    // A free cluster is not wrong in itself: what leads there is.
+    if (value === CLUSTER_FREE) break;
+    place = tableSector(fat, cluster);
     if (value === TABLE_ERROR) {
       found(fat, FatProblem.UNREADABLE, place, cluster, first);
       return -1;
