@@ -1,8 +1,8 @@
 /**
- * FSInfo, and the seal: one CRC-32C over FSInfo, its backup and all directories, written when the volume is
- * closed. FAT32 has no checksum over names, sizes and times; with the seal a single flipped bit is
- * found and named. Other systems do not know it: what they write differs in more than one bit, and
- * such a seal is not judged.
+ * FSInfo, and the seal: one CRC-32C over FSInfo, its backup and all directories, written when the
+ * volume is closed. FAT32 has no checksum over names, sizes and times; with the seal a single
+ * flipped bit is found and named. Other systems do not know it: what they write differs in more
+ * than one bit, and such a seal is not judged.
  */
 
 import { crc32c } from "../../../engine/hash/crc";
