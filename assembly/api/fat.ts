@@ -79,13 +79,13 @@ export function fatFlush(volume: u32): i32 {
   return fat === null ? failPlain(ErrorCode.EBADF) : flush(fat);
 }
 
-/** Writes FAT_SPACE to `out`. */
-export function fatSpace(volume: u32, out: usize): i32 {
+/** Writes FAT_SPACE to `out`; `count`: with the free clusters, for which all of the FAT is read. */
+export function fatSpace(volume: u32, out: usize, count: bool): i32 {
   const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
   if (fat === null) return failPlain(ErrorCode.EBADF);
-  let code = tableCount(fat);
+  let code = count ? tableCount(fat) : ErrorCode.OK;
   // What is removed is free once that is committed.
-  if (code === ErrorCode.OK && fat.freesCount > 0) code = commit(fat);
+  if (code === ErrorCode.OK && count && fat.freesCount > 0) code = commit(fat);
   if (code !== ErrorCode.OK) return code;
   store<u32>(out, clusterSize(fat), FAT_SPACE_CLUSTER_SIZE);
   store<u32>(out, fat.clusters, FAT_SPACE_CLUSTERS);

@@ -135,7 +135,7 @@ export type FatExports = {
   ): number;
   fatClose(volume: number): number;
   fatFlush(volume: number): number;
-  fatSpace(volume: number, out: number): number;
+  fatSpace(volume: number, out: number, count: number): number;
   fatStat(volume: number, path: number, length: number, out: number): number;
   fatList(
     volume: number,

@@ -109,7 +109,7 @@ export class FatVolume {
   private constructor(core: Core, handle: number) {
     this.#core = core;
     this.#handle = handle;
-    const space = this.#space();
+    const space = this.#space(false);
     this.label = space.label === NO_NAME ? "" : space.label;
     this.serial = space.serial;
   }
@@ -299,7 +299,7 @@ export class FatVolume {
   }
 
   statfs(): FatSpace {
-    const { label: _label, serial: _serial, ...space } = this.#space();
+    const { label: _label, serial: _serial, ...space } = this.#space(true);
     return space;
   }
 
@@ -372,11 +372,11 @@ export class FatVolume {
     };
   }
 
-  #space(): FatSpace & { label: string; serial: number } {
+  #space(count: boolean): FatSpace & { label: string; serial: number } {
     const { memory, exports } = this.#core;
     const out = memory.allocate(FAT_SPACE_SIZE);
     try {
-      this.#core.check(exports.fatSpace(this.#handle, out), "statfs");
+      this.#core.check(exports.fatSpace(this.#handle, out, count ? 1 : 0), "statfs");
       const { view } = memory;
       const clusterBytes = view.getUint32(out + FAT_SPACE_CLUSTER_SIZE, true);
       const clusters = view.getUint32(out + FAT_SPACE_CLUSTERS, true);
