@@ -28,6 +28,8 @@ const WINDOW_SIZE: u32 = 1 << WINDOW_SHIFT;
 /** log2 of the entries in a window. */
 const ENTRIES_SHIFT: u32 = WINDOW_SHIFT - 2;
 const WINDOWS: u32 = 16;
+/** Bytes of the FAT that are read at once to count. */
+const COUNT_SIZE: u32 = 1 << 20;
 const NO_INDEX: u32 = 0xffffffff;
 /** What tableGet answers when the FAT cannot be read; the code is in tableCode. */
 export const TABLE_ERROR: u32 = 0xffffffff;
@@ -120,25 +122,34 @@ export function tableSector(fat: Fat, cluster: u32): u64 {
   return deviceSector(fat, start) + (((<u64>cluster) << 2) >>> 9);
 }
 
-/** Counts the free clusters, once. */
+/** Counts the free clusters, once, before anything is changed: large reads past the windows. */
 export function tableCount(fat: Fat): ErrorCode {
   if (fat.counted) return ErrorCode.OK;
+  const buffer = allocate(COUNT_SIZE);
+  if (buffer === 0) return failPlain(ErrorCode.ENOMEM);
+  const bytes = (<u64>fat.fatSectors) << fat.sectorShift;
+  const last = <u64>fat.clusters + 2;
+  let code: ErrorCode = ErrorCode.OK;
   let free: u32 = 0;
-  for (let cluster: u32 = 2; cluster < fat.clusters + 2; ) {
-    const address = windowFor(fat, cluster);
-    if (address === 0) return tableCode;
-    const data = changetype<Window>(address).data;
-    const first = cluster & ((1 << ENTRIES_SHIFT) - 1);
-    const many = min<u32>((1 << ENTRIES_SHIFT) - first, fat.clusters + 2 - cluster);
-    const end = data + ((first + many) << 2);
-    for (let at = data + (first << 2); at < end; at += 4) {
-      if ((load<u32>(at) & CLUSTER_MASK) === CLUSTER_FREE) free += 1;
-    }
-    cluster += many;
+  for (let at: u64 = 0; at < last << 2 && code === ErrorCode.OK; at += <u64>COUNT_SIZE) {
+    const length = <u32>min<u64>(<u64>COUNT_SIZE, bytes - at);
+    code = deviceRead(fat.device, tableSector(fat, 0) + (at >>> 9), buffer, length);
+    const entries = <u32>min<u64>(<u64>(length >>> 2), last - (at >>> 2));
+    const skip: u32 = at === 0 ? 2 : 0;
+    if (code === ErrorCode.OK) free += countFree(buffer + (skip << 2), entries - skip);
   }
+  release(buffer, COUNT_SIZE);
   fat.freeCount = free;
-  fat.counted = true;
-  return ErrorCode.OK;
+  fat.counted = code === ErrorCode.OK;
+  return code;
+}
+
+function countFree(entries: usize, count: u32): u32 {
+  let free: u32 = 0;
+  for (let at: u32 = 0; at < count; at++) {
+    if ((load<u32>(entries + (at << 2)) & CLUSTER_MASK) === CLUSTER_FREE) free += 1;
+  }
+  return free;
 }
 
 /**
