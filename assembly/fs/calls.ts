@@ -39,10 +39,12 @@ import {
 import { RESERVE_NORMAL } from "../tree/commit";
 import { Open, openNew } from "./files";
 import { Mount, mountBegin, mountReadlink, mountStat } from "./mount";
-import { Last, Resolved, resolve, resolvedFirst, resolvedSecond } from "./path";
+import { Follow, Last, Resolved, resolve, resolvedFirst, resolvedSecond } from "./path";
 import { createdIno, dirCreate, dirLink, dirRemove, dirRename } from "./wf/dir";
 import { fileResize } from "./wf/free";
 import { inodeGet, inodePut, Wf, wfNow, wfReserve, wfSettle } from "./wf/records/wf";
+
+const SLASH: u8 = 0x2f;
 
 /** Opens or creates; null after a fault. */
 export function callOpen(
@@ -75,11 +77,14 @@ function openTarget(
   const writes = (flags & OPEN_ACCESS) !== OPEN_READ || (flags & OPEN_TRUNCATE) !== 0;
   const follows = !isExclusive && (flags & OPEN_NO_FOLLOW) === 0;
   if ((flags & OPEN_ACCESS) === OPEN_ACCESS) return ErrorCode.EINVAL;
-  const code = resolve(mount, path, length, follows, at);
+  // A path that ends in "/" cannot name a file to create, whatever it leads to: as Linux has it.
+  const slashed = creates && length > 0 && load<u8>(path + length - 1) === SLASH;
+  const follow = slashed ? Follow.NEVER : follows ? Follow.ALWAYS : Follow.SLASH;
+  const code = resolve(mount, path, length, follow, at);
   if (code !== ErrorCode.OK) return code;
+  if (slashed && at.last === Last.NAME) return ErrorCode.EISDIR;
   if (at.ino === 0) {
     if (!creates) return ErrorCode.ENOENT;
-    if (at.wantsDirectory) return ErrorCode.EISDIR;
     const made = create(mount, at, FileType.FILE, mode, 0, 0);
     if (made !== ErrorCode.OK) return made;
     at.ino = createdIno;
@@ -87,6 +92,7 @@ function openTarget(
     return ErrorCode.OK;
   }
   if (isExclusive) return ErrorCode.EEXIST;
+  if (at.wantsDirectory && at.type !== FileType.DIRECTORY) return ErrorCode.ENOTDIR;
   if (at.type === FileType.SYMLINK) return ErrorCode.ELOOP;
   if (at.type === FileType.DIRECTORY) {
     return writes || creates ? ErrorCode.EISDIR : ErrorCode.OK;
@@ -140,6 +146,7 @@ export function callRemove(mount: Mount, path: usize, length: u32, directory: bo
     if (at.last === Last.ROOT) return failPlain(ErrorCode.EBUSY);
     return failPlain(at.last === Last.DOT ? ErrorCode.EINVAL : ErrorCode.ENOTEMPTY);
   }
+  if (at.wantsDirectory && at.type !== FileType.DIRECTORY) return failPlain(ErrorCode.ENOTDIR);
   code = mountBegin(mount);
   if (code !== ErrorCode.OK) return code;
   return dirRemove(mount.wf, at.parent, at.name, at.nameLength, directory);
@@ -160,7 +167,8 @@ export function callRename(
   if (code !== ErrorCode.OK) return code;
   if (a.last !== Last.NAME || b.last !== Last.NAME) return failPlain(ErrorCode.EBUSY);
   if (a.ino === 0) return failPlain(ErrorCode.ENOENT);
-  if (b.wantsDirectory && a.type !== FileType.DIRECTORY) return failPlain(ErrorCode.ENOTDIR);
+  const wantsDirectory = a.wantsDirectory || b.wantsDirectory;
+  if (wantsDirectory && a.type !== FileType.DIRECTORY) return failPlain(ErrorCode.ENOTDIR);
   code = mountBegin(mount);
   if (code !== ErrorCode.OK) return code;
   return dirRename(
@@ -192,8 +200,8 @@ export function callLink(
   code = resolveWritable(mount, to, toLength, b);
   if (code !== ErrorCode.OK) return code;
   if (b.ino !== 0) return failPlain(ErrorCode.EEXIST);
-  if (a.type === FileType.DIRECTORY) return failPlain(ErrorCode.EPERM);
   if (b.wantsDirectory) return failPlain(ErrorCode.ENOENT);
+  if (a.type === FileType.DIRECTORY) return failPlain(ErrorCode.EPERM);
   code = mountBegin(mount);
   return code === ErrorCode.OK ? dirLink(mount.wf, a.ino, b.parent, b.name, b.nameLength) : code;
 }
@@ -232,10 +240,10 @@ export function callChange(mount: Mount, ino: u64, mask: u32, given: usize): Err
   return wfSettle(wf, inodePut(wf, ino, inode));
 }
 
-/** Like resolve() without following the last link, in a filesystem that can be changed. */
+/** Like resolve() for a change of names, in a filesystem that can be changed. */
 function resolveWritable(mount: Mount, path: usize, length: u32, at: Resolved): ErrorCode {
   if (mount.type === FileSystemType.RO) return failPlain(ErrorCode.EROFS);
-  return plain(resolve(mount, path, length, false, at));
+  return plain(resolve(mount, path, length, Follow.NEVER, at));
 }
 
 /** Writes FILE_STAT of what a path leads to. */
@@ -274,9 +282,11 @@ export function resolveThere(
   follows: bool,
   at: Resolved,
 ): ErrorCode {
-  const code = resolve(mount, path, length, follows, at);
+  const code = resolve(mount, path, length, follows ? Follow.ALWAYS : Follow.SLASH, at);
   if (code !== ErrorCode.OK) return plain(code);
-  return at.ino === 0 ? plain(ErrorCode.ENOENT) : ErrorCode.OK;
+  if (at.ino === 0) return plain(ErrorCode.ENOENT);
+  const isOther = at.wantsDirectory && at.type !== FileType.DIRECTORY;
+  return isOther ? plain(ErrorCode.ENOTDIR) : ErrorCode.OK;
 }
 
 /** Records a fault without a place, unless one with a place is recorded for this very code. */

@@ -7,6 +7,15 @@ import { ErrorCode } from "../format/errors";
 import { DEPTH_MAX, FileType, INO_ROOT, NAME_MAX, SYMLINK_MAX } from "../format/wf";
 import { foundIno, foundType, Mount, mountLookup, mountParent, mountReadlink } from "./mount";
 
+/** What to do with a symbolic link at the end of a path. */
+export enum Follow {
+  /** It is what the path means, also where the path ends in "/": for changes of names. */
+  NEVER = 0,
+  /** It is followed where the path ends in "/". */
+  SLASH = 1,
+  ALWAYS = 2,
+}
+
 /** How a path ended. */
 export enum Last {
   NAME = 0,
@@ -61,13 +70,13 @@ export function resolvedSecond(): Resolved {
 
 /**
  * Resolves a path. OK also where its last component does not exist (`out.ino` 0): then its
- * directory does. ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EINVAL (NUL), or damage.
+ * directory does. A path that ends in "/" says so in `out.wantsDirectory`. ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EINVAL (NUL), or damage.
  */
 export function resolve(
   mount: Mount,
   path: usize,
   length: u32,
-  followLast: bool,
+  follow: Follow,
   out: Resolved,
 ): ErrorCode {
   if (length === 0) return ErrorCode.ENOENT;
@@ -101,7 +110,10 @@ export function resolve(
       return ErrorCode.OK;
     }
     if (code !== ErrorCode.OK) return code;
-    if (out.type === FileType.SYMLINK && (!isLast || followLast || slashed)) {
+    if (
+      out.type === FileType.SYMLINK &&
+      (!isLast || follow === Follow.ALWAYS || (slashed && follow === Follow.SLASH))
+    ) {
       links += 1;
       if (links > LINKS_FOLLOWED_MAX) return ErrorCode.ELOOP;
       const got = mountReadlink(mount, out.ino, target);
@@ -121,7 +133,7 @@ export function resolve(
     }
     if (!isLast) continue;
     out.wantsDirectory = slashed;
-    return slashed && out.type !== FileType.DIRECTORY ? ErrorCode.ENOTDIR : ErrorCode.OK;
+    return ErrorCode.OK;
   }
 }
 

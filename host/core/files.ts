@@ -62,8 +62,9 @@ import { createPromises, type FilePromises } from "./node/promises.ts";
 import type { BigIntStats, Dirent, Stats, StatsFs } from "./node/stats.ts";
 
 const W_OK = 2;
-const DIRECTORY_MODE = 0o777;
-const FILE_MODE = 0o666;
+/** What node:fs makes of its defaults under the usual umask of 022. */
+const DIRECTORY_MODE = 0o755;
+const FILE_MODE = 0o644;
 
 /** One damaged place that a check found. */
 export interface FileFinding {

@@ -47,7 +47,10 @@ export function readWhole(
 }
 
 function readRest(files: FileCalls, fd: number, fromPosition: boolean): Uint8Array {
-  const size = Number(files.fstat(fd).size);
+  const status = files.fstat(fd);
+  // Only to have it refused as read() does.
+  if (status.isDirectory()) files.read(fd, new Uint8Array(1));
+  const size = Number(status.size);
   let content = new Uint8Array(size);
   let length = 0;
   while (true) {
@@ -77,7 +80,7 @@ export function writeWhole(
   const fd =
     typeof path === "number"
       ? path
-      : files.open(path, openFlags(given?.flag ?? otherwise), given?.mode ?? 0o666);
+      : files.open(path, openFlags(given?.flag ?? otherwise), given?.mode);
   try {
     writeAll(files, fd, bytes);
   } finally {
