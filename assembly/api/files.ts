@@ -18,7 +18,7 @@ import {
 import { Mount, mountClose, mountStat, mountVolume } from "../fs/mount";
 import { mountCheck, mountPath, mountStatfs } from "../fs/verify";
 import { findingAt } from "../fs/wf/records/findings";
-import { volumeCommit, volumeDirtyPages, volumeReopen } from "../tree/commit";
+import { volumeAbort, volumeCommit, volumeDirtyPages, volumeReopen } from "../tree/commit";
 import { regionOf } from "./region";
 
 const POSITION_MAX: f64 = 9007199254740991;
@@ -172,6 +172,14 @@ export function filesReopen(mount: u32): i32 {
   const object = changetype<Mount>(mountOf(mount));
   if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
   return object.type === FileSystemType.RO ? ErrorCode.OK : volumeReopen(object.wf.volume);
+}
+
+/** Throws away everything since the last commit. */
+export function filesRevert(mount: u32): i32 {
+  const object = changetype<Mount>(mountOf(mount));
+  if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
+  if (object.type === FileSystemType.WF) volumeAbort(object.wf.volume);
+  return ErrorCode.OK;
 }
 
 /** Pages of the tree that the next commit writes. */

@@ -149,7 +149,9 @@ export function callRemove(mount: Mount, path: usize, length: u32, directory: bo
   if (at.wantsDirectory && at.type !== FileType.DIRECTORY) return failPlain(ErrorCode.ENOTDIR);
   code = mountBegin(mount);
   if (code !== ErrorCode.OK) return code;
-  return dirRemove(mount.wf, at.parent, at.name, at.nameLength, directory);
+  code = dirRemove(mount.wf, at.parent, at.name, at.nameLength, directory);
+  // What has many records is queued: it goes now, in steps of its own.
+  return code === ErrorCode.OK ? mountBegin(mount) : code;
 }
 
 /** Renames, over what is there where POSIX lets it. */
@@ -171,7 +173,7 @@ export function callRename(
   if (wantsDirectory && a.type !== FileType.DIRECTORY) return failPlain(ErrorCode.ENOTDIR);
   code = mountBegin(mount);
   if (code !== ErrorCode.OK) return code;
-  return dirRename(
+  code = dirRename(
     mount.wf,
     a.parent,
     a.name,
@@ -182,6 +184,7 @@ export function callRename(
     a.depth,
     b.depth,
   );
+  return code === ErrorCode.OK ? mountBegin(mount) : code;
 }
 
 /** One more name for a file or a symbolic link, which is not followed. */

@@ -70,7 +70,8 @@ export function resolvedSecond(): Resolved {
 
 /**
  * Resolves a path. OK also where its last component does not exist (`out.ino` 0): then its
- * directory does. A path that ends in "/" says so in `out.wantsDirectory`. ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EINVAL (NUL), or damage.
+ * directory does. A path that ends in "/" says so in `out.wantsDirectory`. ENOENT, ENOTDIR, ELOOP,
+ * ENAMETOOLONG, EINVAL (NUL), or damage.
  */
 export function resolve(
   mount: Mount,

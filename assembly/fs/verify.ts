@@ -26,7 +26,7 @@ const SLASH: u8 = 0x2f;
 /** Checks everything; the findings are the mount's. An error: the check could not be made. */
 export function mountCheck(mount: Mount, data: bool): ErrorCode {
   findingsClear(mount.findings);
-  if (mount.type === FileSystemType.WF) return wfCheck(mount.wf, mount.findings, null, data);
+  if (mount.type === FileSystemType.WF) return wfCheck(mount.wf, mount.findings, data);
   return data ? verifyImage(mount) : ErrorCode.OK;
 }
 

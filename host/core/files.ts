@@ -159,6 +159,19 @@ export class FileSystem implements FileCalls {
     this.#port.commit();
   }
 
+  /** Throws away everything since the last sync(); open descriptors are stale from then on. */
+  revert(): void {
+    this.#port.revert();
+  }
+
+  /**
+   * After a failed commit: everything since the last durable one is lost, descriptors and changes
+   * answer ESTALE until this call. Descriptors opened before stay stale.
+   */
+  reopen(): void {
+    this.#port.reopen();
+  }
+
   ftruncate(fd: number, length = 0): void {
     this.#port.resize(fd, undefined, length, "ftruncate");
   }

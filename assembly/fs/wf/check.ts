@@ -47,10 +47,8 @@ import {
 import { foundLength, foundValue, treeGet } from "../../tree/btree";
 import { Cursor, cursorClose, cursorNext, cursorOpen, cursorSeek } from "../../tree/cursor";
 import { volumeField } from "../../tree/pages/volume";
-import { Check, checkClaimPages } from "../../tree/whole/check";
 import { dataFetch, dataFetchBegin, dataFetchEnd, dataReadPage } from "./records/data";
 import {
-  extentBirth,
   extentPage,
   extentPages,
   extentStart,
@@ -79,8 +77,6 @@ class Walk {
   wf: Wf;
   findings: Findings;
   cursor: Cursor;
-  /** The region's check that gets the data pages; 0 = none. */
-  check: usize;
   /** 256 KiB for the scrub; 0 = no scrub. */
   buffer: usize;
   ino: u64;
@@ -106,10 +102,11 @@ const inodePlace: usize = memory.data(80, 8);
 const parentPlace: usize = memory.data(80, 8);
 
 /**
- * Checks the filesystem into `findings`; `check` gets its data pages, if it is there. OK also where
- * there is damage; ENOMEM: it could not be made.
+ * Checks the filesystem into `findings`, with `data` all content too. OK also where there is
+ * damage;
+ * ENOMEM: it could not be made. That no page belongs to two files the check of the region tells.
  */
-export function wfCheck(wf: Wf, findings: Findings, check: Check | null, data: bool): ErrorCode {
+export function wfCheck(wf: Wf, findings: Findings, data: bool): ErrorCode {
   const cursor = cursorOpen(wf.volume, TreeId.WF_FILES);
   const buffer = data ? allocate(BUFFER_SIZE) : 0;
   if (cursor === null || (data && buffer === 0)) {
@@ -121,7 +118,6 @@ export function wfCheck(wf: Wf, findings: Findings, check: Check | null, data: b
   walk.wf = wf;
   walk.findings = findings;
   walk.cursor = cursor;
-  walk.check = changetype<usize>(check);
   walk.buffer = buffer;
   walk.inode = inodePlace;
   let code = cursorNext(cursor);
@@ -269,9 +265,6 @@ function visitExtent(walk: Walk): void {
   if (end > (size + <u64>(PAGE_SIZE - 1)) >>> PAGE_SHIFT) bad(walk, Reason.FIELD);
   walk.extentEnd = end;
   walk.pages += <u64>extentPages;
-  if (walk.check !== 0) {
-    checkClaimPages(changetype<Check>(walk.check), extentPage, extentPages, extentBirth);
-  }
   if (walk.buffer !== 0) scrub(walk, size);
 }
 

@@ -12,6 +12,10 @@ export type FilesExports = {
   filesReadOnly(mount: number): number;
   filesDirtyPages(mount: number): number;
   filesCommit(mount: number): number;
+  /** Throws away everything since the last commit. */
+  filesRevert(mount: number): number;
+  /** After a lost batch: changes are taken again. */
+  filesReopen(mount: number): number;
   filesOpen(mount: number, path: number, length: number, flags: number, mode: number): number;
   filesClose(fd: number): number;
   /** `position` below 0: where the descriptor stands. */

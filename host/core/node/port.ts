@@ -80,6 +80,14 @@ export class FilesPort {
     this.#check(this.#core.exports.filesCommit(this.#mount), "fsync");
   }
 
+  revert(): void {
+    this.#check(this.#core.exports.filesRevert(this.#mount), "revert");
+  }
+
+  reopen(): void {
+    this.#check(this.#core.exports.filesReopen(this.#mount), "open");
+  }
+
   unmount(): void {
     if (!this.#open) return;
     this.#open = false;
