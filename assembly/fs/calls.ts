@@ -4,7 +4,7 @@
  * Interface: results are 0, a count or a negative errno; a fault without a place on a device is
  * recorded too, so that no stale one is read for it.
  */
-import { failPlain } from "../engine/fault";
+import { failPlain, faultAddress } from "../engine/fault";
 import {
   ATTRIBUTES_ATIME,
   ATTRIBUTES_GID,
@@ -16,6 +16,7 @@ import {
   CHANGE_MODE,
   CHANGE_MTIME,
   CHANGE_UID,
+  FAULT_CODE,
   FileSystemType,
   OPEN_ACCESS,
   OPEN_CREATE,
@@ -292,8 +293,8 @@ export function resolveThere(
   return isOther ? plain(ErrorCode.ENOTDIR) : ErrorCode.OK;
 }
 
-/** Records a fault without a place, unless one with a place is recorded for this very code. */
+/** Records a fault without a place, unless one is recorded for this very code. */
 export function plain(code: ErrorCode): ErrorCode {
-  if (code === ErrorCode.OK || code === ErrorCode.EIO || code === ErrorCode.EBADMSG) return code;
+  if (code === ErrorCode.OK || load<i32>(faultAddress(), FAULT_CODE) === code) return code;
   return failPlain(code);
 }

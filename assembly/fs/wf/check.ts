@@ -48,13 +48,7 @@ import { foundLength, foundValue, treeGet } from "../../tree/btree";
 import { Cursor, cursorClose, cursorNext, cursorOpen, cursorSeek } from "../../tree/cursor";
 import { volumeField } from "../../tree/pages/volume";
 import { dataFetch, dataFetchBegin, dataFetchEnd, dataReadPage } from "./records/data";
-import {
-  extentPage,
-  extentPages,
-  extentStart,
-  extentSums,
-  extentTake,
-} from "./records/extent";
+import { extentPage, extentPages, extentStart, extentSums, extentTake } from "./records/extent";
 import { Findings, finding, findingFault } from "./records/findings";
 import {
   inodeIsSound,

@@ -240,10 +240,9 @@ export function wfReserve(
     if (code !== ErrorCode.EAGAIN) break;
     code = volumeCommit(volume);
     if (code !== ErrorCode.OK) break;
-    code = ErrorCode.ENOSPC;
+    code = ErrorCode.EAGAIN;
   }
-  if (code === ErrorCode.OK || code === ErrorCode.EIO || code === ErrorCode.EBADMSG) return code;
-  return failPlain(code);
+  return code === ErrorCode.EAGAIN ? failPlain(ErrorCode.ENOSPC) : code;
 }
 
 /**
