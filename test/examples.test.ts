@@ -1,0 +1,43 @@
+/** Code on the pages runs as it stands: plain JavaScript over dist/, each block a program. */
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { temporaryPaths } from "./support/folder.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const PAGES = ["README.md", ...fs.readdirSync(`${ROOT}docs`).map((name) => `docs/${name}`)];
+const fresh = temporaryPaths();
+
+/** The blocks of a page that import the package; the others are fragments. */
+function programs(page: string): [name: string, code: string][] {
+  const text = fs.readFileSync(`${ROOT}${page}`, "utf8");
+  const blocks = [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = ""]) => code);
+  const whole = blocks.filter((code) => /from\s+"diskwright/.test(code));
+  return whole.map((code, index) => [`${page}, program ${index + 1}`, code]);
+}
+
+const found = PAGES.filter((page) => page.endsWith(".md")).flatMap(programs);
+
+test.each(found)("%s runs, and what it asserts holds", (_name, code) => {
+  // Inside the package, where it can import itself; at work in a folder of its own.
+  const folder = `${ROOT}build/programs`;
+  fs.mkdirSync(folder, { recursive: true });
+  const program = `${folder}/${process.pid}-${Math.random()}.mjs`;
+  const cwd = fresh("cwd");
+  fs.mkdirSync(cwd);
+  fs.writeFileSync(program, code);
+  try {
+    const result = spawnSync(process.execPath, [program], { cwd, encoding: "utf8" });
+    // console.assert writes to stderr and goes on.
+    expect(result.stderr).toBe("");
+    expect(result.status).toBe(0);
+  } finally {
+    fs.rmSync(program);
+  }
+});
+
+test("the pages on devices and embedding have programs", () => {
+  const pages = new Set(found.map(([name]) => name.split(",")[0]));
+  expect([...pages]).toEqual(expect.arrayContaining(["docs/devices.md", "docs/embedding.md"]));
+});
