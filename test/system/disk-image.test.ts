@@ -50,10 +50,15 @@ test("an image at the start of a device is opened: files, no store, and sync doe
 test("promises is an own enumerable property, as plug-ins look for it", async () => {
   const disk = await openDisk(imageDisk());
   expect(Object.keys(disk.fs as object)).toContain("promises");
-  expect(typeof Symbol.asyncDispose === "symbol" && Symbol.asyncDispose in disk).toBe(
-    typeof Symbol.asyncDispose === "symbol",
-  );
   await disk.close();
+});
+
+test("await using closes the disk, where the engine has it", async () => {
+  const disk = await openDisk(imageDisk());
+  // Node 20 has the symbol, not the syntax.
+  expect(typeof Symbol.asyncDispose).toBe("symbol");
+  await disk[Symbol.asyncDispose]();
+  await expect(disk.sync()).rejects.toMatchObject({ code: "EBADF" });
 });
 
 test("the only partition with a region is found; of several one must be named", async () => {
