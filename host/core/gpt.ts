@@ -61,6 +61,7 @@ import type { Core } from "./load.ts";
 
 export {
   freeRuns,
+  lastLbaFor,
   partitionOf,
   typeGuidOf,
   typeNameOf,

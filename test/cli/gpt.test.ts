@@ -95,7 +95,7 @@ test("add, resize, rename, type and remove change one partition and save the tab
   for (const step of steps) expect(diskwright(["gpt", ...step])).toMatchObject({ code: 0 });
   expect(partitionsOf(path)).toMatchObject([
     { index: 2, type: "linux-home", name: "system: Größe", attributes: "0x1000000000000000" },
-    { index: 3, type: "diskwright-data", firstLba: 26624, lastLba: 65502, name: "data" },
+    { index: 3, type: "diskwright-data", firstLba: 26624, lastLba: 63487, name: "data" },
   ]);
   expect(readdirSync(join(path, "..")).filter((name) => name.includes("gpt-backup"))).toHaveLength(
     5,

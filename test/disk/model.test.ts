@@ -9,6 +9,7 @@ import {
   freeRuns,
   GPT_TYPES,
   type GptPartition,
+  lastLbaFor,
   readGpt,
   removePartition,
   updatePartition,
@@ -144,6 +145,19 @@ test("a partition without a place gets the first aligned one that is large enoug
   expect(() => addPartition(core, id, { type: "linux", sizeBytes: MIB })).toThrow(
     "ENOSPC: no free place of 1MiB is left.",
   );
+});
+
+test("the largest end of a partition is aligned, before the next one, and never cuts it", () => {
+  const { core, id } = attach("32MiB");
+  const table = createGpt(core, id, {
+    entries: [
+      { type: "linux", firstLba: 2048, lastLba: 4095 },
+      { type: "linux", firstLba: 10000, lastLba: 10001 },
+      { type: "linux", firstLba: 20000, lastLba: 65500 },
+    ],
+  });
+  expect([1, 2, 3].map((index) => lastLbaFor(table, index))).toEqual([8191, 18431, 65500]);
+  expect(() => lastLbaFor(table, 4)).toThrow("ENOENT");
 });
 
 test("free runs and partitions together are the usable blocks, each once", () => {

@@ -69,6 +69,23 @@ describe.each([512, 4096] as const)("%i-byte blocks", (blkSize) => {
   });
 });
 
+test.each([
+  ["whose last CHS address is one bit from ff ff ff", 16_450_560],
+  ["whose size is one bit from ff ff ff ff", 2 ** 32 - 1],
+  ["too large for both fields", 2 ** 32 + 8],
+])("on a disk %s every flipped bit of the protective record is found", (_, sectors) => {
+  const { core, device, id } = attach(sectors * 512);
+  createGpt(core, id);
+  expect(verifyGpt(core, id)).toEqual([]);
+  const missed: number[] = [];
+  for (let bit = 446 * 8; bit < 512 * 8; bit++) {
+    device.flip(bit);
+    if (!verifyGpt(core, id).some(isDamage)) missed.push(bit);
+    device.flip(bit);
+  }
+  expect(missed).toEqual([]);
+});
+
 /** Faults that leave every checksum right, with the reason under which each must be found. */
 const LIES: [string, string, (headers: DataView[], array: DataView) => void][] = [
   ["a reserved header field that is not zero", "GPT_HEADER_RESERVED", ([h]) => h?.setUint32(20, 1)],

@@ -16,6 +16,7 @@ import {
   verifyGpt,
 } from "../../host/core/gpt.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
+import { diskwright } from "../support/cli.ts";
 import { freshCore } from "../support/core.ts";
 import { expectGoodTable } from "./judges.ts";
 import { run, scratch, testWith } from "./tools.ts";
@@ -90,6 +91,28 @@ testWith(
   const table = readGpt(core, grown);
   expect(table.lastUsableLba).toBe(65536 - 34);
   expectGoodTable(save(larger), listed(table));
+});
+
+testWith(
+  "sgdisk",
+  "sfdisk",
+  "parted",
+)("a disk made and changed by our program is accepted", () => {
+  const path = join(scratch(), "disk.img");
+  for (const args of [
+    ["create", path, "--size", "64MiB", "-p", "esp:16MiB:ESP", "-p", "linux:8MiB:root"],
+    ["add", path, "--type", "diskwright-data", "--size", "4MiB", "--name", "diskwright-data"],
+    ["resize", path, "3", "max"],
+    ["rename", path, "2", "system"],
+    ["type", path, "2", "linux-root-x86-64"],
+    ["remove", path, "1", "--yes"],
+  ]) {
+    expect(diskwright(["gpt", ...args])).toMatchObject({ code: 0, stderr: "" });
+  }
+  expectGoodTable(path, [
+    { number: 2, first: 34816, last: 51199 },
+    { number: 3, first: 51200, last: 129023 },
+  ]);
 });
 
 testWith("sgdisk")("sgdisk reads back every field that we wrote", () => {

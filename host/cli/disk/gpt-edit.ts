@@ -11,6 +11,7 @@ import {
   type GptRequest,
   type GptTable,
   isBlank,
+  lastLbaFor,
   partitionOf,
   probe,
   readGpt,
@@ -112,7 +113,11 @@ export const remove: CommandSpec = {
 export const resize: CommandSpec = {
   name: "resize",
   summary: "Move the end of a partition; the filesystem in it is not changed",
-  arguments: { ...DISK, ...NUMBER, "<size>": "new size, or max: as far as there is room" },
+  arguments: {
+    ...DISK,
+    ...NUMBER,
+    "<size>": "new size, or max: to the last aligned end there is room for",
+  },
   writes: true,
   options: EDIT,
   examples: ["diskwright gpt resize disk.img 2 max"],
@@ -125,7 +130,7 @@ export const resize: CommandSpec = {
       return shrinks ? `Cut partition ${index}, whatever is at its end?` : undefined;
     };
     const change = (table: GptTable): GptChange =>
-      sizeBytes === undefined ? { lastLba: lastFree(table, index) } : { sizeBytes };
+      sizeBytes === undefined ? { lastLba: lastLbaFor(table, index) } : { sizeBytes };
     return edit(context, given, (table) => withChange(table, index, change(table)), ask);
   },
 };
@@ -283,13 +288,6 @@ function requestOf({ options }: Given): GptRequest {
 function randomOf({ options }: Given, label = "gpt") {
   const { seed } = options as { seed?: string };
   return seed === undefined ? systemRandom : seededRandom(seed, label);
-}
-
-/** The last block that partition `index` can grow to. */
-function lastFree(table: GptTable, index: number): number {
-  const { firstLba } = partitionOf(table, index);
-  const starts = table.partitions.map((each) => each.firstLba).filter((start) => start > firstLba);
-  return Math.min(table.lastUsableLba, ...starts.map((start) => start - 1));
 }
 
 /** A wrong argument is a matter of usage: exit 2. */

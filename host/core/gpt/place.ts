@@ -106,6 +106,18 @@ export function freeRuns(table: GptTable): { firstLba: number; lastLba: number }
   return runs;
 }
 
+/**
+ * The last block that partition `index` can grow to: an aligned end, unless that would cut it.
+ *
+ * @throws {StorageError} ENOENT
+ */
+export function lastLbaFor(table: GptTable, index: number): number {
+  const { firstLba, lastLba } = partitionOf(table, index);
+  const starts = table.partitions.map((each) => each.firstLba).filter((start) => start > firstLba);
+  const limit = Math.min(table.lastUsableLba, ...starts.map((start) => start - 1));
+  return Math.max(lastIn(table, firstLba, limit), Math.min(lastLba, limit));
+}
+
 function joined(table: GptTable, partition: GptPartition): GptTable {
   check(table, partition);
   const partitions = [...table.partitions, partition].sort((a, b) => a.index - b.index);
