@@ -94,6 +94,27 @@ test("a background commit that fails is told to the next sync", async () => {
   await disk.close();
 });
 
+test("a failing commit rejects all writes that shared it, then ESTALE until reopen()", async () => {
+  const { disk, trace, files } = await fixture({ durability: "each" });
+  await files.writeFile("/kept", "1");
+  const lostSince = disk.info?.filesEpoch;
+  // The first flush covers the pages: when it fails, the batch is thrown away.
+  trace.inject({ on: RequestType.FLUSH });
+  const writes = ["/a", "/b"].map((path) => files.writeFile(path, "2").catch((error) => error));
+  const errors = await Promise.all(writes);
+  expect(errors.map(({ code }) => code)).toEqual(["EIO", "EIO"]);
+  expect(errors.map((error) => error.lostSince)).toEqual([lostSince, lostSince]);
+  await expect(files.writeFile("/c", "3")).rejects.toMatchObject({ code: "ESTALE" });
+  await disk.reopen();
+  const again = parts(disk).files;
+  expect(await again.readdir("/")).toEqual(["kept"]);
+  await again.writeFile("/c", "3");
+  await disk.close();
+  const copy = parts(await openDisk(trace.base));
+  expect(await copy.files.readdir("/")).toEqual(["c", "kept"]);
+  await copy.disk.close();
+});
+
 test("each answered change of files survives the loss of the process in mode each", async () => {
   const { disk, trace, files } = await fixture({ durability: "each" });
   await files.mkdir("/a/b", { recursive: true });
