@@ -33,6 +33,10 @@ export function traceText(subject: Subject, { scenario, finding }: Shrunk): stri
     for (const [block, code] of step.blocks) {
       lines.push(`    4 KiB block at LBA ${block} (${place(block)}): ${codeText(code)}`);
     }
+    if (step.rot !== undefined) {
+      const [sector, code] = step.rot;
+      lines.push(`    LBA ${sector} (${place(sector)}) rots: ${codeText(code)}`);
+    }
   }
   return lines.join("\n");
 }

@@ -17,6 +17,8 @@ export interface Scenario<Operation = unknown> {
   readonly failFlush?: number;
   /** The write of the recorded life that fails, counted from 1. */
   readonly failWrite?: number;
+  /** False: no copy rots beside a crash of this workload. */
+  readonly mayRot?: boolean;
   /** Only one state in so many is visited, chosen by its key: for workloads with much content. */
   readonly thin?: number;
 }

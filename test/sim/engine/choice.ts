@@ -2,7 +2,16 @@
 import type { SimDisk } from "./disk.ts";
 import { mix } from "./random.ts";
 import type { Trace } from "./trace.ts";
-import { applyBlock, applyUnit, canonical, FULL, type Group, OLD, type Unit } from "./units.ts";
+import {
+  applyBlock,
+  applyRot,
+  applyUnit,
+  canonical,
+  FULL,
+  type Group,
+  OLD,
+  type Unit,
+} from "./units.ts";
 
 /** One crash on the way to a violation. */
 export interface CrashStep {
@@ -14,6 +23,8 @@ export interface CrashStep {
   readonly units: readonly { readonly unit: Unit; readonly code: number }[];
   /** 4 KiB blocks torn as a whole: first sector and code. */
   readonly blocks: readonly (readonly [number, number])[];
+  /** The sector that rotted, and how. */
+  readonly rot: readonly [number, number] | undefined;
   readonly window: string;
 }
 
@@ -25,9 +36,16 @@ export class Choice {
   /** Code of each unit after the groups are resolved, in canonical form. */
   readonly #resolved: Uint16Array;
   readonly #torn: (readonly [number, number])[] = [];
+  readonly rot: readonly [number, number] | undefined;
 
-  constructor(units: readonly Unit[], groups: readonly Group[], codes: Uint16Array) {
+  constructor(
+    units: readonly Unit[],
+    groups: readonly Group[],
+    codes: Uint16Array,
+    rot?: readonly [number, number],
+  ) {
     this.#units = units;
+    this.rot = rot;
     this.groups = groups;
     this.codes = codes.slice();
     this.#resolved = new Uint16Array(units.length);
@@ -59,6 +77,7 @@ export class Choice {
       if (code !== OLD) add(index, code);
     }
     for (const [block, code] of this.#torn) add(block + 0x1000_0000, code);
+    if (this.rot !== undefined) add(this.rot[0] + 0x2000_0000, this.rot[1]);
     return [low, high];
   }
 
@@ -79,6 +98,7 @@ export class Choice {
       if (code !== OLD) applyUnit(disk, trace, this.#units[index] as Unit, code, seed);
     }
     for (const [block, code] of this.#torn) applyBlock(disk, block, code, seed);
+    if (this.rot !== undefined) applyRot(disk, this.rot[0], this.rot[1], seed);
   }
 
   /** For people: this power cut, at `end` of a life of `events` events. */
@@ -86,7 +106,7 @@ export class Choice {
     const units = this.#units.map((unit, index) => {
       return { unit, code: this.#resolved[index] as number };
     });
-    return { event: end, events, restart: false, units, blocks: this.#torn, window };
+    return { event: end, events, restart: false, units, blocks: this.#torn, rot: this.rot, window };
   }
 
   #isTorn(sector: number): boolean {

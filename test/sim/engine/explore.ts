@@ -13,14 +13,20 @@ import { EventKind, Trace } from "./trace.ts";
 import {
   advance,
   blocks,
+  FLIPPED,
   FULL,
   type Group,
   intervalEnd,
   OLD,
+  RANDOM,
   single,
   type Unit,
   unitsOf,
+  ZEROS,
 } from "./units.ts";
+
+/** Crash states of an interval that are visited with each copy rotten in turn. */
+const ROT_CHOICES = 12;
 
 export interface ExploreOptions {
   /** Crashes that may follow one upon another. */
@@ -178,18 +184,41 @@ class Explorer {
           : sample(units, groups, key, nestStates, visit);
       if (!done) return false;
     }
-    return true;
+    return this.#rotten(interval);
+  }
+
+  /** One copy of what is kept several times rots, beside a few of the crash states. */
+  #rotten(interval: Interval): boolean {
+    const { units, key, level } = interval;
+    const { copies = [] } = this.#subject.rules;
+    const { mayRot = true } = this.#scenario;
+    // A later life does not know what the epoch before its first one held.
+    if (!mayRot || copies.length === 0 || level > 1) return true;
+    const groups = single(units);
+    const random = new Random(key ^ 0x707);
+    return sample(units, groups, key, ROT_CHOICES, (codes) => {
+      return copies.every((sector) => {
+        const rot = [sector, random.pick([RANDOM, ZEROS, FLIPPED])] as const;
+        return this.#state(interval, groups, codes, rot);
+      });
+    });
   }
 
   /** One choice: skipped if its bytes were seen, else made, judged and taken back. */
-  #state(interval: Interval, groups: readonly Group[], codes: Uint16Array): boolean {
-    const choice = new Choice(interval.units, groups, codes);
+  #state(
+    interval: Interval,
+    groups: readonly Group[],
+    codes: Uint16Array,
+    rot?: readonly [number, number],
+  ): boolean {
+    const choice = new Choice(interval.units, groups, codes, rot);
     const [low, high] = choice.key(interval.key);
     const { thin = 1 } = this.#scenario;
     if ((thin > 1 && high % thin !== 0) || !this.#keys.add(low, high)) return true;
     const nested = interval.level < this.#options.depth && low % this.#options.nestEvery === 0;
     const upper = Math.max(choice.issued(interval.issued), interval.acked);
-    const window = new Window(interval.history, interval.acked, upper);
+    const { history, acked } = interval;
+    const window = new Window(history, rot ? history.ackedBefore(acked) : acked, upper);
     const mark = this.#disk.mark();
     choice.apply(this.#disk, interval.trace, low);
     const going = this.#judge(interval, window, choice, nested, low, mark);
@@ -265,7 +294,7 @@ class Explorer {
         if (best.codes[index] === FULL || best.codes[index] === code) break;
         const codes = best.codes.slice();
         codes[index] = code;
-        const other = new Choice(interval.units, choice.groups, codes);
+        const other = new Choice(interval.units, choice.groups, codes, choice.rot);
         if (other.issued(interval.issued) > window.upper) continue;
         this.#disk.rewind(mark);
         other.apply(this.#disk, interval.trace, key);

@@ -16,6 +16,8 @@ export class History {
   acked = 0;
   /** Which earlier versions stand at the front in place of one starting version. */
   #started = 0;
+  /** Every version that was acknowledged, in order. */
+  readonly #acks: number[] = [];
 
   constructor(digest?: number) {
     if (digest !== undefined) this.issue(digest, "start");
@@ -40,6 +42,20 @@ export class History {
   /** Everything issued is durable. */
   ack(): void {
     this.acked = this.digests.length - 1;
+    this.#acks.push(this.acked);
+  }
+
+  /**
+   * The newest acknowledged version before `acked` with other content: what may be left where the
+   * newest superblock rots before its mirror is durable.
+   */
+  ackedBefore(acked: number): number {
+    const digest = this.digests[acked];
+    for (let index = this.#acks.length - 1; index >= 0; index--) {
+      const version = this.#acks[index] as number;
+      if (version < acked && this.digests[version] !== digest) return version;
+    }
+    return 0;
   }
 
   /** The content is back at `digest`: what was issued since can never be found again. */
@@ -52,6 +68,7 @@ export class History {
   begin(window: Window): void {
     this.digests.length = 0;
     this.labels.length = 0;
+    this.#acks.length = 0;
     this.acked = 0;
     for (let index = window.lower; index <= window.upper; index++) {
       this.issue(window.history.digests[index] as number, "before");

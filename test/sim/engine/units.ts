@@ -57,6 +57,8 @@ export interface UnitRules {
   /** Largest unit in sectors; longer writes are cut at multiples of it. */
   readonly unitSectors: number;
   readonly isSpecial: (sector: number) => boolean;
+  /** Sectors that keep copies of one thing, of which any one may rot beside a crash. */
+  readonly copies?: readonly number[];
 }
 
 /** The units of events `from` to `end` - 1, judged against the durable image of `disk`. */
@@ -205,6 +207,11 @@ function halfOf(sectors: number): number {
 export function applyBlock(disk: SimDisk, block: number, code: number, seed: number): void {
   const sectors = Math.min(BLOCK, disk.config.capacity - block);
   garble(disk.open(block, sectors), code, mix(seed ^ 0x2545f491, block));
+}
+
+/** Makes garbage of one sector. */
+export function applyRot(disk: SimDisk, sector: number, code: number, seed: number): void {
+  garble(disk.open(sector, 1), code, mix(seed ^ 0x51ed270b, sector));
 }
 
 function garble(bytes: Uint8Array, code: number, seed: number): void {

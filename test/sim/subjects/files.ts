@@ -15,6 +15,8 @@ import type { Scenario, Subject, SubjectOptions } from "../subject.ts";
 import { drawnOperation, type FilesProfile, type FilesStep, stepText } from "./files-swarm.ts";
 import {
   expectClean,
+  expectSlot,
+  FILES_COPIES,
   formatRegion,
   isRefusal,
   isSuperblock,
@@ -215,9 +217,26 @@ function mounted(found: Region | undefined, booted: Booted, disk: SimDisk, life:
   return Region.open(booted.core, booted.device);
 }
 
+/** Gives a fresh filesystem a past, so that what it frees is soon used again. */
+function age({ seed, profile }: FilesScenario, files: FileSystem): TreeModel {
+  const random = new Random(seed ^ 0xa6e);
+  let model = new TreeModel();
+  const rounds = profile === "full" ? 6 : random.pick([0, 8, 20, 45]);
+  for (let round = 0; round < rounds; round++) {
+    const step = drawnOperation(random, profile, model);
+    const next = isChange(step) ? model.apply(step) : undefined;
+    if (!isChange(step) || next === undefined) files.sync();
+    else {
+      change(files, step);
+      model = next;
+    }
+  }
+  return model;
+}
+
 export class FilesSubject implements Subject<FilesStep> {
   readonly name = "files";
-  readonly rules = { unitSectors: 8, isSpecial: isSuperblock };
+  readonly rules = { unitSectors: 8, isSpecial: isSuperblock, copies: FILES_COPIES };
   readonly #machine: Machine;
   /** Every version that a crash of this scenario may leave, by its digest. */
   #models = new Map<number, TreeModel>();
@@ -247,8 +266,9 @@ export class FilesSubject implements Subject<FilesStep> {
     return {
       ...{ seed, profile, each, mkfs, operations, title: title.filter(Boolean).join(", ") },
       shape: { sectors: REGION_SECTORS, blockSize, zeroes: random.chance(30) },
-      ...(fails === 0 ? { failFlush: 1 + random.below(12) } : {}),
-      ...(fails === 1 ? { failWrite: 1 + random.below(40) } : {}),
+      mayRot: mkfs === "no" && fails > 2,
+      ...(fails < 2 ? { failFlush: 1 + random.below(12) } : {}),
+      ...(fails === 2 ? { failWrite: 1 + random.below(40) } : {}),
       ...(full ? { thin: 8 } : {}),
     };
   }
@@ -273,19 +293,17 @@ export class FilesSubject implements Subject<FilesStep> {
     if (scenario.mkfs === "blank") return NONE;
     const { core, device } = this.#machine.boot(disk, mix(scenario.seed, 1));
     formatRegion(core, device, { files: true });
-    if (scenario.mkfs === "no") return empty.digest();
     const region = Region.open(core, device);
-    const step = { kind: "create", path: "/old" } as const;
-    change(filesOf(region), step);
+    const model = age(scenario, filesOf(region));
     region.close();
-    return this.#keep(empty.apply(step) as TreeModel);
+    return this.#keep(model);
   }
 
   run(scenario: FilesScenario, disk: SimDisk, history: History): void {
     const booted = this.#machine.boot(disk, mix(scenario.seed, 2));
     if (scenario.mkfs !== "no" && !mkfs(booted, history)) return;
     const region = openRegion(booted.core, booted.device, false);
-    const model = new TreeModel();
+    const model = this.#models.get(history.digests[history.issued] as number) ?? new TreeModel();
     const versions = new Versions(history, (held: TreeModel) => this.#keep(held), model);
     const start = readTree(filesOf(region));
     if (start.digest !== model.digest()) {
@@ -313,6 +331,7 @@ export class FilesSubject implements Subject<FilesStep> {
     const held = readTree(filesOf(region));
     if (Number.isNaN(life.found)) life.settle(held.digest, () => held.text);
     else life.expect(held.digest, () => held.text);
+    expectSlot(disk, 256, region.info.filesEpoch ?? 0);
     expectClean(core, device, "after the mount", "lagging");
     this.#goOn(scenario, booted, disk, region, life);
     expectClean(core, device, "after ten more operations", "whole");

@@ -1,4 +1,5 @@
 /** What the subjects on a region share: format, mount, full check, and pulling the plug. */
+import { SUPERBLOCK_EPOCH } from "../../../assembly/format/region.ts";
 import { StorageError } from "../../../host/base/errors.ts";
 import { type Finding, isDamage } from "../../../host/base/finding.ts";
 import type { Core } from "../../../host/core/load.ts";
@@ -13,6 +14,9 @@ export const LOG_SECTORS = 128;
 const UUID = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
 /** Where the copies of both superblocks stand. */
 const HEAD_COPIES = [0, 1, 128, 136, 256, 257, 384, 392];
+/** Those of one format: one of them may rot, and the others must do. */
+export const STORE_COPIES = HEAD_COPIES.slice(0, 4);
+export const FILES_COPIES = HEAD_COPIES.slice(4);
 const HEAD_SECTORS = 512;
 const FIRST_CHUNK = 640;
 const CHUNK_SECTORS = 128;
@@ -75,6 +79,14 @@ export function pullPlug(disk: SimDisk, region: Region): void {
   } finally {
     disk.off = false;
   }
+}
+
+/** A writing mount has put the superblock of `epoch` where it belongs: the slots begin at `first`. */
+export function expectSlot(disk: SimDisk, first: number, epoch: number): void {
+  const at = (first + (epoch & 1)) * 512 + SUPERBLOCK_EPOCH;
+  const found = new DataView(disk.image.buffer).getBigUint64(at, true);
+  if (Number(found) === epoch) return;
+  throw new Violation(`slot ${epoch & 1} at LBA ${first} holds epoch ${found}, not ${epoch}`);
 }
 
 /**

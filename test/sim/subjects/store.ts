@@ -13,6 +13,7 @@ import type { Scenario, Subject, SubjectOptions } from "../subject.ts";
 import { Catalog, type Holdings, holdingsDigest, holdingsText, type Profile } from "./catalog.ts";
 import {
   expectClean,
+  expectSlot,
   formatRegion,
   isRefusal,
   isSuperblock,
@@ -21,6 +22,7 @@ import {
   pullPlug,
   REGION_SECTORS,
   regionPlace,
+  STORE_COPIES,
 } from "./region-life.ts";
 import { Versions } from "./versions.ts";
 
@@ -243,7 +245,7 @@ class Session {
 
 export class StoreSubject implements Subject<StoreOperation> {
   readonly name = "store";
-  readonly rules = { unitSectors: 8, isSpecial: isSuperblock };
+  readonly rules = { unitSectors: 8, isSpecial: isSuperblock, copies: STORE_COPIES };
   readonly #machine: Machine;
   readonly #catalogs = new Map<number, Catalog>();
 
@@ -274,8 +276,9 @@ export class StoreSubject implements Subject<StoreOperation> {
       ...{ seed, profile, each, files, mkfs, operations },
       title: title.filter(Boolean).join(", "),
       shape: { sectors: REGION_SECTORS, blockSize, zeroes: random.chance(30) },
-      ...(fails === 2 ? { failFlush: 1 + random.below(12) } : {}),
-      ...(fails === 3 ? { failWrite: 1 + random.below(40) } : {}),
+      mayRot: mkfs === "no" && fails > 2,
+      ...(fails < 2 ? { failFlush: 1 + random.below(12) } : {}),
+      ...(fails === 2 ? { failWrite: 1 + random.below(40) } : {}),
       ...(profile === "full" ? { thin: 8 } : profile === "large" ? { thin: 2 } : {}),
     };
   }
@@ -294,16 +297,30 @@ export class StoreSubject implements Subject<StoreOperation> {
   }
 
   prepare(scenario: StoreScenario, disk: SimDisk): number {
-    const empty = holdingsDigest(new Map());
     if (scenario.mkfs === "blank") return NONE;
     const { core, device } = this.#machine.boot(disk, mix(scenario.seed, 1));
     formatRegion(core, device, { files: scenario.files });
-    if (scenario.mkfs === "no") return empty;
     const region = Region.open(core, device);
-    const { objects } = this.#catalog(scenario);
-    region.store.put((objects[3] as (typeof objects)[number]).bytes);
+    const held = this.#age(scenario, region);
     region.close();
-    return holdingsDigest(new Map([[3, 0]]));
+    return holdingsDigest(held);
+  }
+
+  /** Gives a fresh store a past, so that what it frees is soon used again. */
+  #age(scenario: StoreScenario, { store }: Region): Holdings {
+    const { objects } = this.#catalog(scenario);
+    const held: Holdings = new Map();
+    const random = new Random(scenario.seed ^ 0xa6e);
+    const rounds = scenario.profile === "full" ? 6 : random.pick([0, 8, 20, 45]);
+    for (let round = 0; round < rounds; round++) {
+      const index = random.below(objects.length);
+      const { bytes, hash } = objects[index] as (typeof objects)[number];
+      if (held.has(index)) store.delete(hash);
+      else store.put(bytes);
+      if (!held.delete(index)) held.set(index, 0);
+      if (random.chance(70)) store.commit();
+    }
+    return held;
   }
 
   run(scenario: StoreScenario, disk: SimDisk, history: History): void {
@@ -363,6 +380,7 @@ export class StoreSubject implements Subject<StoreOperation> {
     const fresh = Number.isNaN(life.found);
     if (fresh) life.settle(holdingsDigest(held), () => holdingsText(held));
     else life.expect(holdingsDigest(held), () => holdingsText(held));
+    expectSlot(disk, 0, region.info.storeEpoch);
     expectClean(machine.core, machine.device, "after the mount", "lagging");
     const versions = new Versions(life.history, holdingsDigest, held);
     return new Session(machine, disk, region, scenario, catalog, versions);
