@@ -38,7 +38,26 @@ const randomBytes: usize = memory.data(8, 8);
 
 /** FLUSH, unless the region runs without (durability mode `none`). */
 export function regionFlush(region: Region): ErrorCode {
-  return region.noFlush ? ErrorCode.OK : deviceFlush(region.device);
+  if (region.noFlush) return ErrorCode.OK;
+  const code = deviceFlush(region.device);
+  if (code !== ErrorCode.OK) region.flushesFailed += 1;
+  return code;
+}
+
+/**
+ * True if a flush has failed since the batch was opened, whoever asked for it: the device may have
+ * dropped what the batch had written, and will not try again. Such a batch can only be aborted.
+ */
+function batchIsLost(volume: Volume): bool {
+  const failed = volume.flushesFailed !== volume.region.flushesFailed;
+  return failed && volume.batchOpen && volume.latch === Latch.NONE;
+}
+
+function batchLost(volume: Volume): ErrorCode {
+  const lba = slotsLba(volume.kind);
+  const since = <u32>volume.epoch;
+  const code = deviceFail(volume.region.device, ErrorCode.EIO, Reason.LOST_SINCE, lba, since);
+  return volumeFailed(volume, code);
 }
 
 /** Why a volume takes no modification: EROFS, ESTALE; else OK. */
@@ -61,6 +80,7 @@ export function volumeWritable(volume: Volume): ErrorCode {
 
 /** Opens the batch: claim, fence, mirror, and what space it may use. */
 export function batchOpen(volume: Volume): ErrorCode {
+  if (batchIsLost(volume)) return batchLost(volume);
   if (volume.batchOpen && volume.latch === Latch.NONE) return ErrorCode.OK;
   let code = volumeWritable(volume);
   if (code === ErrorCode.OK) code = regionTrusted(volume.region);
@@ -76,6 +96,7 @@ export function batchOpen(volume: Volume): ErrorCode {
   volume.space.drained = false;
   volume.space.limboCount = 0;
   volume.batchOpen = true;
+  volume.flushesFailed = volume.region.flushesFailed;
   return ErrorCode.OK;
 }
 
@@ -118,6 +139,7 @@ function fence(volume: Volume): ErrorCode {
 export function volumeCommit(volume: Volume): ErrorCode {
   if (volume.latch !== Latch.NONE) return volumeWritable(volume);
   if (!volume.batchOpen) return ErrorCode.OK;
+  if (batchIsLost(volume)) return batchLost(volume);
   if (volume.commitHook !== 0) {
     const code = call_indirect<ErrorCode>(volume.commitHook, volume.hookContext);
     if (code !== ErrorCode.OK) return volumeFailed(volume, code);
@@ -260,6 +282,7 @@ export function volumeAbort(volume: Volume): void {
 
 /** After an abort by a failed commit: the caller knows what was lost and goes on. */
 export function volumeReopen(volume: Volume): ErrorCode {
+  if (batchIsLost(volume)) volumeAbort(volume);
   if (volume.latch === Latch.LOST) volume.latch = Latch.NONE;
   return volume.latch === Latch.NONE ? ErrorCode.OK : volumeWritable(volume);
 }

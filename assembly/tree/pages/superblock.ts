@@ -4,7 +4,7 @@
  * In memory a superblock is its body (everything before self_lba); copies get their place and
  * checksum when they are written. Head writes are one sector, or one padded block on 4Kn.
  */
-import { equalBytes } from "../../engine/bytes";
+import { equalBytes, isZero } from "../../engine/bytes";
 import { deviceFail, deviceRead, deviceWrite } from "../../engine/device";
 import { xxh64 } from "../../engine/hash/xxh64";
 import { planted } from "../../engine/planted";
@@ -47,6 +47,7 @@ import {
 import { Volume, VolumeKind } from "./volume";
 
 /** What is written to the head: one block, at most 4096 bytes. */
+const HEAD_BLOCK_SIZE: u32 = 4096;
 const block: usize = memory.data(4096, 16);
 const fenced: usize = memory.data(4096, 16);
 
@@ -138,24 +139,28 @@ export function slotWrite(volume: Volume, superblock: usize): ErrorCode {
   const own = volume.slots + <usize>(parity << 9);
   superblockCopy(superblock, lba, own);
   volume.slotsValid |= 1 << parity;
-  if (size === SECTOR_SIZE) return deviceWrite(device, lba, own, SECTOR_SIZE);
+  // What a torn write left behind the slots goes with the next slot; mirror(N) is durable by then.
+  const whole = size !== SECTOR_SIZE || volume.slotsSpoilt;
+  if (!whole) return deviceWrite(device, lba, own, SECTOR_SIZE);
   // One block holds both slots: the other one's bytes are those that were verified, or zeros.
   if ((volume.slotsValid & (1 << (parity ^ 1))) === 0) {
     memory.fill(volume.slots + <usize>((parity ^ 1) << 9), 0, SECTOR_SIZE);
   }
-  memory.fill(block, 0, size);
+  memory.fill(block, 0, HEAD_BLOCK_SIZE);
   memory.copy(block, volume.slots, SECTOR_SIZE * 2);
-  return deviceWrite(device, base, block, size);
+  return deviceWrite(device, base, block, HEAD_BLOCK_SIZE);
 }
 
-/** C1: writes mirror(N). It is done only once a FLUSH after it has succeeded (R1). */
+/**
+ * C1: writes mirror(N), with the zeros behind it: a torn block is whole again after the next one.
+ * It is done only once a FLUSH after it has succeeded (R1).
+ */
 export function mirrorWrite(volume: Volume, superblock: usize): ErrorCode {
   const device = volume.region.device;
-  const size = max<u32>(SECTOR_SIZE, device.blockSize);
   const lba = mirrorLba(volume.kind, superblockEpoch(superblock));
-  memory.fill(block, 0, size);
+  memory.fill(block, 0, HEAD_BLOCK_SIZE);
   superblockCopy(superblock, lba, block);
-  return deviceWrite(device, lba, block, size);
+  return deviceWrite(device, lba, block, HEAD_BLOCK_SIZE);
 }
 
 /** C0a, C5, T4: both slots must be what this session knows; ESTALE if someone else wrote one. */
@@ -166,6 +171,8 @@ export function slotsFence(volume: Volume): ErrorCode {
   const lba = slotsLba(volume.kind);
   const code = deviceRead(device, lba, fenced, SECTORS_PER_PAGE * SECTOR_SIZE);
   if (code !== ErrorCode.OK) return code;
-  if (equalBytes(fenced, volume.slots, SECTOR_SIZE * 2)) return ErrorCode.OK;
+  const behind = SECTOR_SIZE * 2;
+  volume.slotsSpoilt = !isZero(fenced + <usize>behind, HEAD_BLOCK_SIZE - behind);
+  if (equalBytes(fenced, volume.slots, behind)) return ErrorCode.OK;
   return deviceFail(device, ErrorCode.ESTALE, Reason.FENCE, lba, 0);
 }

@@ -55,6 +55,8 @@ export class Region {
   readOnly: bool;
   /** No FLUSH is sent: the durability mode `none`. */
   noFlush: bool;
+  /** Flushes that failed: what any open batch had written before may be gone. */
+  flushesFailed: u32;
   /** Strict: a function of the region to call before the first write; 0 = none, or done. */
   strictHook: u32;
   /** What mount noticed: NOTICE_* bits. */
@@ -98,6 +100,10 @@ export class Volume {
   tailFound: bool;
   /** A batch is open: fence and mirror are done. */
   batchOpen: bool;
+  /** The region's count of failed flushes when the batch was opened. */
+  flushesFailed: u32;
+  /** Behind the slots, in their 4 KiB block, is something else than zeros. */
+  slotsSpoilt: bool;
   /** Something other than superblock fields changed in the batch. */
   treesChanged: bool;
   /** Rises with every change of a tree and every abort: cursors look again. */
