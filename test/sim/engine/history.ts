@@ -148,6 +148,11 @@ export class Life {
     if (durable) this.history.ack();
   }
 
+  /** The disk may still hold what it held before anything was done to it. */
+  mayBeStart(): boolean {
+    return this.#window.lower === 0;
+  }
+
   /** A later look at the same life must see its newest version. */
   expect(digest: number, describe: () => string): void {
     const { digests, labels } = this.history;

@@ -85,6 +85,8 @@ function drawn(random: Random, weights: Weights, objects: number): StoreOperatio
   return { kind: chosen, index: random.below(objects) };
 }
 
+type Booted = ReturnType<Machine["boot"]>;
+
 /** One open store, its disk and what it should hold. */
 class Session {
   region: Region;
@@ -136,6 +138,16 @@ class Session {
       else throw error;
     }
     return true;
+  }
+
+  /** A commit that has something to commit: two of them have healed every copy. */
+  commitSome(): void {
+    const { newest } = this.versions;
+    const absent = this.#catalog.objects.findIndex((_, index) => !newest.has(index));
+    if (absent >= 0) this.carryOut({ kind: "put", index: absent }, `put object ${absent}`);
+    const free = [...newest].find(([, pins]) => pins === 0)?.[0];
+    if (free !== undefined) this.carryOut({ kind: "delete", index: free }, `delete object ${free}`);
+    this.carryOut({ kind: "commit", index: 0 }, "commit");
   }
 
   /** What the store should hold after `step`; undefined if it must refuse it. */
@@ -345,7 +357,7 @@ export class StoreSubject implements Subject<StoreOperation> {
     const durability = scenario.each ? "each" : "batch";
     const found = openIfAny(core, device, { durability });
     life.mounts += 1;
-    const region = found ?? this.#makeAnew(scenario, machine, life);
+    const region = this.#whole(scenario, machine, disk, found, life);
     const session = this.#attach(scenario, disk, machine, region, life);
     const random = new Random(life.nonce);
     const weights = weightsOf(random, scenario.profile);
@@ -353,10 +365,10 @@ export class StoreSubject implements Subject<StoreOperation> {
     for (let index = 0; index < MORE_OPERATIONS; index++) {
       const step = drawn(random, weights, length);
       const kind = step.kind === "close" || step.kind === "cut" ? "put" : step.kind;
-      const kept = { ...step, kind: index === 5 ? "commit" : kind } as const;
+      const kept = { ...step, kind };
       session.carryOut(kept, this.describe(kept));
+      if (index === 4 || index === 9) session.commitSome();
     }
-    session.carryOut({ kind: "commit", index: 0 }, "commit");
     if (random.chance(50)) region.close();
     else pullPlug(disk, region);
     expectClean(core, device, "after ten more operations", "whole");
@@ -371,7 +383,7 @@ export class StoreSubject implements Subject<StoreOperation> {
   #attach(
     scenario: StoreScenario,
     disk: SimDisk,
-    machine: ReturnType<Machine["boot"]>,
+    machine: Booted,
     region: Region,
     life: Life,
   ): Session {
@@ -386,24 +398,31 @@ export class StoreSubject implements Subject<StoreOperation> {
     return new Session(machine, disk, region, scenario, catalog, versions);
   }
 
-  /** There is no region: right only in the middle of mkfs, which is then done again. */
-  #makeAnew(
+  /**
+   * The region found, if there is one. There is none, or the old one half wiped, only in the middle
+   * of mkfs, which is then done again.
+   */
+  #whole(
     scenario: StoreScenario,
-    { core, device }: ReturnType<Machine["boot"]>,
+    { core, device }: Booted,
+    disk: SimDisk,
+    found: Region | undefined,
     life: Life,
   ): Region {
-    life.settle(NONE, () => "no region", false);
+    if (found === undefined) life.settle(NONE, () => "no region", false);
+    else {
+      const held = scenario.mkfs === "over" ? this.#catalog(scenario).read(found.store) : undefined;
+      if (held === undefined || held.size === 0 || !life.mayBeStart()) return found;
+      life.settle(holdingsDigest(held), () => holdingsText(held), false);
+      pullPlug(disk, found);
+    }
     life.history.issue(holdingsDigest(new Map()), "mkfs");
     formatRegion(core, device, { files: scenario.files });
     life.history.ack();
     return openRegion(core, device, scenario.each);
   }
 
-  #mkfs(
-    scenario: StoreScenario,
-    { core, device }: ReturnType<Machine["boot"]>,
-    history: History,
-  ): boolean {
+  #mkfs(scenario: StoreScenario, { core, device }: Booted, history: History): boolean {
     history.issue(NONE, "mkfs");
     history.issue(holdingsDigest(new Map()), "mkfs, a store");
     try {
@@ -416,12 +435,7 @@ export class StoreSubject implements Subject<StoreOperation> {
     return true;
   }
 
-  #session(
-    scenario: StoreScenario,
-    disk: SimDisk,
-    machine: ReturnType<Machine["boot"]>,
-    history: History,
-  ): Session {
+  #session(scenario: StoreScenario, disk: SimDisk, machine: Booted, history: History): Session {
     const region = openRegion(machine.core, machine.device, scenario.each);
     const catalog = this.#catalog(scenario);
     const held = catalog.read(region.store);
