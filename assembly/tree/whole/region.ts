@@ -10,11 +10,7 @@ import {
 } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import { POINTER_SIZE, TreeId } from "../../format/page";
-import {
-  SUPERBLOCK_LIMBO_CURRENT,
-  SUPERBLOCK_LIMBO_PREVIOUS,
-  SUPERBLOCK_ROOT_A,
-} from "../../format/region";
+import { SUPERBLOCK_LIMBO_CURRENT, SUPERBLOCK_ROOT_A } from "../../format/region";
 import { limboNext, limboOpen } from "../limbo";
 import { pageError, pagePrefetch, pageRead, pointerPage } from "../pages/page";
 import { regionFree, regionNew, volumeFree, volumeNew } from "../pages/state";
@@ -102,7 +98,7 @@ function filesPick(region: Region, previous: bool): ErrorCode {
   return ErrorCode.OK;
 }
 
-/** M3: every root page and the first page of each limbo list. */
+/** M3: every root page and the first page of the current limbo list. */
 function rootsCheck(volume: Volume): ErrorCode {
   const region = volume.region;
   const base: u32 = volume.kind === VolumeKind.ST ? TreeId.ST_INDEX : TreeId.WF_FILES;
@@ -120,13 +116,10 @@ function rootsCheck(volume: Volume): ErrorCode {
     if (region.secondReads !== before) region.notices |= NOTICE_SECOND_ROOT;
   }
   if (region.readOnly) return ErrorCode.OK;
-  const code = listCheck(volume, SUPERBLOCK_LIMBO_CURRENT);
-  return code === ErrorCode.OK ? listCheck(volume, SUPERBLOCK_LIMBO_PREVIOUS) : code;
-}
-
-function listCheck(volume: Volume, offset: u32): ErrorCode {
-  if (pointerPage(volume.current + <usize>offset) === 0) return ErrorCode.OK;
-  limboOpen(volume.current + <usize>offset);
+  // The list before this one is read whole when the first batch opens, before anything is written.
+  const list = volume.current + SUPERBLOCK_LIMBO_CURRENT;
+  if (pointerPage(list) === 0) return ErrorCode.OK;
+  limboOpen(list);
   return limboNext(volume);
 }
 
