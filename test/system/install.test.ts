@@ -24,7 +24,7 @@ import { readSectors } from "../../host/device/sectors.ts";
 import { openParts } from "../../host/system/image/parts.ts";
 import { splitDisk } from "../../host/system/image/split.ts";
 import { type InstallOptions, install, planOf } from "../../host/system/install/install.ts";
-import { isSamePath, userOf } from "../../host/system/install/target.ts";
+import { isSamePath, userIn, userOf } from "../../host/system/install/target.ts";
 import { Machine } from "../../host/system/machine.ts";
 import { verifyDisk } from "../../host/system/verify.ts";
 import { digest, ESP_SECTORS, frozen, makeMedium, noise, withRegion } from "./support.ts";
@@ -251,10 +251,27 @@ describe("refused before anything is written", () => {
     expect(refusedBy(target, {}, named).message).toMatch(/is the medium/);
   });
 
-  test("is a device that somebody uses: the kernel's mounts tell", () => {
-    expect(userOf(join(folder, "no-such-file"))).toBeUndefined();
-    expect(userOf("memory")).toBeUndefined();
-    expect(userOf("/dev/null")).toBeUndefined();
+  test("is a device that somebody uses: the kernel's tables tell", () => {
+    const mounts = [
+      "proc /proc proc rw 0 0",
+      "/dev/sda2 / ext4 rw 0 0",
+      "/dev/disk/by-label/DATA /mnt/my\\040disk ext4 rw 0 0",
+      "/dev/loop1 /snap squashfs ro 0 0",
+    ].join("\n");
+    const swaps = "Filename Type Size Used Priority\n/dev/vdb3 partition 1 0 -2\n";
+    const resolve = (path: string) => (path.includes("DATA") ? "/dev/nvme0n1p7" : path);
+    const user = (disk: string) => userIn(disk, mounts, swaps, resolve);
+    expect(user("/dev/sda")).toBe("mounted at /");
+    expect(user("/dev/sda2")).toBe("mounted at /");
+    expect(user("/dev/sda1")).toBeUndefined();
+    expect(user("/dev/sd")).toBeUndefined();
+    expect(user("/dev/nvme0n1")).toBe("mounted at /mnt/my disk");
+    expect(user("/dev/nvme0")).toBeUndefined();
+    expect(user("/dev/loop1")).toBe("mounted at /snap");
+    expect(user("/dev/vdb")).toBe("used as swap");
+    for (const free of [join(folder, "no-such-file"), "memory", "/dev/null"]) {
+      expect(userOf(free), free).toBeUndefined();
+    }
   });
 
   test("is a target too small, of wrong blocks, read-only, used or installed", () => {

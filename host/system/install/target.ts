@@ -53,16 +53,26 @@ export function isSamePath(one: string, other: string): boolean {
   return first !== undefined && second !== undefined && isSameFile(first, second);
 }
 
-/** Who uses a device node: "mounted at /mnt", "swap". Undefined for files and free devices. */
+/** Who uses a device node: "mounted at /mnt". Undefined for files and free devices. */
 export function userOf(path: string): string | undefined {
   const [stats] = statsOf(path);
   if (!stats?.isBlockDevice()) return undefined;
-  const real = realpathSync(path);
-  for (const line of linesOf(MOUNTS)) {
-    const [node = "", at = ""] = line.split(" ");
-    if (isPartOf(real, node)) return `mounted at ${at}`;
+  return userIn(realOf(path), textOf(MOUNTS), textOf(SWAPS), realOf);
+}
+
+/** The same from the text of the kernel's tables; `resolve` follows links of device names. */
+export function userIn(
+  disk: string,
+  mounts: string,
+  swaps: string,
+  resolve: (path: string) => string,
+): string | undefined {
+  const isUsed = (node: string) => node.startsWith("/dev/") && isPartOf(disk, resolve(node));
+  for (const line of mounts.split("\n")) {
+    const [node = "", at = ""] = line.split(" ").map(unescaped);
+    if (isUsed(node)) return `mounted at ${at}`;
   }
-  const swapped = linesOf(SWAPS).some((line) => isPartOf(real, line.split(/\s/)[0] ?? ""));
+  const swapped = swaps.split("\n").some((line) => isUsed(unescaped(line.split(/\s/)[0] ?? "")));
   return swapped ? "used as swap" : undefined;
 }
 
@@ -87,21 +97,32 @@ function isSameFile(one: Stats, other: Stats): boolean {
 
 /** True if `node` is the disk `disk` or a partition of it: /dev/sda1, /dev/nvme0n1p2. */
 function isPartOf(disk: string, node: string): boolean {
-  if (!node.startsWith("/dev/")) return false;
-  let real = node;
-  try {
-    real = realpathSync(node);
-  } catch {
-    return false;
-  }
-  return real === disk || (real.startsWith(disk) && /^p?\d+$/.test(real.slice(disk.length)));
+  if (!node.startsWith(disk)) return false;
+  // A disk whose name ends in a digit has its partitions behind a "p".
+  const number = /\d$/.test(disk) ? /^p\d+$/ : /^\d+$/;
+  return node === disk || number.test(node.slice(disk.length));
 }
 
-function linesOf(path: string): string[] {
+/** Spaces and their kind stand as octal numbers in the kernel's tables: "\040". */
+function unescaped(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
+}
+
+function realOf(path: string): string {
   try {
-    return readFileSync(path, "utf8").split("\n");
+    return realpathSync(path);
   } catch {
-    return [];
+    return path;
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
   }
 }
 
