@@ -20,6 +20,7 @@ import {
   storeReadRange,
 } from "../store/read";
 import { collect } from "../store/repair/collect";
+import { rebuild } from "../store/repair/rebuild";
 import { Verifier, verifierClose, verifierNext, verifierOpen } from "../store/repair/scrub";
 import { streamAdvance, streamCode, streamOpen, streamRelease, streamRoom } from "../store/stream";
 import { Stream } from "../store/streams";
@@ -228,6 +229,12 @@ export function storeCompact(handle: u32): i32 {
 export function storeCollect(handle: u32, hashes: usize, count: u32): i32 {
   const opened = storeOf(handle);
   return opened === null ? ErrorCode.EBADF : collect(opened, hashes, count);
+}
+
+/** Makes the index anew from the packs: the objects found. A commit makes it durable. */
+export function storeRebuild(handle: u32): i32 {
+  const opened = storeOf(handle);
+  return opened === null ? ErrorCode.EBADF : rebuild(opened);
 }
 
 export function storeVerifierOpen(handle: u32): i32 {

@@ -94,6 +94,7 @@ export type StoreExports = {
   storeList(store: number, limit: number, after: number): number;
   storeCompact(store: number): number;
   storeCollect(store: number, hashes: number, count: number): number;
+  storeRebuild(store: number): number;
   storeVerifierOpen(store: number): number;
   storeVerifierNext(verifier: number, records: number): number;
   storeVerifierClose(verifier: number): number;

@@ -308,6 +308,11 @@ export class Store {
     );
   }
 
+  /** Makes the index anew from the packs, after it was damaged; returns the objects found. */
+  rebuild(): number {
+    return this.#check(this.#exports.storeRebuild(this.#handle), "rebuild");
+  }
+
   /** Reads every record of every object and checks it against index, space and hash. */
   verify(options: { readonly signal?: AbortSignal | undefined } = {}): StoreFinding[] {
     const findings: StoreFinding[] = [];

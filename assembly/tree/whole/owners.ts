@@ -109,7 +109,7 @@ export function regionStrict(region: Region): ErrorCode {
 }
 
 /** Walks the space tree alone, then reads its entries: who owns which chunk, and the counters. */
-function ownersRead(check: Check, volume: Volume): void {
+export function ownersRead(check: Check, volume: Volume): void {
   const region = check.region;
   const owners = volume.kind === VolumeKind.ST ? check.storeOwners : check.filesOwners;
   const cursor = cursorOpen(volume, spaceTree(volume));
@@ -187,7 +187,7 @@ function volumeWalk(check: Check, volume: Volume): void {
   listWalk(check, volume, block + F.SUPERBLOCK_LIMBO_PREVIOUS);
 }
 
-function listWalk(check: Check, volume: Volume, pointer: usize): void {
+export function listWalk(check: Check, volume: Volume, pointer: usize): void {
   limboOpen(pointer);
   let code = limboNext(volume);
   for (; code === ErrorCode.OK; code = limboNext(volume)) {

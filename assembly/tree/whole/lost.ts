@@ -1,0 +1,101 @@
+/**
+ * Gives up the store's index when it cannot be read: all pages that nothing else reaches are freed,
+ * its root becomes null. What refills it is the store's business, in the same batch.
+ */
+import { cacheForget } from "../../engine/cache";
+import { deviceFail } from "../../engine/device";
+import { failPlain } from "../../engine/fault";
+import { REGION_FINDING_LBA, REGION_FINDING_REASON, Reason } from "../../format/abi";
+import { ErrorCode } from "../../format/errors";
+import { BITMAP_HOMES, CHUNK_OWNER, ChunkOwner, POINTER_SIZE, TreeId } from "../../format/page";
+import {
+  SUPERBLOCK_LIMBO_CURRENT,
+  SUPERBLOCK_LIMBO_PREVIOUS,
+  SUPERBLOCK_LIVE_ITEMS,
+  SUPERBLOCK_LIVE_SIZE,
+  SUPERBLOCK_ROOT_A,
+} from "../../format/region";
+import { bitmapRead, chunkEntry } from "../bitmap";
+import { bitGet } from "../pages/bits";
+import { freedAdd, freedEnsure } from "../pages/freed";
+import {
+  chunkFirstPage,
+  chunkPages,
+  Region,
+  rootPointer,
+  Volume,
+  volumeSetField,
+} from "../pages/volume";
+import { Check, checkClaimed, checkClose, checkOpen, checkTree, checkWindow } from "./check";
+import { listWalk, ownersRead } from "./owners";
+
+const entry: usize = memory.data(32, 8);
+const bitmapPage: usize = memory.data(4096, 16);
+
+/**
+ * Empties the index. The batch must be open and hold no change. EBADMSG: the space tree is damaged
+ * as well, so it is not known what belongs to whom; nothing has changed then.
+ */
+export function indexGiveUp(region: Region): ErrorCode {
+  const volume = region.store;
+  assert(volume.batchOpen && !volume.treesChanged);
+  const check = checkOpen(region);
+  if (check === null) return failPlain(ErrorCode.ENOMEM);
+  ownersRead(check, volume);
+  const before = volume.freedCount;
+  const step = (<u64>check.bitsSize) << 3;
+  let code = ErrorCode.OK;
+  for (let first = chunkFirstPage(region, 0); first < region.endPage; first += step) {
+    checkWindow(check, first);
+    claimOthers(check, volume);
+    if (code === ErrorCode.OK && check.total === 0) code = freeUnclaimed(check, volume);
+  }
+  if (code === ErrorCode.OK && check.total > 0) {
+    const reason = <Reason>load<u32>(check.findings, REGION_FINDING_REASON);
+    const lba = load<u64>(check.findings, REGION_FINDING_LBA);
+    code = deviceFail(region.device, ErrorCode.EBADMSG, reason, lba, check.total);
+  }
+  checkClose(check);
+  if (code !== ErrorCode.OK) {
+    volume.freedCount = before;
+    return code;
+  }
+  memory.fill(rootPointer(volume, TreeId.ST_INDEX), 0, POINTER_SIZE);
+  volumeSetField(volume, SUPERBLOCK_LIVE_ITEMS, 0);
+  volumeSetField(volume, SUPERBLOCK_LIVE_SIZE, 0);
+  volume.treesChanged = true;
+  return ErrorCode.OK;
+}
+
+/** All trees but the index, and the lists of freed pages. */
+function claimOthers(check: Check, volume: Volume): void {
+  for (let tree: u32 = TreeId.ST_SPACE; tree <= <u32>TreeId.ST_COLLECTION; tree++) {
+    const root = volume.current + SUPERBLOCK_ROOT_A + <usize>((tree - 1) * POINTER_SIZE);
+    checkTree(check, volume, <TreeId>tree, root, true);
+  }
+  listWalk(check, volume, volume.current + SUPERBLOCK_LIMBO_CURRENT);
+  listWalk(check, volume, volume.current + SUPERBLOCK_LIMBO_PREVIOUS);
+}
+
+/** Pages of the window that are used and that nobody claims were the index's. */
+function freeUnclaimed(check: Check, volume: Volume): ErrorCode {
+  const region = check.region;
+  const pages = chunkPages(region);
+  for (let chunk: u32 = 0; chunk < region.chunks; chunk++) {
+    const first = chunkFirstPage(region, chunk);
+    if (first < check.windowFirst || first >= check.windowEnd) continue;
+    if (load<u8>(check.storeOwners + <usize>chunk) !== <u8>ChunkOwner.META) continue;
+    let code = chunkEntry(volume, chunk, entry);
+    if (code === ErrorCode.OK) code = bitmapRead(volume, chunk, entry, bitmapPage);
+    if (code !== ErrorCode.OK) return code;
+    assert(load<u8>(entry, CHUNK_OWNER) === <u8>ChunkOwner.META);
+    for (let index = BITMAP_HOMES; index < pages; index++) {
+      const page = first + <u64>index;
+      if (!bitGet(bitmapPage, index) || checkClaimed(check, page)) continue;
+      if (!freedEnsure(volume, 1)) return failPlain(ErrorCode.ENOMEM);
+      freedAdd(volume, page, 1);
+      cacheForget(region.cache, page);
+    }
+  }
+  return ErrorCode.OK;
+}
