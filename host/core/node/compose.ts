@@ -25,6 +25,8 @@ import {
 } from "./flags.ts";
 import type { Dirent } from "./stats.ts";
 
+/** The largest file that is read whole, as in node:fs. */
+const WHOLE_SIZE_MAX = 2 ** 31 - 1;
 const COPY_STEP = 1 << 20;
 const COPYFILE_EXCL = 1;
 const READ_STEP_MIN = 4096;
@@ -51,6 +53,9 @@ function readRest(files: FileCalls, fd: number, fromPosition: boolean): Uint8Arr
   // Only to have it refused as read() does.
   if (status.isDirectory()) files.read(fd, new Uint8Array(1));
   const size = Number(status.size);
+  if (size > WHOLE_SIZE_MAX) {
+    throw failure("EFBIG", "read", `a file of ${size} bytes is too large to be read at once.`);
+  }
   let content = new Uint8Array(size);
   let length = 0;
   while (true) {
@@ -94,19 +99,28 @@ export function writeAll(files: FileCalls, fd: number, bytes: Uint8Array): void 
   }
 }
 
+/** Copies a file with its permissions; what a call in it refuses is an error of copyfile. */
 export function copy(files: FileCalls, from: PathLike, to: PathLike, mode: number): void {
+  try {
+    copyContent(files, from, to, mode);
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.syscall === "copyfile") throw error;
+    const { errno, fault } = error;
+    const told = new StorageError(errno, "copyfile", { path: pathText(from), fault, cause: error });
+    throw Object.assign(told, { dest: pathText(to) });
+  }
+}
+
+function copyContent(files: FileCalls, from: PathLike, to: PathLike, mode: number): void {
   const source = files.open(from, "r");
   try {
     const status = files.fstat(source);
-    if (status.isDirectory()) {
-      throw new StorageError(-21, "copyfile", { path: pathText(from) });
-    }
-    const exclusive = (mode & COPYFILE_EXCL) !== 0 ? OPEN_EXCLUSIVE : OPEN_TRUNCATE;
-    if (files.exists(to)) {
-      const target = files.stat(to);
-      if (target !== undefined && Number(target.ino) === Number(status.ino) && !exclusive) return;
-    }
-    const flags = OPEN_WRITE | OPEN_CREATE | exclusive;
+    if (status.isDirectory()) throw new StorageError(-21, "copyfile", { path: pathText(from) });
+    const exclusive = (mode & COPYFILE_EXCL) !== 0;
+    const there = exclusive ? undefined : files.stat(to, { throwIfNoEntry: false });
+    // Onto itself: cutting the target would cut the source.
+    if (there !== undefined && Number(there.ino) === Number(status.ino)) return;
+    const flags = OPEN_WRITE | OPEN_CREATE | (exclusive ? OPEN_EXCLUSIVE : OPEN_TRUNCATE);
     const target = files.open(to, flags, Number(status.mode) & 0o7777);
     try {
       const buffer = new Uint8Array(Math.min(COPY_STEP, Math.max(1, Number(status.size))));
