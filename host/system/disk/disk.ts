@@ -39,11 +39,11 @@ export interface OpenDiskOptions {
 }
 
 export interface CreateDiskOptions extends OpenDiskOptions {
-  /** Bytes, or text such as "256MiB". Not for a device or a `mem:` URL that says it. */
+  /** Bytes, or text such as "256MiB". Not for what has its size: devices, nodes, `mem:64MiB`. */
   readonly size?: number | string;
   /** `capos` (default): ESP and data region; `region`: one data region, no partitions. */
   readonly layout?: "capos" | "region";
-  /** True: an existing file loses its content. Default: EEXIST. */
+  /** True: an existing file or device node loses its content. Default: EEXIST. */
   readonly overwrite?: boolean;
   /** What the ESP of `capos` holds. Default: nothing. */
   readonly boot?: MakeDiskOptions["boot"];
@@ -81,7 +81,7 @@ export async function createDisk(
     );
   }
   throwIfAborted(signal);
-  const device = isDevice(source) ? source : createOn(source, options);
+  const device = isDevice(source) ? source : createDevice(source, options);
   try {
     const seed = { seed: options.seed };
     const work =
@@ -333,15 +333,6 @@ function imageSession(files: FileSystem): Session {
 
 function isDevice(source: DiskSource): source is BlockDevice {
   return typeof source === "object" && "submit" in source;
-}
-
-function createOn(source: string | URL, options: CreateDiskOptions): BlockDevice {
-  const { size = "", overwrite = false } = options;
-  if (size === "" && !/^mem:./.test(`${source}`)) {
-    throw failure("EINVAL", "create", `'${source}' needs a size, such as "256MiB".`);
-  }
-  const shape = options.blkSize === undefined ? {} : { blkSize: options.blkSize };
-  return createDevice(source, { size, overwrite, ...shape });
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

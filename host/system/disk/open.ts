@@ -1,9 +1,9 @@
 /** From a path or URL to a device: files and device nodes, `file:` and `mem:` URLs. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { failure } from "../../base/errors.ts";
 import type { BlockDevice } from "../../device/device.ts";
-import { type CreateFileOptions, FileDevice } from "../../device/local/file.ts";
+import { FileDevice } from "../../device/local/file.ts";
 import { MemoryDevice } from "../../device/local/memory.ts";
 
 /** The `syscall` of an error about the name itself, before anything was opened. */
@@ -44,11 +44,33 @@ export function openDevice(path: string | URL, options: NamedOptions = {}): Bloc
   return new MemoryDevice({ size: place.memory, readOnly, name: `${path}`, ...shape });
 }
 
-/** Makes a device of `size` behind a path or URL; of a `mem:` URL without a size too. */
-export function createDevice(path: string | URL, options: CreateFileOptions): BlockDevice {
-  const place = placeOf(path, `${options.size}`);
-  if ("file" in place) return FileDevice.create(place.file, options);
+export interface CreateNamedOptions extends NamedOptions {
+  /** Not for a device node, which has its own, nor for a `mem:` URL that says it. */
+  readonly size?: number | string | undefined;
+  /** What is there loses its content. Default: EEXIST. */
+  readonly overwrite?: boolean | undefined;
+}
+
+/**
+ * Makes a device behind a path or URL: a sparse file, memory, or an existing device node.
+ *
+ * @throws {StorageError} EINVAL: no size; EEXIST: there is something, and no `overwrite`
+ */
+export function createDevice(path: string | URL, options: CreateNamedOptions): BlockDevice {
+  const { size = "", overwrite = false } = options;
   const shape = options.blkSize === undefined ? {} : { blkSize: options.blkSize };
+  const place = placeOf(path, `${size}`);
+  const isNode =
+    "file" in place && statSync(place.file, { throwIfNoEntry: false })?.isBlockDevice();
+  if (isNode) {
+    if (overwrite) return FileDevice.open(place.file, shape);
+    const hint = "Allow it to be overwritten, if it is the right one.";
+    throw failure("EEXIST", "open", `'${path}' is a device node.`, { path: `${path}`, hint });
+  }
+  if (size === "" && ("file" in place || place.memory === "")) {
+    throw failure("EINVAL", "create", `'${path}' needs a size, such as "256MiB".`);
+  }
+  if ("file" in place) return FileDevice.create(place.file, { size, overwrite, ...shape });
   return new MemoryDevice({ size: place.memory, name: `${path}`, ...shape });
 }
 
