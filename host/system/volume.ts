@@ -8,7 +8,7 @@ import { FatVolume } from "../core/fat.ts";
 import type { FileSystem } from "../core/files.ts";
 import type { Core } from "../core/load.ts";
 import { Region } from "../core/region.ts";
-import { findPlace, type NamedPlace } from "./place.ts";
+import { findPlace, findRegion, type NamedPlace } from "./place.ts";
 
 export interface VolumeEntry {
   readonly name: string;
@@ -49,17 +49,27 @@ export interface Volume {
 /** Largest piece of content in memory at a time. */
 export const PIECE_BYTES = 1 << 20;
 
-/** Signatures of probe() that openVolume() can open. */
-const FILE_SIGNATURES = ["capos-region", "capos-ro", "fat"] as const;
-
-/** Opens the filesystem at `number`, the device's start, or the only partition that has one. */
+/**
+ * Opens the filesystem at `partition`; without one, that of the data region, else the only FAT
+ * there is.
+ */
 export function openVolume(
   core: Core,
   device: number,
   options: { readonly partition?: number | undefined; readonly readOnly: boolean },
 ): Volume {
-  const place = findPlace(core, device, FILE_SIGNATURES, options.partition);
+  const place = findFiles(core, device, options.partition);
   return openVolumeAt(core, device, place, options.readOnly);
+}
+
+/** The place of the filesystem that openVolume() means. */
+export function findFiles(core: Core, device: number, partition?: number): NamedPlace {
+  try {
+    return findRegion(core, device, partition);
+  } catch (error) {
+    if (partition !== undefined || (error as { code?: unknown }).code !== "ENOENT") throw error;
+    return findPlace(core, device, ["fat"]);
+  }
 }
 
 /** Opens the filesystem at `place`. ENOENT: a region without one; EMEDIUMTYPE: none known. */

@@ -3,7 +3,7 @@ import type { Finding } from "../../base/finding.ts";
 import { FatVolume } from "../../core/fat.ts";
 import type { Core } from "../../core/load.ts";
 import { Region } from "../../core/region.ts";
-import { findPlace } from "../../system/place.ts";
+import { findFiles } from "../../system/volume.ts";
 
 export interface Checked {
   readonly kind: string;
@@ -12,7 +12,7 @@ export interface Checked {
 
 /** Everything that is wrong with the filesystem at `partition`, or the only one there is. */
 export function checkDisk(core: Core, device: number, partition?: number): Checked {
-  const place = findPlace(core, device, ["capos-region", "fat"], partition);
+  const place = findFiles(core, device, partition);
   if (place.signature === "fat") {
     const name = core.device(device)?.name ?? "device";
     const findings = FatVolume.verify(core, device, place).map(({ kind, lba, path, reason }) => ({
