@@ -56,8 +56,9 @@ async function go(
   }
   out.note(describe(plan));
   await context.confirm(`Install onto ${target.name}?`);
-  // The identities of the plan that was shown are drawn again only where a seed fixes them.
-  const report = await run(work(medium, target, asked), { signal, progress }).catch(
+  // With the identities of the plan that was shown: what is done is what was agreed to.
+  const agreed = { ...asked, identities: plan.identities };
+  const report = await run(work(medium, target, agreed), { signal, progress }).catch(
     (error: unknown) => {
       if (signal.aborted) out.note(`Stopped. Run the same command again to go on.`);
       throw error;
