@@ -26,6 +26,7 @@ import { Region, Volume } from "../tree/pages/volume";
 import { chunkOwners } from "../tree/space";
 import { Check, checkClose, checkOpen } from "../tree/whole/check";
 import { FormatOptions, regionFormat as formatRegion } from "../tree/whole/format";
+import { regionGrow as growRegion, regionRepair as repairRegion } from "../tree/whole/mend";
 import { regionCheck as checkRegion } from "../tree/whole/owners";
 import {
   regionClose as closeRegion,
@@ -213,4 +214,16 @@ export function regionFinding(index: u32): usize {
 export function regionCheckEnd(): void {
   if (checked !== null) checkClose(changetype<Check>(checked));
   checked = null;
+}
+
+/** Mends what can be proved: the number of findings that are left, or a negative errno. */
+export function regionRepair(handle: u32): i32 {
+  const region = regionOf(handle);
+  return region === null ? ErrorCode.EBADF : repairRegion(region);
+}
+
+/** Takes the device's new end into use; EINVAL if it has not grown. */
+export function regionGrow(handle: u32): i32 {
+  const region = regionOf(handle);
+  return region === null ? ErrorCode.EBADF : growRegion(region);
 }

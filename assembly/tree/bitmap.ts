@@ -289,7 +289,7 @@ export function bitmapRead(volume: Volume, chunk: u32, value: usize, out: usize)
   return deviceFail(region.device, ErrorCode.EBADMSG, reason, sector, 0);
 }
 
-function bitmapNew(volume: Volume, chunk: u32, owner: u32): Bitmap | null {
+export function bitmapNew(volume: Volume, chunk: u32, owner: u32): Bitmap | null {
   const space = volume.space;
   const address = allocateZeroed(offsetof<Bitmap>());
   const page = allocateZeroed(PAGE_SIZE);

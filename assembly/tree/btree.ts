@@ -173,6 +173,16 @@ export function treePut(
   return ErrorCode.OK;
 }
 
+/** Makes the pages on the way to `key` be written anew with the next commit: repair. */
+export function treeTouch(volume: Volume, tree: TreeId, key: usize, keyLength: u32): ErrorCode {
+  const code = descend(volume, tree, key, keyLength);
+  if (code !== ErrorCode.OK) return code;
+  if (!changeEnsure(volume, depth + 1)) return failPlain(ErrorCode.ENOMEM);
+  dirtyPath(volume, tree);
+  volume.changes += 1;
+  return ErrorCode.OK;
+}
+
 /** ENOENT if absent. volumeReserve() must have been OK. */
 export function treeDelete(volume: Volume, tree: TreeId, key: usize, keyLength: u32): ErrorCode {
   const code = descend(volume, tree, key, keyLength);

@@ -8,17 +8,21 @@ import {
   BITMAP_HOMES,
   CHUNK_CHANGED_EPOCH,
   CHUNK_CHECKSUM,
+  CHUNK_HOME,
   CHUNK_OWNER,
   CHUNK_SIZE,
   ChunkOwner,
   SPACE_KEY_CHUNK,
 } from "../format/page";
-import { OPEN_NONE, PAGE_SHIFT, SECTORS_PER_PAGE } from "../format/region";
+import { OPEN_NONE, PAGE_SHIFT, PAGE_SIZE, SECTORS_PER_PAGE } from "../format/region";
 import {
   batchEpoch,
+  bitmapCount,
   bitmapLoad,
   bitmapMark,
+  bitmapNew,
   bitmapTake,
+  chunkEntry,
   chunkFindFree,
   entryPut,
   entryValid,
@@ -36,7 +40,7 @@ import {
   usablePages,
 } from "./bitmap";
 import { cursorClose, cursorNext, cursorOpen } from "./cursor";
-import { bitGet, bitsFindRun, runLength } from "./pages/bits";
+import { bitGet, bitsCountFree, bitsFindRun, runLength } from "./pages/bits";
 import { freedAdd, freedEnsure } from "./pages/freed";
 import {
   Bitmap,
@@ -48,7 +52,7 @@ import {
   Volume,
 } from "./pages/volume";
 
-export { chunkEntry } from "./bitmap";
+export { chunkEntry };
 
 /** First page of the run that the last pagesAllocate() got. */
 export let allocatedPage: u64 = 0;
@@ -210,4 +214,28 @@ export function chunkOwners(volume: Volume, out: usize): ErrorCode {
   }
   cursorClose(cursor);
   return code === ErrorCode.ENOENT ? ErrorCode.OK : code;
+}
+
+/**
+ * Takes `page` as what the bitmap of `chunk` should be, whatever stands on the disk: repair. The
+ * open batch writes it to the next home.
+ */
+export function bitmapReplace(volume: Volume, chunk: u32, page: usize): ErrorCode {
+  const code = chunkEntry(volume, chunk, taken);
+  if (code !== ErrorCode.OK) return code;
+  const owner: u32 = load<u8>(taken, CHUNK_OWNER);
+  const home: u32 = load<u8>(taken, CHUNK_HOME);
+  let bitmap = volume.space.bitmaps;
+  while (bitmap !== null && bitmap.chunk !== chunk) bitmap = bitmap.next;
+  if (bitmap === null) {
+    bitmap = bitmapNew(volume, chunk, owner);
+    if (bitmap === null) return spaceError;
+    bitmap.home = home;
+  }
+  memory.copy(bitmap.page, page, PAGE_SIZE);
+  bitmap.free = bitsCountFree(page, chunkPages(volume.region));
+  bitmap.dirty = true;
+  volume.treesChanged = true;
+  bitmapCount(volume, bitmap);
+  return code;
 }

@@ -60,6 +60,8 @@ export type RegionExports = {
   regionCheck(region: number, flags: number): number;
   regionFinding(index: number): number;
   regionCheckEnd(): void;
+  regionRepair(region: number): number;
+  regionGrow(region: number): number;
   volumeSync(region: number, kind: number): number;
   volumeRevert(region: number, kind: number): number;
   volumeResume(region: number, kind: number): number;

@@ -207,6 +207,16 @@ export class Region {
     });
   }
 
+  /** Mends what can be proved from copies and trees; answers how many findings are left. */
+  repair(): number {
+    return this.#check(this.#core.exports.regionRepair(this.#handle), "repair");
+  }
+
+  /** Takes the rest of a device that has grown into use. EINVAL if it has not grown. */
+  grow(): void {
+    this.#check(this.#core.exports.regionGrow(this.#handle), "grow");
+  }
+
   /** Makes the newest superblock stand in slot and mirror of each format. */
   rest(): void {
     this.#check(this.#core.exports.regionRest(this.#handle), "rest");

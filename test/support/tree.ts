@@ -21,6 +21,8 @@ interface TreeExports {
   regionClose(region: number): number;
   regionAbandon(region: number): number;
   regionRest(region: number): number;
+  regionRepair(region: number): number;
+  regionGrow(region: number): number;
   regionCheck(region: number, flags: number): number;
   regionFinding(index: number): number;
   testReserve(region: number, kind: number, pages: number, data: number, removal: number): number;

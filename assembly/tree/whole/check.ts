@@ -47,6 +47,11 @@ const FINDINGS_FIRST: u32 = 16;
 /** Bits of claimed pages that are held at once: 512 GiB of region. */
 const WINDOW_BYTES: u64 = 1 << 24;
 
+/** A note: { volume u32, tree u32, keyLength u32, key 512 bytes }, then the chunks. */
+export const NOTE_SIZE: u32 = 524;
+export const NOTES_MAX: u32 = 64;
+const NOTES_BYTES: u32 = NOTE_SIZE * NOTES_MAX + 8 * NOTES_MAX;
+
 /** One page per level of the walk, and one for second copies. */
 const pages: usize = memory.data(57344, 16);
 const lowKey: usize = memory.data(512, 16);
@@ -69,6 +74,11 @@ export class Check {
   filesOwners: usize;
   /** Pages that the walk may still read: an honest region never needs them all. */
   budget: u64;
+  /** Keys of pages with one bad copy, NOTE_SIZE each; 0 = not wanted. */
+  notes: usize;
+  noteCount: u32;
+  /** Chunks whose bitmap is wrong, by volume and chunk: u32 each; in the notes' memory. */
+  chunkCount: u32;
   /** Where the walk is. */
   volume: Volume;
   tree: u32;
@@ -95,6 +105,7 @@ export function checkOpen(region: Region): Check | null {
 }
 
 export function checkClose(check: Check): void {
+  release(check.notes, NOTES_BYTES);
   release(check.filesOwners, check.region.chunks);
   release(check.storeOwners, check.region.chunks);
   release(check.bits, check.bitsSize);
@@ -123,6 +134,32 @@ function findingsGrow(check: Check): bool {
   check.findings = fresh;
   check.capacity *= 2;
   return true;
+}
+
+/** From now on the check notes what checkMend() of mend.ts can repair; false without memory. */
+export function checkTakesNotes(check: Check): bool {
+  check.notes = allocate(NOTES_BYTES);
+  return check.notes !== 0;
+}
+
+/** Notes the way to a page that must be written anew. */
+function noteAdd(check: Check, page: usize): void {
+  if (check.notes === 0 || check.noteCount === NOTES_MAX) return;
+  const note = check.notes + <usize>(check.noteCount * NOTE_SIZE);
+  const index = nodeIsInternal(page) && nodeCount(page) > 1 ? 1 : 0;
+  store<u32>(note, check.volume.kind);
+  store<u32>(note, check.tree, 4);
+  store<u32>(note, nodeKey(page, index, note + 12), 8);
+  check.noteCount += 1;
+}
+
+/** Notes a chunk whose bitmap is not what the trees say. */
+export function noteChunk(check: Check, volume: Volume, chunk: u32): void {
+  if (check.notes === 0 || check.chunkCount === NOTES_MAX) return;
+  const note = check.notes + <usize>(NOTE_SIZE * NOTES_MAX + check.chunkCount * 8);
+  store<u32>(note, volume.kind);
+  store<u32>(note, chunk, 4);
+  check.chunkCount += 1;
 }
 
 /** Starts the window at `first`: nothing is claimed in it. */
@@ -272,6 +309,7 @@ function readBoth(check: Check, pointer: usize, page: usize): bool {
   const other = pages + <usize>((LEVEL_MAX + 1) * PAGE_SIZE);
   const good = readOne(check, pointer, second, other);
   if (!first && good) memory.copy(page, other, PAGE_SIZE);
+  if (first !== good) noteAdd(check, page);
   return first || good;
 }
 

@@ -137,13 +137,21 @@ function headWrite(region: Region, options: FormatOptions): ErrorCode {
   const device = region.device;
   let code = deviceZero(device, 0, <u64>(F.HEAD_SECTORS + region.logSectors));
   if (code === ErrorCode.OK) code = deviceFlush(device);
-  if (code === ErrorCode.OK) code = descriptorWrite(region, options.uuid, 1, F.LBA_DESCRIPTOR_B);
-  if (code === ErrorCode.OK) code = descriptorWrite(region, options.uuid, 1, F.LBA_DESCRIPTOR_A);
+  const uuid = options.uuid;
+  const size = region.sectors;
+  if (code === ErrorCode.OK) code = descriptorWrite(region, uuid, 1, size, F.LBA_DESCRIPTOR_B);
+  if (code === ErrorCode.OK) code = descriptorWrite(region, uuid, 1, size, F.LBA_DESCRIPTOR_A);
   return code;
 }
 
 /** Writes one copy of the descriptor; `region` gives the geometry. */
-export function descriptorWrite(region: Region, uuid: usize, generation: u32, lba: u32): ErrorCode {
+export function descriptorWrite(
+  region: Region,
+  uuid: usize,
+  generation: u32,
+  sectors: u64,
+  lba: u32,
+): ErrorCode {
   const size = max<u32>(SECTOR_SIZE, region.device.blockSize);
   memory.fill(page, 0, size);
   store<u32>(page, F.MAGIC_LOW, F.DESCRIPTOR_MAGIC);
@@ -152,7 +160,7 @@ export function descriptorWrite(region: Region, uuid: usize, generation: u32, lb
   store<u16>(page, <u16>F.FORMAT_MINOR, F.DESCRIPTOR_MINOR);
   store<u32>(page, generation, F.DESCRIPTOR_GENERATION);
   memory.copy(page + F.DESCRIPTOR_UUID, uuid, 16);
-  store<u64>(page, region.sectors, F.DESCRIPTOR_SECTORS);
+  store<u64>(page, sectors, F.DESCRIPTOR_SECTORS);
   store<u32>(page, F.HEAD_SECTORS, F.DESCRIPTOR_LOG_LBA);
   store<u32>(page, region.logSectors, F.DESCRIPTOR_LOG_SECTORS);
   store<u32>(page, region.firstChunk, F.DESCRIPTOR_FIRST_CHUNK);
@@ -206,9 +214,9 @@ function storePages(volume: Volume, options: FormatOptions): ErrorCode {
   const checksum = bitmapWrite(volume, 0, 2);
   if (checksum === 0) return bitmapCode;
   leafStart(volume, TreeId.ST_SPACE);
-  entryInsert(volume, 0, 0, ChunkOwner.META, chunkPages(volume.region) - 5, checksum);
+  entryInsert(0, 0, ChunkOwner.META, chunkPages(volume.region) - 5, checksum);
   if (options.withFiles) {
-    entryInsert(volume, 1, 1, ChunkOwner.GRANTED, 0, 0);
+    entryInsert(1, 1, ChunkOwner.GRANTED, 0, 0);
     memory.fill(record, 0, 8);
     store<u8>(key, <u8>SPACE_KEY_GRANT);
     storeBigU64(key + 1, 1);
@@ -228,7 +236,7 @@ function filesPages(volume: Volume, options: FormatOptions): ErrorCode {
   const checksum = bitmapWrite(volume, 1, 4);
   if (checksum === 0) return bitmapCode;
   leafStart(volume, TreeId.WF_SPACE);
-  entryInsert(volume, 0, 1, ChunkOwner.META, chunkPages(volume.region) - 7, checksum);
+  entryInsert(0, 1, ChunkOwner.META, chunkPages(volume.region) - 7, checksum);
   const code = leafWrite(volume, 1, 3, 5, F.SUPERBLOCK_ROOT_B);
   if (code !== ErrorCode.OK) return code;
   leafStart(volume, TreeId.WF_FILES);
@@ -269,14 +277,7 @@ function leafStart(volume: Volume, tree: TreeId): void {
   store<u16>(page, <u16>F.PAGE_SIZE, HEADER_HEAP);
 }
 
-function entryInsert(
-  volume: Volume,
-  index: u32,
-  chunk: u32,
-  owner: ChunkOwner,
-  free: u32,
-  checksum: u64,
-): void {
+function entryInsert(index: u32, chunk: u32, owner: ChunkOwner, free: u32, checksum: u64): void {
   memory.fill(record, 0, CHUNK_SIZE);
   store<u8>(record, <u8>owner, CHUNK_OWNER);
   store<u32>(record, free, CHUNK_FREE_PAGES);

@@ -59,6 +59,7 @@ import {
   checkTree,
   checkWindow,
   FINDING_REGION,
+  noteChunk,
 } from "./check";
 import { copyLba, descriptorValid, headRead, headSector } from "./mount";
 
@@ -225,9 +226,12 @@ function bitmapsCompare(check: Check, volume: Volume, whole: bool): void {
     if (first < check.windowFirst || first >= check.windowEnd) continue;
     if (bitmapRead(volume, chunk, cursor.value, bitmapPage) !== ErrorCode.OK) {
       faultAdd(check, volume);
+      noteChunk(check, volume, chunk);
       continue;
     }
+    const before = check.total;
     bitmapCompare(check, volume, first, whole);
+    if (check.total !== before) noteChunk(check, volume, chunk);
   }
   cursorClose(cursor);
 }
@@ -308,7 +312,7 @@ function paddingCheck(check: Check, hasFiles: bool): void {
   release(buffer, size);
 }
 
-function sectorIsNamed(lba: u32, hasFiles: bool): bool {
+export function sectorIsNamed(lba: u32, hasFiles: bool): bool {
   if (lba === F.LBA_DESCRIPTOR_A || lba === F.LBA_DESCRIPTOR_B) return true;
   for (let index: u32 = 0; index < 4; index++) {
     if (lba === copyLba(VolumeKind.ST, index)) return true;
