@@ -27,7 +27,7 @@ import {
   RequestType,
 } from "../../assembly/format/abi.ts";
 import { ErrorCode } from "../../assembly/format/errors.ts";
-import type { BlockDevice, BlockRequest } from "../device/device.ts";
+import { type BlockDevice, type BlockRequest, RequestStatus, refuse } from "../device/device.ts";
 import type { CoreMemory } from "./memory.ts";
 
 /** Node has it; its types do not. */
@@ -112,12 +112,21 @@ export class HostImports {
     for (let index = 0, entry = at; index < count; index++, entry += REQUEST_SIZE) {
       requests.push(decodeRequest(bytes, view, entry));
     }
-    device.submit(requests);
+    try {
+      device.submit(requests);
+    } catch (cause) {
+      // A device must not throw: past the core's frames its state would be anything.
+      for (const asked of requests) refuse(asked, cause);
+    }
+    let failed = false;
     for (let index = 0, entry = at; index < count; index++, entry += REQUEST_SIZE) {
       const done = requests[index] as BlockRequest;
       view.setInt32(entry + REQUEST_STATUS, done.status, true);
       view.setUint32(entry + REQUEST_TRANSFERRED, done.transferred, true);
-      if (done.cause !== undefined) this.lastCause = done.cause;
+      if (failed || (done.status === RequestStatus.OK && done.cause === undefined)) continue;
+      // The core reports the first that failed.
+      failed = true;
+      this.lastCause = done.cause;
     }
     return 0;
   }
@@ -125,10 +134,12 @@ export class HostImports {
   #config(id: number, out: number): number {
     const config = this.#devices.get(id)?.config;
     if (config === undefined) return ErrorCode.ENOENT;
+    const { capacity } = config;
+    if (!Number.isSafeInteger(capacity) || capacity < 0) return ErrorCode.EINVAL;
     const { view } = this.memory;
     const put = (offset: number, value: number) => view.setUint32(out + offset, value, true);
     view.setBigUint64(out + CONFIG_FEATURES, BigInt(config.features), true);
-    view.setBigUint64(out + CONFIG_CAPACITY, BigInt(config.capacity), true);
+    view.setBigUint64(out + CONFIG_CAPACITY, BigInt(capacity), true);
     put(CONFIG_SIZE_MAX, config.sizeMax);
     put(CONFIG_SEG_MAX, config.segMax);
     put(CONFIG_BLK_SIZE, config.blkSize);

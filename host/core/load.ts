@@ -16,6 +16,9 @@ import type { CoreExports } from "./exports.ts";
 import { type Environment, HostImports, nodeEnvironment } from "./imports.ts";
 import { CoreMemory } from "./memory.ts";
 
+/** Reasons behind which a device's own error stands. */
+const CAUSED: readonly string[] = ["DEVICE_ERROR", "SHORT_TRANSFER", "BAD_STATUS", "LATCHED"];
+
 let productModule: WebAssembly.Module | undefined;
 
 /** The product's module, compiled once in a process. */
@@ -83,7 +86,8 @@ export class Core {
   /** The error for a negative `result`, with the place and reason of the core's fault report. */
   error(result: number, syscall: string, options: StorageErrorOptions = {}): StorageError {
     const fault = this.#fault(result);
-    const cause = options.cause ?? (fault?.reason === "DEVICE_ERROR" ? this.#cause() : undefined);
+    const cause =
+      options.cause ?? (CAUSED.includes(fault?.reason ?? "") ? this.#cause() : undefined);
     return new StorageError(result, syscall, { ...options, fault: options.fault ?? fault, cause });
   }
 

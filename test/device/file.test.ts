@@ -111,6 +111,25 @@ test("short transfers of the system are carried on until all has moved", () => {
   device.close();
 });
 
+test("a FLUSH covers the writes before it in its batch, and none is left for later", () => {
+  const order: string[] = [];
+  const calls: Partial<FileCalls> = {
+    write: (fd, data, offset, length, position) => {
+      order.push(`write ${position}`);
+      return nodeCalls.write(fd, data, offset, length, position);
+    },
+    datasync: (fd) => {
+      order.push("sync");
+      nodeCalls.datasync(fd);
+    },
+  };
+  const device = FileDevice.create(fresh("d.img"), { size: "1MiB", calls });
+  const [first, second] = [noise(512, 1), noise(512, 2)];
+  device.submit([request(OUT, 4, first), request(FLUSH, 0), request(OUT, 0, second)]);
+  expect(order).toEqual(["write 2048", "sync", "write 0"]);
+  device.close();
+});
+
 test("a failed FLUSH stays failed: the kernel has forgotten what it could not write", () => {
   let fails = 1;
   const { calls, count } = counting({
