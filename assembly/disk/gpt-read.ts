@@ -268,7 +268,7 @@ function sideLoad(disk: Disk, side: Side, lba: u64): bool {
 }
 
 /** The first reason not to follow what the header at `block` says; NONE if there is none. */
-function headerProblem(disk: Disk, block: usize, lba: u64): GptProblem {
+export function headerProblem(disk: Disk, block: usize, lba: u64): GptProblem {
   if (load<u32>(block) !== HEADER_SIGNATURE_LOW) return GptProblem.SIGNATURE;
   if (load<u32>(block, 4) !== HEADER_SIGNATURE_HIGH) return GptProblem.SIGNATURE;
   const length = load<u32>(block, HEADER_LENGTH);

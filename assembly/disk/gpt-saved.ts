@@ -10,7 +10,7 @@ import {
   deviceSubmit,
 } from "../engine/device";
 import { failPlain } from "../engine/fault";
-import { crc32c } from "../engine/hash/crc";
+import { crc32, crc32c } from "../engine/hash/crc";
 import { allocateZeroed } from "../engine/memory";
 import { requestsBegin } from "../engine/requests";
 import { Reason } from "../format/abi";
@@ -18,8 +18,13 @@ import { ErrorCode } from "../format/errors";
 import {
   ENTRIES_SIZE_MAX,
   ENTRIES_SIZE_MIN,
+  GptProblem,
   GptSide,
+  HEADER_ENTRIES_CRC,
+  HEADER_ENTRIES_LBA,
+  HEADER_ENTRY_LENGTH,
   HEADER_LBA,
+  HEADER_SLOTS,
   SAVED_BLOCK_SIZE,
   SAVED_BLOCKS,
   SAVED_CRC,
@@ -36,7 +41,7 @@ import {
   SAVED_VERSION,
   SAVED_VERSION_VALUE,
 } from "../format/gpt";
-import { blocksOf, Disk, Side, sectorOf } from "./gpt-read";
+import { blocksOf, Disk, headerProblem, Side, sectorOf } from "./gpt-read";
 
 const HEAD_SIZE: u32 = SAVED_SIZE + SAVED_EXTENTS_MAX * SAVED_EXTENT_SIZE;
 const head: usize = memory.data(168, 8);
@@ -77,12 +82,43 @@ export function savedLength(): u32 {
 export function diskRestore(disk: Disk, saved: usize, length: u32, apply: bool): ErrorCode {
   const checked = savedCheck(disk, saved, length);
   if (checked !== ErrorCode.OK || !apply) return checked;
-  const first: GptSide = disk.used === GptSide.BACKUP ? GptSide.PRIMARY : GptSide.BACKUP;
+  let first: GptSide = disk.used === GptSide.BACKUP ? GptSide.PRIMARY : GptSide.BACKUP;
+  // A damaged copy may have been saved. It goes last if both copies on the device are whole: what
+  // is written first must be able to serve while the other one is torn.
+  const bothWhole =
+    disk.primary.problem === GptProblem.NONE && disk.backup.problem === GptProblem.NONE;
+  if (bothWhole && !savedWhole(disk, saved, first)) first = other(first);
   let code = deviceFlush(disk.device);
   if (code === ErrorCode.OK) code = restoreSide(disk, saved, first);
-  if (code !== ErrorCode.OK) return code;
-  const second: GptSide = first === GptSide.PRIMARY ? GptSide.BACKUP : GptSide.PRIMARY;
-  return restoreSide(disk, saved, second);
+  return code === ErrorCode.OK ? restoreSide(disk, saved, other(first)) : code;
+}
+
+function other(side: GptSide): GptSide {
+  return side === GptSide.PRIMARY ? GptSide.BACKUP : GptSide.PRIMARY;
+}
+
+/** True if the saved copy `side` could be believed where it belongs on this device. */
+function savedWhole(disk: Disk, saved: usize, side: GptSide): bool {
+  const lba: u64 = side === GptSide.PRIMARY ? HEADER_LBA : disk.lastLba;
+  const block = savedBlocks(disk, saved, lba, 1);
+  if (block === 0 || headerProblem(disk, block, lba) !== GptProblem.NONE) return false;
+  const size = load<u32>(block, HEADER_SLOTS) * load<u32>(block, HEADER_ENTRY_LENGTH);
+  const first = load<u64>(block, HEADER_ENTRIES_LBA);
+  const entries = savedBlocks(disk, saved, first, <u32>blocksOf(disk, size));
+  return entries !== 0 && crc32(0, entries, size) === load<u32>(block, HEADER_ENTRIES_CRC);
+}
+
+/** Address of the saved blocks from `lba` on, if an extent begins there and has as many, else 0. */
+function savedBlocks(disk: Disk, saved: usize, lba: u64, blocks: u32): usize {
+  const count = load<u32>(saved, SAVED_EXTENTS);
+  let at = saved + <usize>(SAVED_SIZE + count * SAVED_EXTENT_SIZE);
+  for (let index: u32 = 0; index < count; index++) {
+    const extent = extentAt(saved, index);
+    const held = load<u32>(extent, SAVED_EXTENT_BLOCKS);
+    if (load<u64>(extent, SAVED_EXTENT_LBA) === lba && held >= blocks) return at;
+    at += <usize>(held * disk.blockSize);
+  }
+  return 0;
 }
 
 function extentAdd(lba: u64, blocks: u64, side: GptSide): void {

@@ -55,7 +55,7 @@ test("create makes an image that print shows and verify calls clean", () => {
   expect(statSync(path).size).toBe(2 ** 25);
   const { code, stdout } = diskwright(["gpt", "print", path]);
   expect(code).toBe(0);
-  expect(stdout).toContain("65536 blocks of 512 bytes, usable 34 to 65502");
+  expect(stdout).toContain("65536 blocks of 512 bytes, usable 34 to 65502, 20MiB free");
   expect(stdout).toMatch(/^1 +2048 +10239 +4MiB +esp +ESP$/m);
   expect(stdout).toMatch(/^2 +10240 +26623 +8MiB +linux +root$/m);
   const verified = diskwright(["gpt", "verify", path]);

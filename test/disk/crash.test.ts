@@ -104,6 +104,19 @@ const SCENARIOS: readonly Scenario[] = [
     },
     run: (core, id) => restoreGpt(core, id, saved),
   },
+  {
+    title: "restore of a table that was saved with a damaged backup",
+    before: () => {
+      const device = damaged(-512);
+      const core = freshCore();
+      saved = backupGpt(core, core.attach(device));
+      return made();
+    },
+    run: (core, id) => {
+      restoreGpt(core, id, saved);
+      repairGpt(core, id);
+    },
+  },
 ];
 let saved: Uint8Array = new Uint8Array(0);
 

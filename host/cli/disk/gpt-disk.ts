@@ -9,7 +9,7 @@ import {
   writeSync,
 } from "node:fs";
 import { failure, refusal, StorageError } from "../../base/errors.ts";
-import { formatSize } from "../../base/size.ts";
+import { parseSize } from "../../base/size.ts";
 import {
   backupGpt,
   freeRuns,
@@ -196,7 +196,7 @@ export function tableText(path: string, read: GptTable): string {
     each.index,
     each.firstLba,
     each.lastLba,
-    formatSize(sizeOf(read, each)),
+    about(sizeOf(read, each)),
     typeNameOf(each.typeGuid) ?? each.typeGuid,
     each.attributes === 0n ? "" : `0x${each.attributes.toString(16)}`,
     JSON.stringify(each.name).slice(1, -1),
@@ -205,9 +205,20 @@ export function tableText(path: string, read: GptTable): string {
   return [
     `${path}: GPT ${diskGuid}${copy}`,
     `${deviceBlocks} blocks of ${blockSize} bytes, usable ${firstUsableLba} to ${lastUsableLba}, ` +
-      `${formatSize(free)} free`,
+      `${about(free)} free`,
     rows.length === 0 ? "no partitions" : table(rows, head),
   ].join("\n");
+}
+
+const UNITS = ["TiB", "GiB", "MiB", "KiB"] as const;
+
+/** A size for people, to one decimal: the blocks beside it are exact. */
+function about(bytes: number): string {
+  for (const unit of UNITS) {
+    const size = parseSize(`1${unit}`);
+    if (bytes >= size) return `${Math.round((bytes / size) * 10) / 10}${unit}`;
+  }
+  return `${bytes} bytes`;
 }
 
 function sizeOf({ blockSize }: GptTable, run: Pick<GptPartition, "firstLba" | "lastLba">): number {
