@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { toHex } from "../../host/base/hash.ts";
 import { RequestType } from "../../host/device/device.ts";
+import { packRecords } from "../support/packs.ts";
 import { bytesOf, errorOf, Fixture } from "../support/store.ts";
 
 /** First sector on the device whose bytes begin like `start`. */
@@ -176,5 +177,33 @@ test("a stream given up half-way leaves nothing behind", () => {
   }
   expect(fixture.store.stat().freeBytes).toBeGreaterThan(before - 200_000);
   expect(fixture.store.stat().objects).toBe(4);
+  expect(fixture.store.verify()).toEqual([]);
+});
+
+test("verify finds any flipped bit of the live sectors of any record, padding included", () => {
+  const fixture = new Fixture({ size: "12MiB" });
+  for (const [seed, length] of [
+    [1, 300],
+    [2, 5000],
+    [3, 70_001],
+  ] as const) {
+    fixture.store.put(bytesOf(length, seed));
+  }
+  fixture.reopen();
+  const records = packRecords(fixture.memory.bytes());
+  expect(records).toHaveLength(4);
+  for (const { sector, length } of records) {
+    const bits = Math.ceil((128 + length) / 512) * 4096;
+    for (let step = 0; step < 12; step++) {
+      // The last step flips the last bit of the padding.
+      const bit = step === 11 ? bits - 1 : Math.floor((bits * step) / 11) + step;
+      fixture.memory.flip(sector * 4096 + bit);
+      fixture.crash();
+      const found = fixture.store.verify().map(({ lba }) => lba);
+      expect(found, `sector ${sector}, bit ${bit}`).toContain(sector);
+      fixture.memory.flip(sector * 4096 + bit);
+    }
+  }
+  fixture.crash();
   expect(fixture.store.verify()).toEqual([]);
 });

@@ -5,7 +5,7 @@
  * Interface: verifierNext() does a bounded number of records and leaves findings in the rows; the
  * store must not change between two steps, or the accounts are those of different states.
  */
-import { equalBytes, loadBigU32 } from "../../engine/bytes";
+import { equalBytes, isZero, loadBigU32 } from "../../engine/bytes";
 import { faultAddress } from "../../engine/fault";
 import { allocateZeroed, release } from "../../engine/memory";
 import {
@@ -20,6 +20,7 @@ import {
   FINDING_SIZE,
   Reason,
   ROWS_MAX,
+  SECTOR_SHIFT,
 } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import {
@@ -31,10 +32,10 @@ import {
   TreeId,
 } from "../../format/page";
 import { SUPERBLOCK_LIVE_ITEMS, SUPERBLOCK_LIVE_SIZE } from "../../format/region";
-import { HASH_SIZE } from "../../format/store";
+import { HASH_SIZE, PACK_SIZE } from "../../format/store";
 import { Cursor, cursorClose, cursorNext, cursorOpen } from "../../tree/cursor";
 import { volumeField } from "../../tree/pages/volume";
-import { storeGetWhole } from "../get";
+import { recordRead, storeGetWhole } from "../get";
 import {
   entryChunk,
   entryLength,
@@ -49,6 +50,9 @@ import { packLba } from "../pack/record";
 import { exchangeAddress, Store } from "../pack/state";
 import { chunkIsPack } from "../pack/writer";
 import { objectVerify } from "../read";
+
+/** The last block of a record. */
+const tail: usize = memory.data(4096, 16);
 
 enum Phase {
   OBJECTS = 0,
@@ -156,9 +160,24 @@ function objectFirst(verifier: Verifier, key: usize): void {
   verifier.segment = 0;
   verifier.objects += 1;
   verifier.payload += entryLength;
+  paddingStep(verifier, key, 0);
   let code: i32 = storeGetWhole(at, verifier.hash, 0);
   if (code === 0) code = objectVerify(at, verifier.hash);
   if (code < 0) faultFinding(verifier, <ErrorCode>code, verifier.hash);
+}
+
+/** What follows the payload up to the end of its block must be zero, in the entry last found. */
+function paddingStep(verifier: Verifier, key: usize, segment: u32): void {
+  const at = verifier.at;
+  const last = entrySectors - at.blockSectors;
+  const used = PACK_SIZE + entryPayload - (last << SECTOR_SHIFT);
+  const block = at.blockSectors << SECTOR_SHIFT;
+  if (used >= block) return;
+  // A read that fails is found by the one that verifies the content.
+  const code = recordRead(at, entryChunk, entrySector + last, at.blockSectors, tail);
+  if (code !== ErrorCode.OK || isZero(tail + used, block - used)) return;
+  const lba = packLba(at, entryChunk, entrySector);
+  finding(verifier, ErrorCode.EBADMSG, Reason.PADDING, lba, entryChunk, segment, key);
 }
 
 /** Entry k: it must be the next one of the object before it. */
@@ -167,6 +186,7 @@ function segmentFurther(verifier: Verifier, key: usize, segment: u32): void {
   if (follows && verifier.covered + <u64>entryPayload <= verifier.length) {
     verifier.segment = segment;
     verifier.covered += <u64>entryPayload;
+    paddingStep(verifier, key, segment);
     return;
   }
   const lba = packLba(verifier.at, entryChunk, entrySector);
