@@ -37,6 +37,8 @@ export type { FatFinding } from "./fat/findings.ts";
 
 /** Bytes that go to the core or come from it in one call. */
 const PIECE_BYTES = 4 << 20;
+/** Room beside what is read: the core reads whole sectors. */
+const EDGE_BYTES = 1024;
 const LIST_BYTES = 65536;
 /** Characters of an 8.3 name but letters and digits; a label may have spaces too. */
 const LABEL = /^[A-Z0-9 $%'\-_@~`!(){}^#&]*$/;
@@ -220,7 +222,7 @@ export class FatVolume {
     let total = 0;
     let wanted: number;
     do {
-      wanted = Math.min(PIECE_BYTES, length - total);
+      wanted = Math.min(PIECE_BYTES - EDGE_BYTES, length - total);
       const piece = this.#readPiece(path, offset + total, wanted);
       total += piece.length;
       pieces.push(piece);
@@ -338,13 +340,13 @@ export class FatVolume {
 
   #readPiece(path: string, offset: number, length: number): Uint8Array {
     const { memory, exports } = this.#core;
-    // The core reads whole sectors: what is asked for begins inside the first one.
-    const room = length + 1024;
+    const room = length + EDGE_BYTES;
     const out = memory.allocate(room);
     try {
       const count = this.#withPath("read", path, (at, pathLength) =>
         exports.fatRead(this.#handle, at, pathLength, offset, out, length),
       );
+      // What is asked for begins inside the first sector.
       return memory.slice(out + (offset % 512), count);
     } finally {
       memory.release(out, room);

@@ -116,8 +116,12 @@ const SCENARIOS: readonly Scenario[] = [
 ];
 
 /** The disk before the scenario, and what the scenario wrote. */
-function record(core: Core, { run }: Scenario): { before: MemoryDevice; intervals: Write[][] } {
-  const device = new RecordingDevice({ size: "33MiB" });
+function record(
+  core: Core,
+  { run }: Scenario,
+  blkSize: 512 | 4096 = 512,
+): { before: MemoryDevice; intervals: Write[][] } {
+  const device = new RecordingDevice({ size: blkSize === 512 ? "33MiB" : "257MiB", blkSize });
   const id = core.attach(device);
   const options = { serial: SERIAL, timestamp: TIMESTAMP };
   const fat = FatVolume.format(core, id, options);
@@ -146,8 +150,12 @@ function* subsets(writes: readonly Write[]): Generator<readonly Write[]> {
 }
 
 /** Cuts the power everywhere; answers how many states there were, and what was wrong with them. */
-function cutEverywhere(core: Core, scenario: Scenario): { states: number; wrong: string[] } {
-  const { before, intervals } = record(core, scenario);
+function cutEverywhere(
+  core: Core,
+  scenario: Scenario,
+  blkSize: 512 | 4096 = 512,
+): { states: number; wrong: string[] } {
+  const { before, intervals } = record(core, scenario, blkSize);
   const wrong: string[] = [];
   let states = 0;
   const judge = (device: MemoryDevice, place: string) => {
@@ -196,6 +204,47 @@ test.each(SCENARIOS)("after a cut: $name", (scenario) => {
   expect(wrong).toEqual([]);
   expect(states).toBeGreaterThan(20);
 });
+
+test.each(SCENARIOS)("after a cut that tears blocks of 4096 bytes: $name", (scenario) => {
+  const { states, wrong } = cutEverywhere(freshCore(), scenario, 4096);
+  expect(wrong).toEqual([]);
+  expect(states).toBeGreaterThan(20);
+});
+
+test("a format that is cut over an old volume leaves none, or the new one", () => {
+  const core = freshCore();
+  for (const writeZeroes of [true, false]) {
+    const device = new RecordingDevice({ size: "33MiB", writeZeroes });
+    const id = core.attach(device);
+    const options = { timestamp: TIMESTAMP };
+    const old = FatVolume.format(core, id, { ...options, serial: 1 });
+    old.mkdir("/old");
+    old.close();
+    const before = device.clone();
+    device.intervals.splice(0, device.intervals.length, []);
+    FatVolume.format(core, id, { ...options, serial: 2 }).close();
+    const seen = new Set<string>();
+    for (const writes of device.intervals) {
+      for (const subset of subsets(writes)) {
+        const state = before.clone();
+        for (const { sector, data } of subset) state.poke(sector * SECTOR, data);
+        seen.add(describeFormat(state));
+      }
+      for (const { sector, data } of writes) before.poke(sector * SECTOR, data);
+    }
+    seen.add(describeFormat(before));
+    expect([...seen].sort()).toEqual(["new", "none", "old"]);
+  }
+});
+
+function describeFormat(device: MemoryDevice): string {
+  const core = freshCore();
+  const [first, ...more] = FatVolume.verify(core, core.attach(device));
+  if (first?.kind === "NOT_FAT32") return "none";
+  if (first !== undefined) return `damaged: ${first.reason} and ${more.length} more`;
+  const fat = FatVolume.open(core, core.attach(device));
+  return fat.serial === 1 && fat.exists("/old") ? "old" : fat.list().length === 0 ? "new" : "both";
+}
 
 test.each(SCENARIOS)("without a cut, all of it is there: $name", (scenario) => {
   const { before, intervals } = record(freshCore(), scenario);

@@ -44,13 +44,13 @@ import { findingsPath, found } from "./findings";
 
 const PATH_MAX: u32 = 65536;
 const NAME_MAX: u32 = 800;
-const FRAME_SIZE: u32 = 16;
+const FRAME_SIZE: u32 = 12;
 /** Bits 3 and 4 are the case of the 8.3 name, 0 and 1 belong to Windows. */
 const CASE_MASK: u8 = 0x1b;
 
 const nameCopy: usize = memory.data(560, 16);
 
-/** Frames { first cluster, offset to go on, bytes of the path, parent's cluster }, u32 each. */
+/** Frames { first cluster, offset to go on, bytes of the path }, u32 each. */
 let frames: usize = 0;
 let framesRoom: u32 = 0;
 let depth: u32 = 0;
@@ -69,7 +69,7 @@ export function checkTree(fat: Fat, claimed: usize): ErrorCode {
   if (code === ErrorCode.OK) {
     findingsPath(path, 0);
     const clusters = claimChain(fat, fat.rootCluster, claimed, tableSector(fat, fat.rootCluster));
-    if (clusters > 0) code = push(fat.rootCluster, 0, 0);
+    if (clusters > 0) code = push(fat.rootCluster, 0);
   }
   while (code === ErrorCode.OK && depth > 0) code = advance(fat, claimed);
   release(frames, framesRoom * FRAME_SIZE);
@@ -77,7 +77,7 @@ export function checkTree(fat: Fat, claimed: usize): ErrorCode {
   return code;
 }
 
-function push(first: u32, length: u32, parent: u32): ErrorCode {
+function push(first: u32, length: u32): ErrorCode {
   if (depth === framesRoom) {
     const room: u32 = framesRoom === 0 ? 64 : framesRoom * 2;
     const bigger = allocate(room * FRAME_SIZE);
@@ -91,7 +91,6 @@ function push(first: u32, length: u32, parent: u32): ErrorCode {
   store<u32>(frame, first);
   store<u32>(frame, 0, 4);
   store<u32>(frame, length, 8);
-  store<u32>(frame, parent, 12);
   depth += 1;
   return ErrorCode.OK;
 }
@@ -108,7 +107,6 @@ function advance(fat: Fat, claimed: usize): ErrorCode {
     depth -= 1;
     return foundClosed(fat, first);
   }
-  if (from === 0 && first !== fat.rootCluster) checkDots(fat, directory, load<u32>(frame, 12));
   const more = entryNext(directory.data, from, directory.length);
   if (entryOrphan) {
     const at = min<u32>(entryAt, directory.length - ENTRY_SIZE);
@@ -141,17 +139,32 @@ function foundHere(fat: Fat, directory: Directory, problem: FatProblem, detail: 
   found(fat, problem, directorySector(directory, entryAt), detail, 0);
 }
 
-/** "." leads to the directory itself, ".." to its parent, 0 standing for the root. */
-function checkDots(fat: Fat, directory: Directory, parent: u32): void {
+/**
+ * Goes into the directory from `first`, named at `sector`. "." must lead to the directory itself: if
+ * not, the entry leads to something else, and what is there is not read as entries. ".." leads to
+ * the parent, 0 standing for the root.
+ */
+function checkChild(fat: Fat, first: u32, parent: u32, sector: u64): ErrorCode {
+  const directory = directoryOpen(fat, first);
+  if (directory === null) return foundClosed(fat, first);
   const dot = directory.data;
   const two = dot + ENTRY_SIZE;
   const above: u32 = parent === fat.rootCluster ? 0 : parent;
-  const flags = load<u8>(dot, ENTRY_ATTRIBUTES) & load<u8>(two, ENTRY_ATTRIBUTES);
-  const named =
-    isDots(dot) && isDots(two) && load<u8>(dot, 1) === 0x20 && load<u8>(two, 1) === 0x2e;
-  const right = entryCluster(dot) === directory.first && entryCluster(two) === above;
-  if (named && right && (flags & <u8>ATTRIBUTE_DIRECTORY) !== 0) return;
-  found(fat, FatProblem.DOTS, directorySector(directory, 0), entryCluster(two), above);
+  if (!isDot(dot, 1) || entryCluster(dot) !== first) {
+    found(fat, FatProblem.DOTS, sector, entryCluster(dot), first);
+    found(fat, FatProblem.DOTS, directorySector(directory, 0), entryCluster(dot), first);
+    return ErrorCode.OK;
+  }
+  if (!isDot(two, 2) || entryCluster(two) !== above) {
+    found(fat, FatProblem.DOTS, directorySector(directory, 0), entryCluster(two), above);
+  }
+  return push(first, pathLength);
+}
+
+function isDot(entry: usize, dots: u32): bool {
+  const directory = (load<u8>(entry, ENTRY_ATTRIBUTES) & <u8>ATTRIBUTE_DIRECTORY) !== 0;
+  const two = load<u8>(entry, 1) === 0x2e;
+  return directory && isDots(entry) && two === (dots === 2);
 }
 
 function checkEntry(fat: Fat, directory: Directory, at: u32, claimed: usize): ErrorCode {
@@ -175,7 +188,7 @@ function checkEntry(fat: Fat, directory: Directory, at: u32, claimed: usize): Er
     if (size !== 0) found(fat, FatProblem.ENTRY_FIELD, sector, ENTRY_FILE_SIZE, size);
     // A chain of no cluster is one that is broken at its start.
     const clusters = claimChain(fat, first, claimed, sector);
-    return clusters > 0 ? push(first, pathLength, directory.first) : ErrorCode.OK;
+    return clusters > 0 ? checkChild(fat, first, directory.first, sector) : ErrorCode.OK;
   }
   if (first === 0 && size === 0) return ErrorCode.OK;
   const clusters = claimChain(fat, first, claimed, sector);
