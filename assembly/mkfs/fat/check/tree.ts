@@ -140,9 +140,9 @@ function foundHere(fat: Fat, directory: Directory, problem: FatProblem, detail: 
 }
 
 /**
- * Goes into the directory from `first`, named at `sector`. "." must lead to the directory itself: if
- * not, the entry leads to something else, and what is there is not read as entries. ".." leads to
- * the parent, 0 standing for the root.
+ * Goes into the directory from `first`, named at `sector`. "." must lead to the directory itself:
+ * if not, the entry leads to something else, and what is there is not read as entries. ".." leads
+ * to the parent, 0 standing for the root.
  */
 function checkChild(fat: Fat, first: u32, parent: u32, sector: u64): ErrorCode {
   const directory = directoryOpen(fat, first);
