@@ -145,7 +145,7 @@ export function openList(open: Open, out: usize, room: u32): i32 {
   if (open.type !== FileType.DIRECTORY) return failPlain(ErrorCode.ENOTDIR);
   let used: u32 = 0;
   while (true) {
-    const code = mountNext(open.mount, open.ino, open.name, open.nameLength);
+    const code = mountNext(open.mount, open.ino, open.name, open.nameLength, used > 0);
     if (code === ErrorCode.ENOENT) return <i32>used;
     if (code !== ErrorCode.OK) return used > 0 ? <i32>used : code;
     const step = (ENTRY_SIZE + foundNameLength + 7) & ~7;

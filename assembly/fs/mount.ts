@@ -31,6 +31,7 @@ import {
   backFirst,
   direntGet,
   direntIno,
+  direntMore,
   direntName,
   direntNameLength,
   direntNext,
@@ -181,10 +182,20 @@ export function mountSize(mount: Mount, ino: u64): i64 {
   return code === ErrorCode.OK ? <i64>load<u64>(inode, INODE_LENGTH) : code;
 }
 
-/** The entry of directory `dir` after `name` (length 0: the first): found*, or ENOENT. */
-export function mountNext(mount: Mount, dir: u64, name: usize, length: u32): ErrorCode {
+/**
+ * The entry of directory `dir` after `name` (length 0: the first): found*, or ENOENT. `goesOn`: the
+ * call before was this one's predecessor.
+ */
+export function mountNext(
+  mount: Mount,
+  dir: u64,
+  name: usize,
+  length: u32,
+  goesOn: bool,
+): ErrorCode {
   if (mount.type === FileSystemType.WF) {
-    const code = direntNext(mount.wf, dir, name, length);
+    const wf = mount.wf;
+    const code = goesOn ? direntMore(wf, dir) : direntNext(wf, dir, name, length);
     if (code === ErrorCode.OK) takeDirent();
     return code;
   }

@@ -72,6 +72,18 @@ export function cursorSeek(cursor: Cursor, key: usize, keyLength: u32): ErrorCod
   return find(cursor);
 }
 
+/** Moves to the last record whose key is not greater; ENOENT: none. Clears an earlier error. */
+export function cursorSeekBack(cursor: Cursor, key: usize, keyLength: u32): ErrorCode {
+  assert(keyLength <= KEY_MAX);
+  memory.copy(cursor.key, key, keyLength);
+  cursor.keyLength = keyLength;
+  cursor.error = ErrorCode.OK;
+  cursor.atRecord = false;
+  const code = locateBack(cursor);
+  if (code !== ErrorCode.OK && code !== ErrorCode.ENOENT) cursor.error = code;
+  return code;
+}
+
 /** Moves to the next record (the first one after cursorOpen); ENOENT at the end. */
 export function cursorNext(cursor: Cursor): ErrorCode {
   if (cursor.error !== ErrorCode.OK) return cursor.error;
@@ -129,6 +141,40 @@ function locate(cursor: Cursor): ErrorCode {
     }
   }
   show(cursor, leaf, index);
+  return ErrorCode.OK;
+}
+
+/** The last record not greater than the cursor's key. */
+function locateBack(cursor: Cursor): ErrorCode {
+  const volume = cursor.volume;
+  const code = descend(volume, cursor.tree, cursor.key, cursor.keyLength);
+  if (code !== ErrorCode.OK) return code;
+  let at = pathDepth();
+  let leaf = pathFrame(at);
+  let index = pathIndex(at);
+  if (index < nodeCount(leaf.address)) {
+    if (nodeCompare(leaf.address, index, cursor.key, cursor.keyLength) === 0) index += 1;
+  }
+  if (index === 0) {
+    // Up to the first page with another child to the left, then down its right edge.
+    while (at > 0 && pathIndex(at - 1) === 0) at -= 1;
+    if (at === 0) return ErrorCode.ENOENT;
+    let pointer = nodeValue(pathFrame(at - 1).address, pathIndex(at - 1) - 1);
+    for (;;) {
+      const frame = pageRead(volume, pointer, cursor.tree);
+      if (frame === null) return pageError;
+      leaf = frame;
+      index = nodeCount(frame.address);
+      if (nodeLevel(frame.address) === 0) break;
+      pointer = nodeValue(frame.address, index - 1);
+    }
+    // A crafted tree must not lead forward.
+    if (nodeCompare(leaf.address, index - 1, cursor.key, cursor.keyLength) > 0) {
+      const device = volume.region.device;
+      return deviceFail(device, ErrorCode.EBADMSG, Reason.KEY_ORDER, leaf.key << 3, 0);
+    }
+  }
+  show(cursor, leaf, index - 1);
   return ErrorCode.OK;
 }
 

@@ -21,7 +21,7 @@ import {
   FileKey,
 } from "../../../format/wf";
 import { treeDelete, treePut } from "../../../tree/btree";
-import { cursorNext, cursorSeek } from "../../../tree/cursor";
+import { cursorNext, cursorSeek, cursorSeekBack } from "../../../tree/cursor";
 import { pagesInside } from "../../../tree/pages/volume";
 import { pagesFree } from "../../../tree/space";
 import { dataDrop } from "./data";
@@ -47,22 +47,50 @@ export let cutPages: u64 = 0;
 /** Bug 34: pages of an older epoch are freed as if they were born in the open batch. */
 export const PLANT_FREE_AT_ONCE: u32 = 34;
 
+/** What the last extentFirst was about: asked again before a change, it is not looked for again. */
+let knownMount: u32 = 0;
+let knownIno: u64 = 0;
+let knownChanges: u32 = 0;
+
 /** The first extent of `ino` that ends after page `from`: OK, ENOENT, or damage. */
 export function extentFirst(wf: Wf, ino: u64, from: u64): ErrorCode {
-  const cursor = wf.cursor;
-  // An extent that covers `from` begins at most EXTENT_PAGES_MAX - 1 pages before it.
-  const back = <u64>(EXTENT_PAGES_MAX - 1);
-  const seek = from > back ? from - back : 0;
-  const key = wfKeyNumber(ino, FileKey.EXTENT, seek << PAGE_SHIFT);
-  let code = cursorSeek(cursor, key, keyLength);
-  while (code === ErrorCode.OK) {
-    if (!isOf(cursor, ino, FileKey.EXTENT)) return ErrorCode.ENOENT;
-    code = extentTake(wf, ino, cursor.key, cursor.keyLength, cursor.value, cursor.valueLength);
-    if (code !== ErrorCode.OK) return code;
-    if (extentStart + <u64>extentPages > from) return ErrorCode.OK;
-    code = cursorNext(cursor);
+  if (knownMount === wf.serial && knownIno === ino) {
+    const isSame = knownChanges === wf.volume.changes;
+    if (isSame && from >= extentStart && from < extentStart + <u64>extentPages) {
+      return ErrorCode.OK;
+    }
   }
-  return code;
+  const code = extentSeek(wf, ino, from);
+  if (code !== ErrorCode.OK) return code;
+  knownMount = wf.serial;
+  knownIno = ino;
+  knownChanges = wf.volume.changes;
+  return ErrorCode.OK;
+}
+
+function extentSeek(wf: Wf, ino: u64, from: u64): ErrorCode {
+  const cursor = wf.cursor;
+  // The last record at or before `from` may reach over it; else the next one is the first behind.
+  let code = cursorSeekBack(
+    cursor,
+    wfKeyNumber(ino, FileKey.EXTENT, from << PAGE_SHIFT),
+    keyLength,
+  );
+  if (code === ErrorCode.OK && isOf(cursor, ino, FileKey.EXTENT)) {
+    code = extentTake(wf, ino, cursor.key, cursor.keyLength, cursor.value, cursor.valueLength);
+    if (code !== ErrorCode.OK || extentStart + <u64>extentPages > from) return code;
+  }
+  if (code === ErrorCode.OK) {
+    code = cursorNext(cursor);
+  } else if (code === ErrorCode.ENOENT) {
+    const key = wfKeyNumber(ino, FileKey.EXTENT, from << PAGE_SHIFT);
+    code = cursorSeek(cursor, key, keyLength);
+  }
+  if (code !== ErrorCode.OK) return code;
+  if (!isOf(cursor, ino, FileKey.EXTENT)) return ErrorCode.ENOENT;
+  code = extentTake(wf, ino, cursor.key, cursor.keyLength, cursor.value, cursor.valueLength);
+  if (code !== ErrorCode.OK) return code;
+  return extentStart + <u64>extentPages > from ? code : wfDamage(wf, Reason.OVERLAP, ino);
 }
 
 /** Checks a record and copies it; EBADMSG if it breaks a rule of the format. */
@@ -74,6 +102,7 @@ export function extentTake(
   value: usize,
   valueLength: u32,
 ): ErrorCode {
+  knownMount = 0;
   if (length !== 17 || valueLength < EXTENT_SIZE) return wfDamage(wf, Reason.FIELD, ino);
   const offset = loadBigU64(key + 9);
   const pages = <u32>load<u16>(value, EXTENT_PAGES);
@@ -135,6 +164,7 @@ export function extentAdd(
   if (code === ErrorCode.OK && extentStart < start) {
     const joins = extentPage + <u64>extentPages === page && extentBirth === birth;
     if (joins && extentPages + pages <= EXTENT_PAGES_MAX) {
+      knownMount = 0;
       memory.copy(extentSums + (extentPages << 3), kept, pages << 3);
       memory.copy(kept, extentSums, (extentPages + pages) << 3);
       start = extentStart;

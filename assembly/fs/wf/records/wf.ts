@@ -81,6 +81,8 @@ export class Wf {
   cursor: Cursor;
   /** Over the reclaim queue. */
   queue: Cursor;
+  /** Of this mount: no two have the same, not even one behind the other at one address. */
+  serial: u32;
   /** The queue may hold inodes that no handle keeps. */
   reclaims: bool;
   /** Rises with every change of any file's content: what was read before may be old. */
@@ -113,6 +115,7 @@ class Held {
   orphan: bool;
 }
 
+let serials: u32 = 0;
 const BUCKETS: u32 = 256;
 /** Larger than any key: ino, type, parent, name. */
 const key: usize = memory.data(320, 16);
@@ -144,6 +147,8 @@ export function wfOpen(volume: Volume): Wf | null {
   wf.queue = queue;
   wf.held = held;
   wf.reclaims = true;
+  serials += 1;
+  wf.serial = serials;
   return wf;
 }
 
