@@ -22,11 +22,11 @@ export enum HandleKind {
   FAT = 7,
   LIST = 8,
   FAT_WRITER = 9,
-  STORE = 9,
   READER = 10,
   VERIFIER = 11,
   MOUNT = 12,
   IMAGE_BUILD = 13,
+  STORE = 14,
 }
 
 /** A handle for `object`, or 0 if the table is full. */
