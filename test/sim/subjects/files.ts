@@ -40,6 +40,8 @@ const MORE_OPERATIONS = 10;
 /** The digest of a disk without a region, and of one with a store alone. */
 const NONE = -1;
 const STORE_ONLY = -2;
+/** What the store beside the files is given, to have something to commit. */
+const TRIFLE = new Uint8Array([1, 2, 3]);
 const REFUSALS = [
   ...["ENOENT", "EEXIST", "ENOTDIR", "EISDIR", "ENOTEMPTY", "EINVAL", "EPERM", "ENODATA", "EBUSY"],
 ];
@@ -96,6 +98,18 @@ class Session {
       else throw error;
     }
     return true;
+  }
+
+  /** Commits of both formats that have something to commit: two of each have healed every copy. */
+  commitSome(seed: number): void {
+    const step = { kind: "control", seed } as const;
+    this.carryOut(step, stepText(step));
+    const { store } = this.region;
+    const hash = store.put(TRIFLE);
+    store.commit();
+    store.delete(hash);
+    store.commit();
+    this.carryOut({ kind: "sync" }, "sync");
   }
 
   #call(step: FilesStep): void {
@@ -205,12 +219,23 @@ function mkfs({ core, device }: Booted, history: History): boolean {
   return true;
 }
 
-/** The mounted region; where there is none yet, in the middle of mkfs, that is done again. */
-function mounted(found: Region | undefined, booted: Booted, disk: SimDisk, life: Life): Region {
-  if (found?.files) return found;
+/**
+ * The mounted region. In the middle of mkfs, where there is none yet, a store alone, or the old one
+ * half wiped, that is done again.
+ */
+function mounted(
+  scenario: FilesScenario,
+  found: Region | undefined,
+  booted: Booted,
+  disk: SimDisk,
+  life: Life,
+): Region {
+  const whole = scenario.mkfs !== "over" || !life.mayBeStart();
+  if (found?.files && whole) return found;
   if (found === undefined) life.settle(NONE, () => "no region", false);
   else {
-    life.settle(STORE_ONLY, () => "a store alone", false);
+    const held = found.files === null ? undefined : readTree(found.files);
+    life.settle(held?.digest ?? STORE_ONLY, () => held?.text ?? "a store alone", false);
     pullPlug(disk, found);
   }
   mkfs(booted, life.history);
@@ -269,7 +294,7 @@ export class FilesSubject implements Subject<FilesStep> {
       mayRot: mkfs === "no" && fails > 2,
       ...(fails < 2 ? { failFlush: 1 + random.below(12) } : {}),
       ...(fails === 2 ? { failWrite: 1 + random.below(40) } : {}),
-      ...(full ? { thin: 8 } : {}),
+      ...(full ? { thin: 8 } : each ? { thin: 4 } : {}),
     };
   }
 
@@ -295,6 +320,11 @@ export class FilesSubject implements Subject<FilesStep> {
     formatRegion(core, device, { files: true });
     const region = Region.open(core, device);
     const model = age(scenario, filesOf(region));
+    // Half wiped by mkfs it may fall back to the commit before: both hold the same.
+    for (let count = 0; scenario.mkfs === "over" && count < 2; count++) {
+      filesOf(region).setControl(model.control);
+      filesOf(region).sync();
+    }
     region.close();
     return this.#keep(model);
   }
@@ -326,7 +356,7 @@ export class FilesSubject implements Subject<FilesStep> {
   verify(scenario: FilesScenario, disk: SimDisk, life: Life): void {
     const booted = this.#machine.boot(disk, life.nonce);
     const { core, device } = booted;
-    const region = mounted(openIfAny(core, device, {}), booted, disk, life);
+    const region = mounted(scenario, openIfAny(core, device, {}), booted, disk, life);
     life.mounts += 1;
     const held = readTree(filesOf(region));
     if (Number.isNaN(life.found)) life.settle(held.digest, () => held.text);
@@ -355,11 +385,11 @@ export class FilesSubject implements Subject<FilesStep> {
     const session = new Session(booted, disk, region, scenario.each, versions);
     for (let index = 0; index < MORE_OPERATIONS; index++) {
       const drawn = drawnOperation(random, scenario.profile, versions.newest);
-      const quiet = drawn.kind === "close" || drawn.kind === "cut" || index === 5;
+      const quiet = drawn.kind === "close" || drawn.kind === "cut";
       const step = quiet ? ({ kind: "sync" } as const) : drawn;
       session.carryOut(step, stepText(step));
+      if (index === 4 || index === 9) session.commitSome(random.next());
     }
-    session.carryOut({ kind: "sync" }, "sync");
     if (random.chance(50)) region.close();
     else pullPlug(disk, region);
   }

@@ -1,5 +1,6 @@
 /** The subjects by name, and how many distinct crash states a full run covers of each. */
 import type { Subject, SubjectOptions } from "../subject.ts";
+import { FilesSubject } from "./files.ts";
 import { GptSubject } from "./gpt.ts";
 import { StoreSubject } from "./store.ts";
 import { ToySubject } from "./toy.ts";
@@ -15,6 +16,10 @@ const ENTRIES = {
   gpt: { create: (options: SubjectOptions) => new GptSubject(options) as Subject, states: 40_000 },
   store: {
     create: (options: SubjectOptions) => new StoreSubject(options) as Subject,
+    states: 330_000,
+  },
+  files: {
+    create: (options: SubjectOptions) => new FilesSubject(options) as Subject,
     states: 330_000,
   },
 } as const satisfies Record<string, SubjectEntry>;
