@@ -171,11 +171,28 @@ function resumeFrom(
   // What the steps so far have made of the target is no reason to refuse it.
   checkTarget({ ...facts, blank: true, installed: false }, options);
   const plan = planInstall(source.facts, facts, recipe);
-  const step = plan.steps[journal.step];
+  const at = resumeStep(plan, journal.step);
+  const step = plan.steps[at];
   if (plan.hash !== toHex(journal.planHash) || step === undefined) return undefined;
   const resumed = { ...plan, resumesAt: step.name };
   const { recipe: text, sequence } = journal;
-  return { plan: resumed, recipe: text, journal, sequence, target: facts };
+  return {
+    plan: resumed,
+    recipe: text,
+    journal: { ...journal, step: at },
+    sequence,
+    target: facts,
+  };
+}
+
+/**
+ * Where to go on. A region that was being filled is made anew: a copy that finds all it would write
+ * commits nothing, and so would leave a superblock copy as the cut had torn it.
+ */
+function resumeStep({ steps }: InstallPlan, interrupted: number): number {
+  const name = steps[interrupted]?.name;
+  if (name !== "objects" && name !== "files") return interrupted;
+  return steps.findIndex((step) => step.name === "region");
 }
 
 function identitiesOf(options: InstallOptions): Identities {
