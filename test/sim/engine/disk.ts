@@ -45,7 +45,10 @@ export class SimDisk implements BlockDevice {
   failFlushIn = 0;
   /** Counts down at each write of a traced life; the one that reaches 0 fails. */
   failWriteIn = 0;
-  reads = 0;
+  /** Requests that changed it. */
+  writes = 0;
+  /** While set: 1 for each sector that was read before it was written, 2 for each written one. */
+  touched: Uint8Array | undefined;
   #trace: Trace | undefined;
   #history: History | undefined;
   #random = new Random(0);
@@ -141,7 +144,7 @@ export class SimDisk implements BlockDevice {
     const { type, sector, data } = asked;
     asked.status = RequestStatus.OK;
     if (type === RequestType.IN) {
-      this.reads += 1;
+      if (this.touched !== undefined) this.#touch(sector, data.length / SECTOR, 1);
       const from = sector * SECTOR;
       data.set(this.image.subarray(from, from + data.length));
       asked.transferred = data.length;
@@ -169,8 +172,15 @@ export class SimDisk implements BlockDevice {
         return;
       }
     }
+    this.writes += 1;
+    if (this.touched !== undefined) this.#touch(sector, data.length / SECTOR, 2);
     this.put(sector, data);
     asked.transferred = data.length;
+  }
+
+  #touch(sector: number, sectors: number, mark: number): void {
+    const touched = this.touched as Uint8Array;
+    for (let at = sector; at < sector + sectors; at++) if (touched[at] === 0) touched[at] = mark;
   }
 
   #fill(sector: number, sectors: number, value: number): void {
@@ -178,6 +188,8 @@ export class SimDisk implements BlockDevice {
       const { issued, acked } = this.#history as History;
       this.#trace.fill(sector, sectors, value, issued, acked);
     }
+    this.writes += 1;
+    if (this.touched !== undefined) this.#touch(sector, sectors, 2);
     this.open(sector, sectors).fill(value);
   }
 

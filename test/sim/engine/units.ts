@@ -57,6 +57,8 @@ export interface UnitRules {
   /** Largest unit in sectors; longer writes are cut at multiples of it. */
   readonly unitSectors: number;
   readonly isSpecial: (sector: number) => boolean;
+  /** Leaves out units that repeat what is there: for workloads that wipe much. */
+  readonly skipSame?: boolean;
   /** Sectors that keep copies of one thing, of which any one may rot beside a crash. */
   readonly copies?: readonly number[];
 }
@@ -79,12 +81,22 @@ export function unitsOf(
       const sectors = Math.min(last - sector, rules.unitSectors - (sector % rules.unitSectors));
       const at = event.at + (sector - event.sector) * SECTOR;
       const special = rules.isSpecial(sector);
-      units.push(unit(trace, disk, { sector, sectors, at, event: index, issued, special }));
+      const same = rules.skipSame === true && isSame(trace, disk, sector, sectors, at);
+      if (!same) {
+        units.push(unit(trace, disk, { sector, sectors, at, event: index, issued, special }));
+      }
       sector += sectors;
     }
   }
   markCovered(units);
   return units;
+}
+
+function isSame(trace: Trace, disk: SimDisk, sector: number, sectors: number, at: number): boolean {
+  const length = sectors * SECTOR;
+  const from = sector * SECTOR;
+  const { image } = disk;
+  return Buffer.from(trace.bytes.buffer, at, length).equals(image.subarray(from, from + length));
 }
 
 type Place = Pick<Unit, "sector" | "sectors" | "at" | "event" | "issued" | "special">;

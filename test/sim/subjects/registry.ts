@@ -2,6 +2,7 @@
 import type { Subject, SubjectOptions } from "../subject.ts";
 import { FilesSubject } from "./files.ts";
 import { GptSubject } from "./gpt.ts";
+import { InstallSubject } from "./install.ts";
 import { StoreSubject } from "./store.ts";
 import { ToySubject } from "./toy.ts";
 
@@ -21,6 +22,10 @@ const ENTRIES = {
   files: {
     create: (options: SubjectOptions) => new FilesSubject(options) as Subject,
     states: 330_000,
+  },
+  install: {
+    create: (options: SubjectOptions) => new InstallSubject(options) as Subject,
+    states: 105_000,
   },
 } as const satisfies Record<string, SubjectEntry>;
 
