@@ -38,6 +38,7 @@ export const PLANTS: readonly Plant[] = [
   core("tree-limbo-leak", 10, "store", "the last page of a freed extent stays marked for ever"),
   core("tree-doubt-aborted", 3, "store", "a commit in doubt is taken for aborted", 5),
   core("tree-no-mount-flush", 15, "store", "a mount trusts what only the device's cache holds"),
+  core("store-unaligned", 21, "store", "a record shares its 4 KiB block with a durable one"),
   core("gpt-one-flush", 40, "gpt", "both copies of a table are in flight at once"),
   core("gpt-entries-unchecked", 41, "gpt", "entries that are half old and half new pass"),
   core("gpt-backup-place", 42, "gpt", "the backup is written where the old table says"),
