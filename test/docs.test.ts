@@ -42,6 +42,16 @@ for (const folder of ["assembly/format", "host/format"]) {
   }
 }
 
+test("docs/abi.md names every export and every import of the core, and nothing else", () => {
+  const core = new WebAssembly.Module(readFileSync("build/core.wasm"));
+  const page = readFileSync("docs/abi.md", "utf8");
+  const named = [...page.matchAll(/^\| `(\w+)` \| \(/gm)].map(([, name]) => name);
+  const functions = [...WebAssembly.Module.exports(core), ...WebAssembly.Module.imports(core)]
+    .filter(({ kind, name }) => kind === "function" && name !== "abort")
+    .map(({ name }) => name);
+  expect(named.sort()).toEqual(functions.sort());
+});
+
 function listed(folder: string): string[] {
   try {
     return readdirSync(folder).filter((f) => f.endsWith(".ts"));
