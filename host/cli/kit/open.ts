@@ -1,5 +1,5 @@
 /** DISK as people write it: `path`, `path:N` for a partition, `file:` and `mem:` URLs. */
-import { StorageError } from "../../base/errors.ts";
+import { Refusal, StorageError } from "../../base/errors.ts";
 import { Core } from "../../core/load.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import {
@@ -18,7 +18,19 @@ export function parseDisk(text: string): DiskName {
 
 /** Opens the device behind a path or URL; `blkSize` where the file itself cannot tell. */
 export function openDevice(path: string, readOnly: boolean, blkSize?: 512 | 4096): BlockDevice {
-  return asUsage(() => openNamed(path, { readOnly, blkSize }));
+  try {
+    return asUsage(() => openNamed(path, { readOnly, blkSize }));
+  } catch (error) {
+    throw readOnly ? error : refusedIfTaken(error);
+  }
+}
+
+/** A disk that somebody else has, or that is read-only, is refused like any other unfit target. */
+function refusedIfTaken(error: unknown): unknown {
+  if (!(error instanceof StorageError) || !["EBUSY", "EROFS"].includes(error.code)) return error;
+  const { errno, syscall, path, hint, message } = error;
+  const told = message.replace(/^[A-Z]+: /, "refused: ");
+  return new Refusal(errno, syscall, { path, hint, message: told, cause: error });
 }
 
 /** What is wrong with the name itself is wrong usage. */
