@@ -18,7 +18,13 @@ import { Core } from "../core/load.ts";
 import type { BlockDevice } from "../device/device.ts";
 import { NO_BOOTABLE_DEVICE } from "../format/lines.ts";
 import { type AttachedDisk, type FirmwareNote, runFirmware } from "./boot/firmware.ts";
-import { type BaseFloor, countConfig, type DataGrant, runKernel } from "./boot/kernel.ts";
+import {
+  type BaseFloor,
+  closeQuietly,
+  countConfig,
+  type DataGrant,
+  runKernel,
+} from "./boot/kernel.ts";
 import { Nvram } from "./boot/nvram.ts";
 
 /** What init does with its grant, once it has one or not. Runs before the checkpoint. */
@@ -132,13 +138,18 @@ export class Machine {
       return { mounted: false, floor: kernel.floor };
     }
     const { grant } = kernel;
+    let report: BootReport["dataRegion"];
     try {
       const configEntries = countConfig(grant, print);
       init?.({ grant, environment, print });
-      return { mounted: true, configEntries, readOnly: grant.readOnly };
-    } finally {
-      grant.region.close();
+      report = { mounted: true, configEntries, readOnly: grant.readOnly };
+    } catch (error) {
+      // Why init stopped is what the caller must see, not that its disk could not be closed.
+      closeQuietly(grant.region);
+      throw error;
     }
+    grant.region.close();
+    return report;
   }
 
   #attach(core: Core): AttachedDisk[] {

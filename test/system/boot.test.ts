@@ -199,6 +199,27 @@ test("a power cut inside a boot goes through to whoever cut it", () => {
   expect(() => boot(cut)).toThrow(PowerCut);
 });
 
+test("what stops init goes through, also when its disk has gone with it", () => {
+  const disk = medium.clone();
+  const init = ({ grant }: InitContext) => {
+    grant?.config.files.writeFile("/system/config/half", "written");
+    disk.close();
+    throw new RangeError("init stopped");
+  };
+  expect(() => new Machine({ disks: [disk], init }).boot()).toThrow("init stopped");
+  expect(boot(disk.clone()).lines[0]).toBe(DATA_REGION_MOUNTED);
+});
+
+test("what init writes is there at the next boot", () => {
+  const disk = medium.clone();
+  const init = ({ grant, print }: InitContext) => {
+    grant?.config.files.writeFile("/system/config/marker", "1");
+    print("[init] wrote a marker");
+  };
+  expect(new Machine({ disks: [disk], init }).boot().lines.at(-1)).toBe("[init] wrote a marker");
+  expect(boot(disk).dataRegion).toMatchObject({ configEntries: 1 });
+});
+
 function partitionGuid(disk: MemoryDevice): string {
   const core = new Core();
   return readGpt(core, core.attach(disk)).partitions[0]?.uniqueGuid ?? "";

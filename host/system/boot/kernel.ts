@@ -107,7 +107,8 @@ function floor(code: string, reason: string): KernelResult {
   return { mounted: false, floor: { code, reason } };
 }
 
-function closeQuietly(region: Region): void {
+/** Closes a region after a failure, which is what counts. */
+export function closeQuietly(region: Region): void {
   try {
     region.close();
   } catch (error) {
