@@ -2,7 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { readGpt } from "../../host/core/gpt.ts";
 import { Core } from "../../host/core/load.ts";
+import { RequestType } from "../../host/device/device.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
+import { TraceDevice } from "../../host/device/wrap/trace.ts";
 import { BASE_FLOOR, DATA_REGION_MOUNTED, NO_BOOTABLE_DEVICE } from "../../host/format/lines.ts";
 import { Nvram } from "../../host/system/boot/nvram.ts";
 import { memoryTree } from "../../host/system/image/folder.ts";
@@ -186,17 +188,21 @@ describe("the firmware", () => {
   });
 });
 
-test("a power cut inside a boot goes through to whoever cut it", () => {
-  class PowerCut extends Error {}
+test("a disk that fails altogether boots nothing, and the report says why", () => {
   const disk = medium.clone();
-  const cut = Object.create(disk, {
-    submit: {
-      value: () => {
-        throw new PowerCut();
-      },
-    },
-  }) as MemoryDevice;
-  expect(() => boot(cut)).toThrow(PowerCut);
+  disk.close();
+  const report = boot(disk);
+  expect(report.lines).toEqual([NO_BOOTABLE_DEVICE]);
+  expect(report.notes[0]?.note).toMatch(/EIO/);
+});
+
+test("a disk that fails under the kernel is the base floor, not half of a grant", () => {
+  const disk = new TraceDevice(medium.clone());
+  const within = { sector: 264_192, sectors: 8192 };
+  disk.inject({ on: RequestType.IN, within, times: Number.POSITIVE_INFINITY });
+  const report = new Machine({ disks: [disk] }).boot();
+  expect(report.lines).toEqual([BASE_FLOOR]);
+  expect(report.dataRegion).toMatchObject({ floor: { code: "EIO" } });
 });
 
 test("what stops init goes through, also when its disk has gone with it", () => {

@@ -132,7 +132,7 @@ function loaderOn(
   }
 }
 
-/** What a disk can cause is a note; a bug, or a power cut, goes through. */
+/** What a disk can cause is a note; a bug goes through. */
 export function messageOf(error: unknown): string {
   if (error instanceof StorageError) return error.message;
   throw error;

@@ -97,7 +97,7 @@ function grantOf(region: Region, readOnly: boolean): DataGrant | undefined {
   return { config: { files, root: CONFIG_ROOT }, store, region, readOnly };
 }
 
-/** What the disk can cause is the base floor; a bug, or a power cut, goes through. */
+/** What the disk can cause is the base floor; a bug goes through. */
 function refused(error: unknown): KernelResult {
   if (error instanceof StorageError) return floor(error.code, error.message);
   throw error;
