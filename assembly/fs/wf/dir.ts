@@ -26,7 +26,7 @@ import {
 import { foundLength, foundValue, treeGet, treePut } from "../../tree/btree";
 import { RESERVE_DELETE, RESERVE_NORMAL } from "../../tree/commit";
 import { volumeField } from "../../tree/pages/volume";
-import { FORGET_LEAVES, inodeForget } from "./free";
+import { forgetLeaves, inodeForget } from "./free";
 import {
   backDelete,
   directoryPut,
@@ -146,7 +146,9 @@ export function dirRemove(wf: Wf, dir: u64, name: usize, length: u32, directory:
   if (!directory && isDirectory) return failPlain(ErrorCode.EISDIR);
   code = checkRemovable(wf, ino);
   if (code === ErrorCode.OK) code = directoryGet(wf, dir, parentInode);
-  if (code === ErrorCode.OK) code = wfReserve(wf, 4, FORGET_LEAVES, 0, true, RESERVE_DELETE);
+  if (code === ErrorCode.OK) {
+    code = wfReserve(wf, 3, forgetLeaves(wf, ino), 0, true, RESERVE_DELETE);
+  }
   if (code !== ErrorCode.OK) return code;
   code = direntDelete(wf, dir, name, length, ino);
   if (code === ErrorCode.OK) code = directoryPut(wf, dir, parentInode, -1);
@@ -236,8 +238,8 @@ export function dirRename(
   code = inodeGet(wf, ino, movedInode);
   if (code === ErrorCode.OK) code = directoryGet(wf, dir, parentInode);
   if (code === ErrorCode.OK) code = directoryGet(wf, toDir, fresh);
-  const leaves = replaced !== 0 ? FORGET_LEAVES : 0;
-  if (code === ErrorCode.OK) code = wfReserve(wf, 8, leaves, 0, true, RESERVE_NORMAL);
+  const leaves = replaced !== 0 ? forgetLeaves(wf, replaced) : 0;
+  if (code === ErrorCode.OK) code = wfReserve(wf, 6, leaves, 0, true, RESERVE_NORMAL);
   if (code !== ErrorCode.OK) return code;
   code = applyRename(wf, ino, type, dir, name, length, toDir, toName, toLength, replaced);
   return wfSettle(wf, code);

@@ -57,6 +57,8 @@ import { addPages, fileReserve, fileSpill, takePages, writeFresh } from "./write
 
 /** Records that one reservation of a reclaim frees: their leaves are few. */
 const STEP_RECORDS: u32 = 32;
+/** Where space is short. */
+const STEP_RECORDS_MIN: u32 = 2;
 /** Past the last page of the largest file. */
 const PAGES_END: u64 = FILE_SIZE_MAX >>> PAGE_SHIFT;
 
@@ -223,7 +225,7 @@ function markSteps(wf: Wf, ino: u64, end: u64, places: usize, steps: u32, most: 
 /**
  * After `ino` has lost its last name (`inode` says nlink 0 already): takes it away at once if it
  * has
- * few records, else queues it. Within the reservation of FORGET_CHANGES, FORGET_LEAVES and the
+ * few records, else queues it. Within the reservation of forgetLeaves() and the
  * queue.
  */
 export function inodeForget(wf: Wf, ino: u64, node: usize): ErrorCode {
@@ -238,8 +240,11 @@ export function inodeForget(wf: Wf, ino: u64, node: usize): ErrorCode {
   return inodePut(wf, ino, node);
 }
 
-/** Leaves that inodeForget() may touch, beside one change for the inode. */
-export const FORGET_LEAVES: u32 = STEP_RECORDS / 2 + 2;
+/** Leaves that inodeForget() may touch beside the one of the inode. */
+export function forgetLeaves(wf: Wf, ino: u64): u32 {
+  const count = recordCount(wf, ino);
+  return count <= STEP_RECORDS ? count / 2 : 0;
+}
 
 /** Records of `ino` that inodeForget would delete, counted up to STEP_RECORDS + 1. */
 function recordCount(wf: Wf, ino: u64): u32 {
@@ -284,8 +289,13 @@ function deleteInode(wf: Wf, ino: u64): ErrorCode {
 /** Frees a queued inode, in steps, with a commit after RECLAIM_EXTENTS_MAX extents. */
 export function inodeReclaim(wf: Wf, ino: u64): ErrorCode {
   const volume = wf.volume;
+  let step = STEP_RECORDS;
   while (true) {
-    let code = wfReserve(wf, 2, FORGET_LEAVES, 0, true, RESERVE_DELETE);
+    let code = wfReserve(wf, 2, step / 2 + 1, 0, true, RESERVE_DELETE);
+    if (code === ErrorCode.ENOSPC && step > STEP_RECORDS_MIN) {
+      step = STEP_RECORDS_MIN;
+      continue;
+    }
     if (code !== ErrorCode.OK) return code;
     const queued = treeGet(volume, TreeId.WF_RECLAIM, wfQueueKey(ino), RECLAIM_KEY_LENGTH);
     if (queued === ErrorCode.ENOENT) return ErrorCode.OK;
@@ -293,7 +303,7 @@ export function inodeReclaim(wf: Wf, ino: u64): ErrorCode {
     code = inodeGet(wf, ino, victim);
     if (code !== ErrorCode.OK) return code;
     if (load<u32>(victim, INODE_NLINK) !== 0) return wfDamage(wf, Reason.LINKS, ino);
-    code = deleteRecords(wf, ino, victim, STEP_RECORDS);
+    code = deleteRecords(wf, ino, victim, step);
     const more = code === ErrorCode.EAGAIN;
     if (code !== ErrorCode.OK && !more) return wfSettle(wf, code);
     code = more ? inodePut(wf, ino, victim) : deleteInode(wf, ino);
@@ -303,7 +313,7 @@ export function inodeReclaim(wf: Wf, ino: u64): ErrorCode {
     }
     if (code !== ErrorCode.OK) return wfSettle(wf, code);
     if (!more) return ErrorCode.OK;
-    freedExtents += STEP_RECORDS;
+    freedExtents += step;
     if (freedExtents < RECLAIM_EXTENTS_MAX) continue;
     freedExtents = 0;
     code = volumeCommit(volume);
