@@ -2,7 +2,6 @@
  * Cursors: records of a tree in key order. A cursor keeps a copy of its record's key, so that it
  * goes on behind it whatever has happened to the tree meanwhile. After an error it stays at it.
  */
-import { compareBytes } from "../engine/bytes";
 import { cacheFind, Frame } from "../engine/cache";
 import { deviceFail } from "../engine/device";
 import { allocateZeroed, release } from "../engine/memory";

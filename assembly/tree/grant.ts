@@ -39,7 +39,7 @@ import {
   summarySet,
 } from "./bitmap";
 import { treeDelete, treePut } from "./btree";
-import { cursorClose, cursorNext, cursorOpen, cursorSeek } from "./cursor";
+import { cursorClose, cursorOpen, cursorSeek } from "./cursor";
 import { Region, spaceTree, Volume, volumeField, volumeSetField } from "./pages/volume";
 import { batchOpen, volumeCommit, volumeCommitAlways } from "./protocol";
 import { COMPACTION_CHUNKS } from "./space";

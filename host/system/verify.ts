@@ -243,12 +243,12 @@ function files(region: Region) {
   return region.files?.check({ data: true }) ?? [];
 }
 
-/** A mount for writing and a rest bring every copy of the superblocks up to date. */
+/** The region mends what its copies and trees prove; what is left, the next check names. */
 function healRegion(core: Core, id: number, window: RegionWindow): boolean {
   try {
     const region = Region.open(core, id, window);
     try {
-      region.rest();
+      region.repair();
     } finally {
       region.close();
     }

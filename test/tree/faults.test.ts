@@ -259,3 +259,38 @@ test("opening and closing ten thousand times takes no more memory than the first
   }
   expect(tree.core.exports.arenaUsedBytes()).toBe(used);
 });
+
+test("memory that runs out at any allocation is ENOMEM, and nothing is lost", () => {
+  const { memory } = fresh(2 << 20, true);
+  let refused = 0;
+  for (let room = 0; room < 400_000; room += 3001) {
+    const device = memory.clone();
+    const tree = new TreeCore(device);
+    const { exports } = tree.core;
+    const start = exports.memory.buffer.byteLength;
+    // The arena is used up to the end of memory, so that `room` bytes more are all there is.
+    const filler: number[] = [];
+    exports.arenaLimit(start);
+    for (let size = 1 << 16; size >= 16; size >>= 1) {
+      for (let at = exports.allocate(size); at !== 0; at = exports.allocate(size)) filler.push(at);
+    }
+    exports.arenaLimit(start + room);
+    const region = tree.open();
+    if (region < 0) {
+      expect(region, `room ${room}`).toBe(ErrorCode.ENOMEM);
+      refused += 1;
+      continue;
+    }
+    const { code, acked } = scenario(tree, region);
+    if (code !== 0) {
+      expect([ErrorCode.ENOMEM, ErrorCode.ESTALE], `room ${room}`).toContain(code);
+      refused += 1;
+    }
+    tree.exports.regionAbandon(region);
+    exports.arenaLimit(0xffff0000);
+    const again = tree.open();
+    expect(numbers(tree, again), `room ${room}`).toEqual(acked);
+    expect(tree.exports.regionCheck(again, 0), `room ${room}`).toBe(0);
+  }
+  expect(refused).toBeGreaterThan(10);
+});

@@ -36,7 +36,7 @@ import {
   nodeValue,
   nodeValueLength,
 } from "../pages/node";
-import { pointerBirth, pointerLevel, pointerPage, pointerSecond, treeVerify } from "../pages/page";
+import { pointerBirth, pointerPage, pointerSecond, treeVerify } from "../pages/page";
 import { chunkFirstPage, chunkOfPage, chunkPages, Region, Volume } from "../pages/volume";
 
 /** `volume` of a finding about the region itself. */

@@ -74,7 +74,8 @@ const NAMED: u8 = 0x80;
 /** Checks `region` from what is durable on its device; EBUSY while a batch holds changes. */
 export function regionCheck(region: Region, check: Check, flags: u32): ErrorCode {
   const wf = region.wf;
-  if (region.store.treesChanged || (wf !== null && wf.treesChanged)) {
+  const filesChanged = wf === null ? false : wf.treesChanged;
+  if (region.store.treesChanged || filesChanged) {
     return failPlain(ErrorCode.EBUSY);
   }
   if ((flags & CHECK_COPIES) !== 0) copiesCheck(check);
