@@ -92,3 +92,43 @@ test("compaction moves segments of large objects and pinned objects unharmed", (
   expect(left.size).toBe(1 + 67);
   expect(fixture.store.verify()).toEqual([]);
 });
+
+test.each([512, 4096] as const)("blocks of %i: 1,500 changes at the edge of full", (blkSize) => {
+  const fixture = new Fixture({ size: "2560KiB", blkSize });
+  const lengths = [700, 701, 740, 384, 385, 3000, 8192, 8193, 40_000, 65_408, 65_409, 150_000];
+  const bytesFor = (n: number) => bytesOf((lengths[n % 12] as number) + (n >> 5), n);
+  let state = blkSize;
+  const below = (bound: number) => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    return (state >>> 8) % bound;
+  };
+  const live = new Map<number, Uint8Array>();
+  let refused = 0;
+  for (let step = 0; step < 1500; step++) {
+    const n = below(96);
+    const hash = live.get(n);
+    if (below(10) >= 6) {
+      // Deletion works however full the store is.
+      if (hash !== undefined) fixture.store.delete(hash);
+      live.delete(n);
+      continue;
+    }
+    try {
+      const bytes = bytesFor(n);
+      live.set(n, below(3) > 0 ? fixture.store.put(bytes) : fixture.store.putStream([bytes]));
+      if (below(4) === 0) fixture.store.commit();
+    } catch (error) {
+      expect((error as { code: string }).code).toBe("ENOSPC");
+      refused += 1;
+    }
+  }
+  expect(refused).toBeGreaterThan(10);
+  expect(fixture.store.stat().compactedRecords).toBeGreaterThan(100);
+  fixture.store.commit();
+  fixture.crash();
+  expect(fixture.store.stat().objects).toBe(live.size);
+  for (const [n, hash] of live) {
+    expect(Buffer.compare(fixture.store.get(hash), bytesFor(n))).toBe(0);
+  }
+  expect(fixture.store.verify()).toEqual([]);
+});
