@@ -11,10 +11,18 @@ export { StorageError } from "./base/errors.ts";
 export type { HashLike } from "./base/hash.ts";
 export { toHex } from "./base/hash.ts";
 export type { StoreEntry, StoreFinding, StoreStat } from "./base/objects.ts";
-export { FileSystem } from "./core/files.ts";
+export {
+  buildImage,
+  type CheckOptions,
+  type FileFinding,
+  FileSystem,
+  openImage,
+} from "./core/files.ts";
 export * as Gpt from "./core/gpt.ts";
 export { Core } from "./core/load.ts";
+export type { ImageEntry } from "./core/node/image.ts";
 export type { FilePromises } from "./core/node/promises.ts";
+export type { BigIntStats, Dirent, Stats, StatsFs } from "./core/node/stats.ts";
 export { Region } from "./core/region.ts";
 export { Store } from "./core/store.ts";
 export type {

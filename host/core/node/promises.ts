@@ -229,18 +229,7 @@ export interface PromiseHooks {
 export function createPromises(files: FileCalls, hooks: PromiseHooks = {}): FilePromises {
   const settle = hooks.settle ?? (async () => {});
   const sync = hooks.sync ?? (async () => files.sync());
-  const change =
-    <T extends unknown[], R>(call: (...given: T) => R) =>
-    async (...given: T): Promise<R> => {
-      const result = call(...given);
-      await settle();
-      return result;
-    };
-  const target = (path: PathLike | FileHandle) => (path instanceof FileHandle ? path.fd : path);
-  const read =
-    <T extends unknown[], R>(call: (...given: T) => R) =>
-    async (...given: T): Promise<R> =>
-      call(...given);
+  const change = changing(settle);
   const promises = {
     access: read((path: PathLike, mode?: number) => files.access(path, mode)),
     appendFile: change(
@@ -298,4 +287,22 @@ export function createPromises(files: FileCalls, hooks: PromiseHooks = {}): File
   };
   // The overloads say by option what the one implementation answers by value.
   return promises as unknown as FilePromises;
+}
+
+/** A call that changes something: answered when it is as durable as `settle` makes it. */
+function changing(settle: () => Promise<void>) {
+  return <T extends unknown[], R>(call: (...given: T) => R) =>
+    async (...given: T): Promise<R> => {
+      const result = call(...given);
+      await settle();
+      return result;
+    };
+}
+
+function read<T extends unknown[], R>(call: (...given: T) => R) {
+  return async (...given: T): Promise<R> => call(...given);
+}
+
+function target(path: PathLike | FileHandle): PathLike | number {
+  return path instanceof FileHandle ? path.fd : path;
 }
