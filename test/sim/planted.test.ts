@@ -7,9 +7,14 @@ import { SUBJECTS, type SubjectName } from "./subjects/registry.ts";
 /** Crash states in which a bug must show. */
 const BUDGET = 6000;
 
-test("at least twelve bugs are planted, each under a name of its own", () => {
+test("bugs are planted in all that keeps state, each under a name of its own", () => {
   expect(new Set(PLANTS.map(({ name }) => name)).size).toBe(PLANTS.length);
-  expect(PLANTS.length).toBeGreaterThanOrEqual(16);
+  const inProduct = PLANTS.filter(({ id }) => id > 0);
+  expect(new Set(inProduct.map(({ subject }) => subject))).toEqual(
+    new Set(["store", "files", "gpt"]),
+  );
+  expect(inProduct.length).toBeGreaterThanOrEqual(10);
+  expect(PLANTS.length).toBeGreaterThanOrEqual(22);
 });
 
 test.each(PLANTS)("$name is found: $what", ({ name, subject, seed, seeds }) => {

@@ -59,7 +59,7 @@ export class Pool {
   async #cover(goal: Goal): Promise<Totals> {
     const { subject } = goal;
     const totals: Totals = {
-      ...{ subject, scenarios: 0, states: 0, mounts: 0, depth: 0, coreSeconds: 0, violations: 0 },
+      ...{ subject, scenarios: 0, states: 0, mounts: 0, depth: 0, threadSeconds: 0, violations: 0 },
     };
     const outcomes = new Map<number, Outcome>();
     let next = goal.seed;
@@ -87,7 +87,7 @@ export class Pool {
     totals.states += outcome.states;
     totals.mounts += outcome.mounts;
     totals.depth = Math.max(totals.depth, outcome.depth);
-    totals.coreSeconds += outcome.seconds;
+    totals.threadSeconds += outcome.seconds;
     totals.violations += outcome.violations.length;
     for (const text of outcome.violations) this.#events.violation(text);
     this.#counted += outcome.states;

@@ -72,20 +72,20 @@ export interface Totals {
   states: number;
   mounts: number;
   depth: number;
-  coreSeconds: number;
+  threadSeconds: number;
   violations: number;
 }
 
 /** One line of the table. */
 export function totalsText(totals: Totals): string {
-  const { subject, scenarios, states, mounts, depth, coreSeconds, violations } = totals;
+  const { subject, scenarios, states, mounts, depth, threadSeconds, violations } = totals;
   const columns = [
     subject.padEnd(8),
     `${grouped(states)} states`.padStart(17),
     `${grouped(mounts)} mounts`.padStart(18),
     `depth ${depth}`,
     `${scenarios} workloads`.padStart(14),
-    `${coreSeconds.toFixed(1)} core seconds`.padStart(20),
+    `${threadSeconds.toFixed(1)} thread seconds`.padStart(22),
     `${violations} violations`.padStart(13),
   ];
   return columns.join("  ");

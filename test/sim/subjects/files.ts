@@ -367,6 +367,11 @@ export class FilesSubject implements Subject<FilesStep> {
     expectClean(core, device, "after ten more operations", "whole");
     const again = Region.open(core, device, { readOnly: (life.nonce & 1) === 0 });
     life.mounts += 1;
+    const damage = filesOf(again).check();
+    if (damage.length > 0) {
+      const words = damage.map(({ reason, path, ino }) => `${reason} of ${path ?? ino}`);
+      throw new Violation(`the files are damaged: ${words.join("; ")}`);
+    }
     const later: Reading = readTree(filesOf(again));
     life.expect(later.digest, () => later.text);
     pullPlug(disk, again);

@@ -17,15 +17,15 @@ const ENTRIES = {
   gpt: { create: (options: SubjectOptions) => new GptSubject(options) as Subject, states: 40_000 },
   store: {
     create: (options: SubjectOptions) => new StoreSubject(options) as Subject,
-    states: 330_000,
+    states: 460_000,
   },
   files: {
     create: (options: SubjectOptions) => new FilesSubject(options) as Subject,
-    states: 330_000,
+    states: 400_000,
   },
   install: {
     create: (options: SubjectOptions) => new InstallSubject(options) as Subject,
-    states: 105_000,
+    states: 110_000,
   },
 } as const satisfies Record<string, SubjectEntry>;
 
