@@ -84,9 +84,10 @@ describe.each<[string, InstallOptions]>([
         continue;
       }
       const report = finish(install(medium, disk, options));
-      expect(report.resumedAt, when).toBe(
-        half === undefined ? undefined : report.plan.steps[half.step]?.name,
-      );
+      const begun = half === undefined ? undefined : report.plan.steps[half.step]?.name;
+      // A region that was being filled is made anew.
+      const filling = begun === "objects" || begun === "files";
+      expect(report.resumedAt, when).toBe(filling ? "region" : begun);
       expectInstalled(disk, when);
     }
   });
@@ -134,7 +135,8 @@ describe("a half-done installation", () => {
   test("shows in the plan where it would go on", () => {
     const target = half();
     const plan = finish(planOf(medium, target));
-    expect(plan.resumesAt).toBe(plan.steps[readJournal(target)?.step ?? -1]?.name);
+    const begun = plan.steps[readJournal(target)?.step ?? -1]?.name ?? "";
+    expect(plan.resumesAt).toBe(/objects|files/.test(begun) ? "region" : begun);
   });
 
   test("is refused to another medium, other identities or another mode, unless erased", () => {
@@ -181,7 +183,7 @@ describe("a half-done installation", () => {
     const stopped = run(install(medium, target), { signal: abort.signal, progress });
     await expect(stopped).rejects.toMatchObject({ code: "ECANCELED" });
     const report = await run(install(medium, target));
-    expect(report.resumedAt).toBe("objects");
+    expect(report.resumedAt).toBe("region");
     expectInstalled(target, "after the signal");
   });
 });
