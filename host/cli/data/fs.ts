@@ -1,12 +1,13 @@
 /** `diskwright fs`: files of whatever filesystem is on a disk or partition. */
 import { join } from "node:path/posix";
-import { isDamage } from "../../base/finding.ts";
 import { formatSize } from "../../base/size.ts";
-import { openVolume, type Volume, type VolumeEntry } from "../../system/volume.ts";
+import { run } from "../../base/work.ts";
+import { verifyDisk } from "../../system/verify.ts";
+import { findFiles, openVolume, type Volume, type VolumeEntry } from "../../system/volume.ts";
 import { type CommandSpec, Exit, type Given } from "../kit/command.ts";
 import { withDisk } from "../kit/open.ts";
 import { table } from "../kit/output.ts";
-import { checkDisk } from "./check.ts";
+import { verdict } from "../kit/verdict.ts";
 import { copyIn, copyOut, localPieces } from "./transfer.ts";
 
 const DISK = { "<disk>": "path, path:N for partition N, or a file: URL" };
@@ -123,19 +124,13 @@ export const fs: CommandSpec = {
       name: "check",
       summary: "Check the filesystem; exit 3 if something is damaged",
       arguments: DISK,
-      run: ({ out }, { positionals: [disk = ""] }) =>
-        withDisk(disk, { readOnly: true }, ({ core, id, partition }) => {
-          const { kind, findings } = checkDisk(core, id, partition);
-          const damaged = findings.filter(isDamage);
-          out.result({ filesystem: kind, findings }, () =>
-            [
-              ...findings.map(({ lba, path, message }) =>
-                [`LBA ${lba}`, path, message].filter(Boolean).join(": "),
-              ),
-              `${kind}: ${damaged.length === 0 ? "clean" : `${damaged.length} damaged`}`,
-            ].join("\n"),
-          );
-          return damaged.length === 0 ? Exit.DONE : Exit.DAMAGE;
+      run: ({ out, signal, progress }, { positionals: [disk = ""] }) =>
+        withDisk(disk, { readOnly: true }, async ({ core, id, device, partition: named }) => {
+          const { partition } = findFiles(core, id, named);
+          const work = verifyDisk(device, { partition });
+          const report = await run(work, { signal, progress: progress.update });
+          out.result({ event: "done", ...report }, () => verdict(disk, report));
+          return report.damage === 0 ? Exit.DONE : Exit.DAMAGE;
         }),
     },
   ],

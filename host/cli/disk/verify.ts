@@ -2,9 +2,10 @@
  * `diskwright verify`: everything on a disk, checked; `--repair` mends what can be mended safely.
  */
 import { run } from "../../base/work.ts";
-import { type DiskFinding, verifyDisk } from "../../system/verify.ts";
+import { verifyDisk } from "../../system/verify.ts";
 import { type CommandSpec, Exit } from "../kit/command.ts";
 import { withDisk } from "../kit/open.ts";
+import { verdict } from "../kit/verdict.ts";
 
 export const verify: CommandSpec = {
   name: "verify",
@@ -17,23 +18,8 @@ export const verify: CommandSpec = {
     return withDisk(disk, { readOnly: !repair }, async ({ device, partition }) => {
       const work = verifyDisk(device, { repair, partition });
       const report = await run(work, { signal, progress: progress.update });
-      out.result({ event: "done", ...report }, () =>
-        [
-          ...report.findings.map(sentence),
-          `${disk}: ${report.checked.join(", ")}: ${
-            report.damage === 0 ? out.paint("green", "clean") : `${report.damage} damaged`
-          }`,
-        ].join("\n"),
-      );
+      out.result({ event: "done", ...report }, () => verdict(disk, report));
       return report.damage === 0 ? Exit.DONE : Exit.DAMAGE;
     });
   },
 };
-
-function sentence(finding: DiskFinding): string {
-  const { area, partition, lba, path, message, repaired, severity } = finding;
-  const part = partition === undefined ? "" : `, partition ${partition}`;
-  const state = repaired ? " [mended]" : severity === "advice" ? " [advice]" : "";
-  const what = path === undefined ? message : `${path}: ${message}`;
-  return `${area}${part}, LBA ${lba}: ${what}${state}`;
-}
