@@ -7,7 +7,7 @@ import type { Subject } from "./subject.ts";
 import { SUBJECTS, type SubjectName } from "./subjects/registry.ts";
 
 /** How long the search for the shortest trace may take. */
-const SHRINK_MS = 15_000;
+const SHRINK_MS = 30_000;
 
 export interface Job {
   readonly subject: SubjectName;

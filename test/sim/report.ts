@@ -19,6 +19,7 @@ export function traceText(subject: Subject, { scenario, finding }: Shrunk): stri
   if (scenario.failFlush) lines.push(`  flush ${scenario.failFlush} fails`);
   if (scenario.failWrite) lines.push(`  write ${scenario.failWrite} fails`);
   for (const [index, step] of finding.steps.entries()) {
+    if (step.did.length > 0) lines.push("then:", ...step.did.map((label) => `       ${label}`));
     lines.push(...stepLines(step, index + 1, finding.steps.length));
     const place = (sector: number) => subject.place(sector, scenario);
     const many = step.units.length > UNITS_MAX;

@@ -26,6 +26,8 @@ export interface CrashStep {
   /** The sector that rotted, and how. */
   readonly rot: readonly [number, number] | undefined;
   readonly window: string;
+  /** What the life did before: for one that followed an earlier crash, the rest is known. */
+  readonly did: readonly string[];
 }
 
 /** What one power cut does to the units of an interval. */
@@ -119,11 +121,20 @@ export class Choice {
   }
 
   /** For people: this power cut, at `end` of a life of `events` events. */
-  step(end: number, events: number, window: string): CrashStep {
+  step(end: number, events: number, window: string, did: readonly string[]): CrashStep {
     const units = this.#units.map((unit, index) => {
       return { unit, code: this.#resolved[index] as number };
     });
-    return { event: end, events, restart: false, units, blocks: this.#torn, rot: this.rot, window };
+    return {
+      event: end,
+      events,
+      restart: false,
+      units,
+      blocks: this.#torn,
+      rot: this.rot,
+      window,
+      did,
+    };
   }
 
   #isTorn(sector: number): boolean {

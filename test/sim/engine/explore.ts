@@ -368,7 +368,9 @@ class Explorer {
 }
 
 function stepOf(choice: Choice, interval: Interval, window: Window): CrashStep {
-  return choice.step(interval.end, interval.trace.events.length, window.describe());
+  const { history, level, end, trace } = interval;
+  const did = level > 1 ? history.labels.slice(history.began + 1, window.upper + 1) : [];
+  return choice.step(end, trace.events.length, window.describe(), did);
 }
 
 function textOf(error: unknown): string {

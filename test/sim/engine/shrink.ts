@@ -2,8 +2,8 @@
 import type { Scenario, Subject } from "../subject.ts";
 import { DEFAULTS, type ExploreOptions, explore, type Finding } from "./explore.ts";
 
-/** States that one attempt may visit. */
-const ATTEMPT_STATES = 20_000;
+/** States that one attempt may visit: what fails at all mostly fails soon. */
+const ATTEMPT_STATES = 2500;
 
 export interface Shrunk {
   readonly scenario: Scenario;
@@ -25,6 +25,11 @@ export function shrink(
   const shallow = attempt(scenario, 1);
   const depth = shallow === undefined ? found.steps.length : 1;
   let best: Shrunk = { scenario, finding: shallow ?? found };
+  if (scenario.failFlush !== undefined || scenario.failWrite !== undefined) {
+    const { failFlush: _flush, failWrite: _write, ...calm } = scenario;
+    const finding = attempt(calm, depth);
+    if (finding !== undefined) best = { scenario: calm, finding };
+  }
   for (let size = scenario.operations.length >> 1; size >= 1; ) {
     let removed = false;
     for (let at = 0; at + size <= best.scenario.operations.length && Date.now() < until; ) {
