@@ -11,8 +11,31 @@ import { Region } from "../../host/core/region.ts";
 import { freshCore } from "../support/core.ts";
 import { SimDisk } from "./engine/disk.ts";
 import { History } from "./engine/history.ts";
+import { Machine } from "./engine/machine.ts";
 import { Random } from "./engine/random.ts";
 import { EventKind, Fate, Trace } from "./engine/trace.ts";
+import { pullPlug } from "./subjects/region-life.ts";
+
+function arenaAfter(machine: Machine, disk: SimDisk, lives: number): number {
+  const { core, device } = machine.boot(disk, 1);
+  for (let life = 0; life < lives; life++) {
+    const region = Region.open(core, device);
+    region.store.delete(region.store.put(new Uint8Array(5000)));
+    region.store.put(new Uint8Array([life & 7]));
+    region.store.commit();
+    if (life % 2 === 0) region.close();
+    else pullPlug(disk, region);
+    expect(Region.verify(core, device).filter(isDamage)).toEqual([]);
+  }
+  return machine.arenaUsedBytes;
+}
+
+test("mounts, cut or closed, give all their memory back", () => {
+  const disk = formatted();
+  const machine = new Machine({});
+  const warm = arenaAfter(machine, disk, 100);
+  expect(arenaAfter(machine, disk, 300) - warm).toBeLessThan(100_000);
+});
 
 function formatted(): SimDisk {
   const disk = new SimDisk({ sectors: 4096 });
