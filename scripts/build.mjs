@@ -32,17 +32,24 @@ function optimize(from, to) {
   const cold = [...rooms, ...files.map((file) => `engine/${file}`)];
   run(
     "wasm-opt",
-    ...[...enable, "-g", from, "-o", to],
+    ...[...enable, "-g", from, "-o", to, "--no-inline=~lib/polyfills/bswap<u64>"],
     ...cold.map((room) => `--no-inline=assembly/${room}*`),
-    ...["-O3", "--always-inline-max-function-size=12", "--flexible-inline-max-function-size=70"],
-    "--one-caller-inline-max-function-size=200",
+    ...["--optimize-level=3", "--inlining-optimizing", "--always-inline-max-function-size=12"],
+    ...["--flexible-inline-max-function-size=70", "--one-caller-inline-max-function-size=200"],
   );
-  run("wasm-opt", ...enable, "-Oz", "--strip-debug", "--strip-producers", to, "-o", to);
+  // What shortens the code but not what gzip makes of it is skipped.
+  run(
+    "wasm-opt",
+    ...[...enable, "-Oz", "--ignore-implicit-traps", "--always-inline-max-function-size=4"],
+    ...["--skip-pass=local-cse", "--skip-pass=code-folding"],
+    ...["--strip-debug", "--strip-producers", to, "-o", to],
+  );
 }
 
 mkdirSync("build", { recursive: true });
 // `asc --target release` alone is the quick way while working.
-run("asc", "--target", "names");
+// An assert traps; the text of where it stands is for the test build.
+run("asc", "--target", "names", "--use", "abort=");
 optimize("build/core.names.wasm", "build/core.wasm");
 if (process.argv.includes("--test")) {
   // The same core with the switches of engine/planted.ts: what the simulator must be able to break.
