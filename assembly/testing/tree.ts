@@ -2,6 +2,7 @@
 import { HandleKind, handleObject } from "../engine/handles";
 import { ErrorCode } from "../format/errors";
 import { TreeId } from "../format/page";
+import { SUMMARY_FREE, SUMMARY_OTHER, spaceLoad, summaryGet } from "../tree/bitmap";
 import { foundLength, foundValue, treeDelete, treeGet, treePut, treeWorst } from "../tree/btree";
 import {
   RESERVE_DELETE,
@@ -13,6 +14,7 @@ import {
   volumeReserveData,
 } from "../tree/commit";
 import { Cursor, cursorClose, cursorNext, cursorOpen, cursorSeek } from "../tree/cursor";
+import { grantChunks } from "../tree/grant";
 import { Region, Volume } from "../tree/pages/volume";
 import { allocatedPage, pagesAllocate, pagesFree, pagesRead, pagesWrite } from "../tree/space";
 
@@ -121,4 +123,24 @@ export function testPagesWrite(handle: u32, page: f64, address: usize, count: u3
 
 export function testPagesRead(handle: u32, page: f64, address: usize, count: u32): i32 {
   return pagesRead(volumeOf(handle, 1), <u64>page, address, count);
+}
+
+/**
+ * The next chunks that a volume takes are not below `first`, as if those were taken; the counts of
+ * free chunks stay, so that no reserve stands in the way. In memory only: gone when it is reopened.
+ */
+export function testSpaceFrom(handle: u32, kind: u32, first: u32): i32 {
+  const volume = volumeOf(handle, kind);
+  const code = spaceLoad(volume);
+  if (code !== ErrorCode.OK) return code;
+  for (let chunk: u32 = 0; chunk < first; chunk++) {
+    if (summaryGet(volume.space, chunk) !== SUMMARY_FREE) continue;
+    store<u16>(volume.space.summary + ((<usize>chunk) << 1), <u16>SUMMARY_OTHER);
+  }
+  return ErrorCode.OK;
+}
+
+/** Hands up to `wanted` chunks of the store over to the filesystem. */
+export function testGrant(handle: u32, wanted: u32): i32 {
+  return grantChunks(changetype<Region>(handleObject(handle, HandleKind.REGION)), wanted);
 }

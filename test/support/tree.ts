@@ -43,6 +43,8 @@ interface TreeExports {
   testFree(region: number, page: number, count: number, birth: number): number;
   testPagesWrite(region: number, page: number, address: number, count: number): number;
   testPagesRead(region: number, page: number, address: number, count: number): number;
+  testSpaceFrom(region: number, kind: number, first: number): number;
+  testGrant(region: number, wanted: number): number;
 }
 
 export const OPEN = { READ_ONLY: 1, STRICT: 2, NO_FLUSH: 4, PREVIOUS: 8 } as const;

@@ -256,7 +256,7 @@ describe("mount", () => {
   });
 });
 
-test("a region of 16 TiB is made, written in its last chunk and read within 64 MiB of memory", () => {
+test("a region of 16 TiB is made, changed, checked and read within 64 MiB of memory", () => {
   const device = new MemoryDevice({ size: 2 ** 44 });
   const tree = new TreeCore(device);
   expect(tree.format({ files: true, logSectors: 2048 })).toBe(0);
