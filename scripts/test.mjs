@@ -18,7 +18,7 @@ function counted(name, command, args) {
 function vitest(name, config) {
   const report = `build/report-${name}.json`;
   rmSync(report, { force: true });
-  const reporters = ["--reporter=dot", "--reporter=json", `--outputFile.json=${report}`];
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   const ok = step(name, "npx", ["vitest", "run", "--config", config, ...reporters]);
   const found = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : undefined;
   totals.passed += found?.numPassedTests ?? 0;
@@ -28,7 +28,7 @@ function vitest(name, config) {
   if (!ok && !found?.numFailedTests) totals.failed += 1;
 }
 
-const environment = { ...process.env, LC_ALL: "C.UTF-8" };
+const environment = { ...process.env, LC_ALL: "C.UTF-8", NO_COLOR: "1" };
 counted("lint", "npx", ["biome", "ci", "."]);
 counted("build", "node", ["scripts/build.mjs", "--test"]);
 counted("types", "npx", ["tsc", "--noEmit", "-p", "test"]);
