@@ -48,20 +48,22 @@ export class Open {
   position: u64;
   /** RO: what is known of the content; 0 = nothing yet. */
   content: usize;
-  /** A directory's last entry that was given out, NAME_MAX bytes; 0 in files. */
+  /** A directory's last entry that was given out, NAME_MAX bytes behind the fields. */
   name: usize;
   nameLength: u32;
 }
 
+/** Bytes of an Open: a directory's has a name behind it. */
+function roomOf(type: u32): u32 {
+  return type === FileType.DIRECTORY ? offsetof<Open>() + NAME_MAX : offsetof<Open>();
+}
+
 /** A new open file or directory, linked to its mount; null after a fault. */
 export function openNew(mount: Mount, ino: u64, type: u32, flags: u32): Open | null {
-  const address = allocateZeroed(offsetof<Open>());
-  const isDirectory = type === FileType.DIRECTORY;
-  const name = isDirectory ? allocateZeroed(NAME_MAX) : 0;
-  const code = address === 0 || (isDirectory && name === 0) ? ErrorCode.ENOMEM : ErrorCode.OK;
-  if (code !== ErrorCode.OK || !mountRetain(mount, ino)) {
-    release(address, offsetof<Open>());
-    release(name, NAME_MAX);
+  const room = roomOf(type);
+  const address = allocateZeroed(room);
+  if (address === 0 || !mountRetain(mount, ino)) {
+    release(address, room);
     failPlain(ErrorCode.ENOMEM);
     return null;
   }
@@ -71,7 +73,7 @@ export function openNew(mount: Mount, ino: u64, type: u32, flags: u32): Open | n
   open.type = type;
   open.flags = flags;
   open.generation = mountGeneration(mount);
-  open.name = name;
+  open.name = address + offsetof<Open>();
   open.next = mount.opens;
   mount.opens = address;
   return open;
@@ -89,8 +91,7 @@ export function openClose(open: Open): ErrorCode {
     before.next = open.next;
   }
   const code = mountRelease(mount, open.ino, open.content);
-  release(open.name, NAME_MAX);
-  release(address, offsetof<Open>());
+  release(address, roomOf(open.type));
   return code;
 }
 

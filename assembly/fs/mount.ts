@@ -54,6 +54,9 @@ export class Mount {
   findings: Findings;
 }
 
+/** A mount, and behind it its findings. */
+const MOUNT_ROOM: u32 = offsetof<Mount>() + offsetof<Findings>();
+
 export let foundIno: u64 = 0;
 export let foundType: u32 = 0;
 export const foundName: usize = memory.data(256, 16);
@@ -91,17 +94,14 @@ function afterAbort(context: usize): ErrorCode {
 }
 
 function mountNew(type: FileSystemType): Mount | null {
-  const address = allocateZeroed(offsetof<Mount>());
-  const findings = allocateZeroed(offsetof<Findings>());
-  if (address === 0 || findings === 0) {
-    release(address, offsetof<Mount>());
-    release(findings, offsetof<Findings>());
+  const address = allocateZeroed(MOUNT_ROOM);
+  if (address === 0) {
     failPlain(ErrorCode.ENOMEM);
     return null;
   }
   const mount = changetype<Mount>(address);
   mount.type = type;
-  mount.findings = changetype<Findings>(findings);
+  mount.findings = changetype<Findings>(address + offsetof<Mount>());
   return mount;
 }
 
@@ -119,8 +119,7 @@ export function mountClose(mount: Mount): void {
     wfClose(wf);
   }
   findingsRelease(mount.findings);
-  release(changetype<usize>(mount.findings), offsetof<Findings>());
-  release(changetype<usize>(mount), offsetof<Mount>());
+  release(changetype<usize>(mount), MOUNT_ROOM);
 }
 
 /** The entry `name` of directory `dir`: OK (foundIno, foundType), ENOENT, or damage. */

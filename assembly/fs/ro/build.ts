@@ -11,7 +11,13 @@
 import { compareBytes, nameCheck } from "../../engine/bytes";
 import { Device, deviceClose, deviceFail, deviceFlush, deviceWrite } from "../../engine/device";
 import { failPlain } from "../../engine/fault";
-import { sha256, sha256Begin, sha256End, sha256Update } from "../../engine/hash/sha256";
+import {
+  SHA256_STATE_SIZE,
+  sha256,
+  sha256Begin,
+  sha256End,
+  sha256Update,
+} from "../../engine/hash/sha256";
 import { xxh64 } from "../../engine/hash/xxh64";
 import { allocate, allocateZeroed, release } from "../../engine/memory";
 import { Reason, SECTOR_SHIFT, SECTOR_SIZE } from "../../format/abi";
@@ -49,18 +55,16 @@ import { sectorsOf, typeMode } from "./image";
 const BUFFER_SIZE: u32 = 1 << 18;
 const NODES_FIRST: u32 = 64 * RO_NODE_SIZE;
 const NAMES_FIRST: u32 = 4096;
-/** What a node of the table keeps beside its record while it is built: its depth. */
-const DEPTH_SIZE: u32 = 2;
+/** What a node of the table holds until buildLayout: its depth, in place of its first sector. */
+const NODE_DEPTH: u32 = RO_NODE_DATA_LBA;
 
 const padding: usize = memory.data(512, 16);
 
 @unmanaged
 export class Build {
   device: Device;
-  /** Nodes, and their depths beside them. */
   table: usize;
   tableRoom: u32;
-  depths: usize;
   nodes: u32;
   names: usize;
   namesRoom: u32;
@@ -81,53 +85,48 @@ export class Build {
   /** The node whose content comes next, what it still needs, and its hash so far. */
   current: u32;
   remaining: u64;
-  /** 16 bytes. */
+  /** 16 bytes, and the state of the hash behind them: both stand behind the fields. */
   uuid: usize;
   hashState: usize;
 }
 
+const BUILD_ROOM: u32 = offsetof<Build>() + 16 + SHA256_STATE_SIZE;
+
 /** Begins an image in the window, which the build takes over; null after a fault. */
 export function buildOpen(device: Device, uuid: usize): Build | null {
-  const address = allocateZeroed(offsetof<Build>());
-  if (address === 0) {
+  const address = allocateZeroed(BUILD_ROOM);
+  const table = allocateZeroed(NODES_FIRST);
+  const names = allocate(NAMES_FIRST);
+  if (address === 0 || table === 0 || names === 0) {
+    release(address, BUILD_ROOM);
+    release(table, NODES_FIRST);
+    release(names, NAMES_FIRST);
     failPlain(ErrorCode.ENOMEM);
     return null;
   }
   const build = changetype<Build>(address);
   build.device = device;
-  build.uuid = allocate(16);
-  build.hashState = allocate(128);
+  build.uuid = address + offsetof<Build>();
+  build.hashState = build.uuid + 16;
   build.tableRoom = NODES_FIRST;
-  build.table = allocateZeroed(NODES_FIRST);
-  build.depths = allocate((NODES_FIRST / RO_NODE_SIZE) * DEPTH_SIZE);
+  build.table = table;
   build.namesRoom = NAMES_FIRST;
-  build.names = allocate(NAMES_FIRST);
-  const missing = build.uuid === 0 || build.hashState === 0 || build.table === 0;
-  if (missing || build.depths === 0 || build.names === 0) {
-    failPlain(ErrorCode.ENOMEM);
-    build.device = changetype<Device>(0);
-    buildClose(build);
-    return null;
-  }
+  build.names = names;
   memory.copy(build.uuid, uuid, 16);
   store<u8>(build.table, <u8>FileType.DIRECTORY, RO_NODE_TYPE);
   store<u32>(build.table, typeMode(FileType.DIRECTORY) | 0o755, RO_NODE_MODE);
-  store<u16>(build.depths, 0);
   build.nodes = 1;
   return build;
 }
 
 /** Releases everything, the device window too; what was not finished is no image. */
 export function buildClose(build: Build): void {
-  if (changetype<usize>(build.device) !== 0) deviceClose(build.device);
-  release(build.uuid, 16);
-  release(build.hashState, 128);
+  deviceClose(build.device);
   release(build.table, build.tableRoom);
-  release(build.depths, (build.tableRoom / RO_NODE_SIZE) * DEPTH_SIZE);
   release(build.names, build.namesRoom);
   release(build.head, build.headLength);
   release(build.buffer, BUFFER_SIZE);
-  release(changetype<usize>(build), offsetof<Build>());
+  release(changetype<usize>(build), BUILD_ROOM);
 }
 
 /**
@@ -167,14 +166,14 @@ export function buildNode(
   store<u32>(node, fullMode, RO_NODE_MODE);
   store<u64>(node, length, RO_NODE_LENGTH);
   memory.copy(build.names + build.namesLength, name, nameLength);
-  store<u16>(build.depths + ((<usize>number) << 1), depthOf(build, parent) + 1);
+  store<u64>(node, depthOf(build, parent) + 1, NODE_DEPTH);
   build.namesLength += nameLength;
   build.nodes = number + 1;
   return <i32>number;
 }
 
-function depthOf(build: Build, number: u32): u16 {
-  return load<u16>(build.depths + ((<usize>number) << 1));
+function depthOf(build: Build, number: u32): u64 {
+  return load<u64>(build.table + <usize>(number * RO_NODE_SIZE), NODE_DEPTH);
 }
 
 function checkLength(type: u32, length: u64): ErrorCode {
@@ -188,7 +187,7 @@ function checkOrder(build: Build, parent: u32, name: usize, nameLength: u32): Er
   if (parent >= build.nodes) return ErrorCode.EINVAL;
   const above = build.table + <usize>(parent * RO_NODE_SIZE);
   if (load<u8>(above, RO_NODE_TYPE) !== <u8>FileType.DIRECTORY) return ErrorCode.ENOTDIR;
-  if (depthOf(build, parent) >= <u16>DEPTH_MAX) return ErrorCode.ENAMETOOLONG;
+  if (depthOf(build, parent) >= <u64>DEPTH_MAX) return ErrorCode.ENAMETOOLONG;
   if (build.nodes === 1) return ErrorCode.OK;
   const last = build.table + <usize>((build.nodes - 1) * RO_NODE_SIZE);
   const lastParent = load<u32>(last, RO_NODE_PARENT);
@@ -206,32 +205,27 @@ function makeRoom(build: Build, nameLength: u32): ErrorCode {
   const namesLength = build.namesLength + nameLength;
   if (tableLength + namesLength > RO_INDEX_MAX) return ErrorCode.EFBIG;
   if (tableLength > build.tableRoom) {
-    const oldRoom = build.tableRoom;
-    const oldDepths = (oldRoom / RO_NODE_SIZE) * DEPTH_SIZE;
-    const table = allocate(oldRoom << 1);
-    const depths = allocate(oldDepths << 1);
-    if (table === 0 || depths === 0) {
-      release(table, oldRoom << 1);
-      release(depths, oldDepths << 1);
-      return ErrorCode.ENOMEM;
-    }
-    memory.copy(table, build.table, oldRoom);
-    memory.copy(depths, build.depths, oldDepths);
-    release(build.table, oldRoom);
-    release(build.depths, oldDepths);
+    const table = doubled(build.table, build.tableRoom);
+    if (table === 0) return ErrorCode.ENOMEM;
     build.table = table;
-    build.depths = depths;
-    build.tableRoom = oldRoom << 1;
+    build.tableRoom <<= 1;
   }
   if (namesLength > build.namesRoom) {
-    const names = allocate(build.namesRoom << 1);
+    const names = doubled(build.names, build.namesRoom);
     if (names === 0) return ErrorCode.ENOMEM;
-    memory.copy(names, build.names, build.namesLength);
-    release(build.names, build.namesRoom);
     build.names = names;
     build.namesRoom <<= 1;
   }
   return ErrorCode.OK;
+}
+
+/** The block with twice the room, 0 without memory: then it is as it was. */
+function doubled(block: usize, room: u32): usize {
+  const larger = allocate(room << 1);
+  if (larger === 0) return 0;
+  memory.copy(larger, block, room);
+  release(block, room);
+  return larger;
 }
 
 /** Ends the nodes and gives everything its place. ENOSPC: the window is too small. */

@@ -125,31 +125,33 @@ function readSuperblock(image: Image): ErrorCode {
   if (image.sectors > device.sectors) {
     return deviceFail(device, ErrorCode.EBADMSG, Reason.CAPACITY, 0, RO_SUPERBLOCK_SECTORS);
   }
-  return checkGeometry(image);
+  const field = checkGeometry(image);
+  return field === 0 ? ErrorCode.OK : bad(image, Reason.FIELD, field);
 }
 
-/** The place of everything follows from the length of the index, so no field is free to lie. */
-function checkGeometry(image: Image): ErrorCode {
+/**
+ * The place of everything follows from the length of the index, so no field is free to lie: answers
+ * the offset of the first that is wrong, 0 if none is.
+ */
+function checkGeometry(image: Image): u32 {
   const length = load<u64>(sector, RO_SUPERBLOCK_INDEX_LENGTH);
   const nodes = load<u32>(sector, RO_SUPERBLOCK_NODES);
   if (load<u64>(sector, RO_SUPERBLOCK_INDEX_LBA) !== <u64>RO_INDEX_LBA) {
-    return bad(image, Reason.FIELD, RO_SUPERBLOCK_INDEX_LBA);
+    return RO_SUPERBLOCK_INDEX_LBA;
   }
   if (length > <u64>RO_INDEX_MAX || length > image.sectors << SECTOR_SHIFT) {
-    return bad(image, Reason.FIELD, RO_SUPERBLOCK_INDEX_LENGTH);
+    return RO_SUPERBLOCK_INDEX_LENGTH;
   }
-  if (nodes === 0 || <u64>nodes * <u64>RO_NODE_SIZE > length) {
-    return bad(image, Reason.FIELD, RO_SUPERBLOCK_NODES);
-  }
+  if (nodes === 0 || <u64>nodes * <u64>RO_NODE_SIZE > length) return RO_SUPERBLOCK_NODES;
   const dataLba = <u64>RO_INDEX_LBA + <u64>(indexRoom(<u32>length) >>> SECTOR_SHIFT);
   if (load<u64>(sector, RO_SUPERBLOCK_DATA_LBA) !== dataLba || dataLba > image.sectors) {
-    return bad(image, Reason.FIELD, RO_SUPERBLOCK_DATA_LBA);
+    return RO_SUPERBLOCK_DATA_LBA;
   }
   image.indexLength = <u32>length;
   image.nodes = nodes;
   image.dataLba = dataLba;
   memory.copy(hash, sector + RO_SUPERBLOCK_INDEX_HASH, 32);
-  return ErrorCode.OK;
+  return 0;
 }
 
 function readIndex(image: Image): ErrorCode {
@@ -172,82 +174,78 @@ function checkNodes(image: Image): ErrorCode {
   if (depths === 0) return failPlain(ErrorCode.ENOMEM);
   let names = image.nodes * RO_NODE_SIZE;
   let place = image.dataLba;
-  let code = ErrorCode.OK;
+  let number: u32 = 0;
+  let reason = Reason.NONE;
   store<u16>(depths, 0);
-  for (let number: u32 = 0; number < image.nodes; number++) {
+  for (; number < image.nodes; number++) {
     const node = nodeAt(image, number);
-    if (load<u32>(node, RO_NODE_NAME_OFFSET) !== names) {
-      code = badNode(image, Reason.FIELD, number);
-      break;
-    }
+    reason = Reason.FIELD;
+    if (load<u32>(node, RO_NODE_NAME_OFFSET) !== names) break;
     names += <u32>load<u16>(node, RO_NODE_NAME_LENGTH);
-    if (names > image.indexLength) {
-      code = badNode(image, Reason.FIELD, number);
-      break;
-    }
-    code = number === 0 ? checkRoot(image) : checkPlace(image, number, depths);
-    if (code === ErrorCode.OK) code = checkContent(image, number, place);
-    if (code !== ErrorCode.OK) break;
+    if (names > image.indexLength) break;
+    reason = number === 0 ? checkRoot(image) : checkPlace(image, number, depths);
+    if (reason === Reason.NONE) reason = checkContent(image, node, place);
+    if (reason !== Reason.NONE) break;
     place += sectorsOf(load<u64>(node, RO_NODE_LENGTH));
   }
   release(depths, (<usize>image.nodes) << 1);
-  if (code !== ErrorCode.OK) return code;
-  if (names !== image.indexLength) return badNode(image, Reason.FIELD, image.nodes);
+  if (reason === Reason.NONE && names !== image.indexLength) reason = Reason.FIELD;
+  if (reason !== Reason.NONE) return badNode(image, reason, number);
   return place === image.sectors ? ErrorCode.OK : bad(image, Reason.FIELD, RO_SUPERBLOCK_SECTORS);
 }
 
-function checkRoot(image: Image): ErrorCode {
+/** What is wrong with the root, Reason.NONE if nothing is: as the next two answer. */
+function checkRoot(image: Image): Reason {
   const root = nodeAt(image, 0);
   const isRoot = load<u32>(root) === 0 && load<u16>(root, RO_NODE_NAME_LENGTH) === 0;
-  if (isRoot && load<u8>(root, RO_NODE_TYPE) === <u8>FileType.DIRECTORY) return ErrorCode.OK;
-  return badNode(image, Reason.FIELD, 0);
+  if (isRoot && load<u8>(root, RO_NODE_TYPE) === <u8>FileType.DIRECTORY) return Reason.NONE;
+  return Reason.FIELD;
 }
 
 /** Parent, name and order of a node other than the root. */
-function checkPlace(image: Image, number: u32, depths: usize): ErrorCode {
+function checkPlace(image: Image, number: u32, depths: usize): Reason {
   const node = nodeAt(image, number);
   const parent = load<u32>(node);
-  if (parent >= number) return badNode(image, Reason.POINTER, number);
+  if (parent >= number) return Reason.POINTER;
   const above = nodeAt(image, parent);
   if (load<u8>(above, RO_NODE_TYPE) !== <u8>FileType.DIRECTORY) {
-    return badNode(image, Reason.POINTER, number);
+    return Reason.POINTER;
   }
   const depth = load<u16>(depths + ((<usize>parent) << 1)) + 1;
-  if (depth > <u16>DEPTH_MAX) return badNode(image, Reason.LEVEL, number);
+  if (depth > <u16>DEPTH_MAX) return Reason.LEVEL;
   store<u16>(depths + ((<usize>number) << 1), depth);
   const length = <u32>load<u16>(node, RO_NODE_NAME_LENGTH);
   if (nameCheck(nameOf(image, node), length) !== ErrorCode.OK) {
-    return badNode(image, Reason.FIELD, number);
+    return Reason.FIELD;
   }
-  if (number === 1) return ErrorCode.OK;
+  if (number === 1) return Reason.NONE;
   const before = nodeAt(image, number - 1);
   const order = compareNode(image, before, parent, nameOf(image, node), length);
-  if (order < 0) return ErrorCode.OK;
-  return badNode(image, order === 0 ? Reason.DUPLICATE : Reason.KEY_ORDER, number);
+  if (order < 0) return Reason.NONE;
+  return order === 0 ? Reason.DUPLICATE : Reason.KEY_ORDER;
 }
 
 /** Type, mode and place of the content; `place` is the only sector where it may begin. */
-function checkContent(image: Image, number: u32, place: u64): ErrorCode {
-  const node = nodeAt(image, number);
+function checkContent(image: Image, node: usize, place: u64): Reason {
   const type = <u32>load<u8>(node, RO_NODE_TYPE);
   const mode = load<u32>(node, RO_NODE_MODE);
   const length = load<u64>(node, RO_NODE_LENGTH);
   if (mode > 0xffff || (mode & MODE_TYPE) !== typeMode(type)) {
-    return badNode(image, Reason.FIELD, number);
+    return Reason.FIELD;
   }
-  if (load<u8>(node, RO_NODE_RESERVED) !== 0) return badNode(image, Reason.PADDING, number);
+  if (load<u8>(node, RO_NODE_RESERVED) !== 0) return Reason.PADDING;
   if (type === FileType.DIRECTORY) {
     const empty = isZero(node + RO_NODE_LENGTH, RO_NODE_SIZE - RO_NODE_LENGTH);
-    return empty ? ErrorCode.OK : badNode(image, Reason.PADDING, number);
+    return empty ? Reason.NONE : Reason.PADDING;
   }
   if (type === FileType.SYMLINK && (length === 0 || length > <u64>SYMLINK_MAX)) {
-    return badNode(image, Reason.FIELD, number);
+    return Reason.FIELD;
   }
   if (load<u64>(node, RO_NODE_DATA_LBA) !== (length === 0 ? 0 : place)) {
-    return badNode(image, Reason.OVERLAP, number);
+    return Reason.OVERLAP;
   }
   const fits = sectorsOf(length) <= image.sectors - place && length >>> 62 === 0;
-  return fits ? ErrorCode.OK : badNode(image, Reason.OUT_OF_RANGE, number);
+  return fits ? Reason.NONE : Reason.OUT_OF_RANGE;
 }
 
 /** The type bits of a mode, 0 for a type that the format does not have. */

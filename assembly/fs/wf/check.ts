@@ -47,8 +47,7 @@ import {
 import { foundLength, foundValue, treeGet } from "../../tree/btree";
 import { Cursor, cursorClose, cursorNext, cursorOpen, cursorSeek } from "../../tree/cursor";
 import { volumeField } from "../../tree/pages/volume";
-import { dataFetch, dataFetchBegin, dataFetchEnd, dataReadPage } from "./records/data";
-import { extentPage, extentPages, extentStart, extentSums, extentTake } from "./records/extent";
+import { extentPages, extentRead, extentStart, extentTake } from "./records/extent";
 import { Findings, finding, findingFault } from "./records/findings";
 import {
   inodeIsSound,
@@ -86,14 +85,13 @@ class Walk {
   pages: u64;
   inlineLength: u32;
   hasInline: bool;
-  /** Of the whole filesystem. */
+  /** Of the whole filesystem; what stands before, from `hasInode` on, is of one inode. */
   inodes: u64;
   allPages: u64;
 }
 
 const walkPlace: usize = memory.data(160, 8);
 const inodePlace: usize = memory.data(80, 8);
-const parentPlace: usize = memory.data(80, 8);
 
 /**
  * Checks the filesystem into `findings`, with `data` all content too. OK also where there is
@@ -162,16 +160,9 @@ function visit(walk: Walk): void {
 
 function beginInode(walk: Walk, ino: u64): void {
   if (walk.ino !== <u64>INO_RECORDS) endInode(walk);
+  const known = offsetof<Walk>("hasInode");
+  memory.fill(changetype<usize>(walk) + known, 0, offsetof<Walk>("inodes") - known);
   walk.ino = ino;
-  walk.hasInode = false;
-  walk.entries = 0;
-  walk.attributes = 0;
-  walk.names = 0;
-  walk.parent = 0;
-  walk.extentEnd = 0;
-  walk.pages = 0;
-  walk.inlineLength = 0;
-  walk.hasInline = false;
 }
 
 function visitInode(walk: Walk): void {
@@ -203,11 +194,9 @@ function visitEntry(walk: Walk): void {
   }
   const ino = load<u64>(cursor.value, DIRENT_INO);
   const type = <u32>load<u8>(cursor.value, DIRENT_TYPE);
-  let code = treeGet(wf.volume, TreeId.WF_FILES, wfKey(ino, FileKey.INODE), keyLength);
-  const isThere = code === ErrorCode.OK && foundLength === INODE_SIZE;
-  if (!isThere || inodeType(foundValue) !== type) bad(walk, Reason.LINKS);
+  if (!inodeStands(wf, ino) || inodeType(foundValue) !== type) bad(walk, Reason.LINKS);
   const back = wfKeyBack(ino, walk.ino, name, length);
-  code = treeGet(wf.volume, TreeId.WF_FILES, back, keyLength);
+  const code = treeGet(wf.volume, TreeId.WF_FILES, back, keyLength);
   if (code !== ErrorCode.OK || foundLength !== 0) bad(walk, Reason.LINKS);
 }
 
@@ -243,12 +232,10 @@ function visitInline(walk: Walk): void {
 
 /** An extent: behind the last one, inside the file; its pages are claimed and scrubbed. */
 function visitExtent(walk: Walk): void {
-  const at = walk.cursor;
-  const wf = walk.wf;
   const isFile = inodeType(walk.inode) === FileType.FILE;
   const isInline = (<u32>load<u16>(walk.inode, INODE_FLAGS) & INODE_FLAG_INLINE) !== 0;
   if (!isFile || isInline) bad(walk, Reason.FIELD);
-  const code = extentTake(wf, walk.ino, at.key, at.keyLength, at.value, at.valueLength);
+  const code = extentTake(walk.wf, walk.ino, walk.cursor);
   if (code !== ErrorCode.OK) {
     findingFault(walk.findings, walk.ino, 0, 0);
     return;
@@ -265,14 +252,9 @@ function visitExtent(walk: Walk): void {
 /** Reads all pages of the extent at once; where that fails, one by one, to name each bad one. */
 function scrub(walk: Walk, size: u64): void {
   const wf = walk.wf;
-  dataFetchBegin();
-  let code = dataFetch(wf, extentPage, extentPages, extentSums, walk.buffer);
-  if (code === ErrorCode.OK) code = dataFetchEnd(wf);
-  if (code === ErrorCode.OK) return;
+  if (extentRead(wf, 0, extentPages, walk.buffer) === ErrorCode.OK) return;
   for (let index: u32 = 0; index < extentPages; index++) {
-    const sum = extentSums + ((<usize>index) << 3);
-    code = dataReadPage(wf, extentPage + <u64>index, sum, walk.buffer);
-    if (code === ErrorCode.OK) continue;
+    if (extentRead(wf, index, 1, walk.buffer) === ErrorCode.OK) continue;
     const offset = (extentStart + <u64>index) << PAGE_SHIFT;
     findingFault(walk.findings, walk.ino, offset, min<u64>(<u64>PAGE_SIZE, size - offset));
   }
@@ -321,16 +303,18 @@ function endDirectory(walk: Walk, links: u32): void {
 
 /** Climbs from `dir`: false where the chain breaks or does not end. */
 function reachesRoot(walk: Walk, dir: u64): bool {
-  const volume = walk.wf.volume;
   for (let depth: u32 = 0; depth <= DEPTH_MAX; depth++) {
     if (dir === <u64>INO_ROOT) return true;
-    const code = treeGet(volume, TreeId.WF_FILES, wfKey(dir, FileKey.INODE), keyLength);
-    if (code !== ErrorCode.OK || foundLength !== INODE_SIZE) return false;
-    memory.copy(parentPlace, foundValue, INODE_SIZE);
-    if (inodeType(parentPlace) !== FileType.DIRECTORY) return false;
-    dir = load<u64>(parentPlace, INODE_PARENT);
+    if (!inodeStands(walk.wf, dir) || inodeType(foundValue) !== FileType.DIRECTORY) return false;
+    dir = load<u64>(foundValue, INODE_PARENT);
   }
   return false;
+}
+
+/** True if there is a record of inode `ino`: then foundValue is its address. */
+function inodeStands(wf: Wf, ino: u64): bool {
+  const code = treeGet(wf.volume, TreeId.WF_FILES, wfKey(ino, FileKey.INODE), keyLength);
+  return code === ErrorCode.OK && foundLength === INODE_SIZE;
 }
 
 function isQueued(walk: Walk): bool {
@@ -344,8 +328,7 @@ function endWalk(walk: Walk): void {
   walk.ino = 0;
   if (volumeField(volume, SUPERBLOCK_LIVE_ITEMS) !== walk.inodes) bad(walk, Reason.COUNTER);
   if (volumeField(volume, SUPERBLOCK_LIVE_SIZE) !== walk.allPages) bad(walk, Reason.COUNTER);
-  const root = wfKey(<u64>INO_ROOT, FileKey.INODE);
-  if (treeGet(volume, TreeId.WF_FILES, root, keyLength) !== ErrorCode.OK) bad(walk, Reason.LINKS);
+  if (!inodeStands(walk.wf, <u64>INO_ROOT)) bad(walk, Reason.LINKS);
 }
 
 /** Every queued inode is there and has no name. */
@@ -356,10 +339,7 @@ function checkQueue(walk: Walk): void {
   while (code === ErrorCode.OK) {
     const isSound = queue.keyLength === RECLAIM_KEY_LENGTH && queue.valueLength === 0;
     walk.ino = isSound ? loadBigU64(queue.key + 1) : 0;
-    const key = wfKey(walk.ino, FileKey.INODE);
-    const found = treeGet(wf.volume, TreeId.WF_FILES, key, keyLength);
-    const isThere = found === ErrorCode.OK && foundLength === INODE_SIZE;
-    if (!isSound || !isThere || load<u32>(foundValue, INODE_NLINK) !== 0) {
+    if (!isSound || !inodeStands(wf, walk.ino) || load<u32>(foundValue, INODE_NLINK) !== 0) {
       bad(walk, isSound ? Reason.LINKS : Reason.FIELD);
     }
     code = cursorNext(queue);

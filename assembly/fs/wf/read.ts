@@ -17,14 +17,15 @@ import {
   INODE_LENGTH,
 } from "../../format/wf";
 import { foundLength, foundValue, treeGet } from "../../tree/btree";
+import { dataFetch, dataFetchBegin, dataFetchEnd, fetchBadAddress } from "./records/data";
 import {
-  dataFetch,
-  dataFetchBegin,
-  dataFetchEnd,
-  dataReadPage,
-  fetchBadAddress,
-} from "./records/data";
-import { extentFirst, extentPage, extentPages, extentStart, extentSums } from "./records/extent";
+  extentFirst,
+  extentPage,
+  extentPages,
+  extentRead,
+  extentStart,
+  extentSums,
+} from "./records/extent";
 import { inodeGet, inodeType, keyLength, Wf, wfDamage, wfKey } from "./records/wf";
 
 /** Bytes of one step at most. */
@@ -207,11 +208,11 @@ function windowLoad(wf: Wf, ino: u64, page: u64, size: u64, sequential: bool): E
       count = min<u32>(extentPages - at, WINDOW_PAGES);
       count = <u32>min<u64>(<u64>count, lastPage - page + 1);
     }
-    const read = windowRead(wf, at, count);
+    const read = extentRead(wf, at, count, wf.window);
     // Damage further on is that page's own matter: this one alone may still be good.
     const retry = read === ErrorCode.EBADMSG && count > 1;
     if (retry) count = 1;
-    const code = retry ? windowRead(wf, at, 1) : read;
+    const code = retry ? extentRead(wf, at, 1, wf.window) : read;
     if (code !== ErrorCode.OK) return code;
   }
   wf.windowIno = ino;
@@ -219,13 +220,6 @@ function windowLoad(wf: Wf, ino: u64, page: u64, size: u64, sequential: bool): E
   wf.windowPages = count;
   wf.windowStamp = wf.stamp;
   return ErrorCode.OK;
-}
-
-function windowRead(wf: Wf, at: u32, count: u32): ErrorCode {
-  dataFetchBegin();
-  const sum = extentSums + ((<usize>at) << 3);
-  const code = dataFetch(wf, extentPage + <u64>at, count, sum, wf.window);
-  return code === ErrorCode.OK ? dataFetchEnd(wf) : code;
 }
 
 /** The page of a file as it is, verified; zeros in a hole. */
@@ -236,8 +230,7 @@ export function readOld(wf: Wf, ino: u64, number: u64, out: usize): ErrorCode {
     memory.fill(out, 0, PAGE_SIZE);
     return ErrorCode.OK;
   }
-  const at = <u32>(number - extentStart);
-  return dataReadPage(wf, extentPage + <u64>at, extentSums + ((<usize>at) << 3), out);
+  return extentRead(wf, <u32>(number - extentStart), 1, out);
 }
 
 /** Gives the window's memory back. */

@@ -66,62 +66,63 @@ export function xattrSet(
   if (isThere && (flags & XATTR_CREATE) !== 0) return failPlain(ErrorCode.EEXIST);
   if (!isThere && (flags & XATTR_REPLACE) !== 0) return failPlain(ErrorCode.ENODATA);
   if (!isThere) {
-    const count = xattrCount(wf, ino);
-    if (count < 0) return count;
-    if (<u32>count >= XATTRS_MAX) return failPlain(ErrorCode.ENOSPC);
+    const listed = xattrList(wf, ino, 0, 0);
+    if (listed < 0) return listed;
+    if (listedNames >= XATTRS_MAX) return failPlain(ErrorCode.ENOSPC);
   }
-  code = inodeGet(wf, ino, inode);
-  if (code === ErrorCode.OK) code = wfReserve(wf, 2, 0, 0, false, RESERVE_NORMAL);
-  if (code !== ErrorCode.OK) return code;
-  const key = wfKeyName(ino, FileKey.XATTR, name, length);
-  code = treePut(wf.volume, TreeId.WF_FILES, key, keyLength, value, valueLength);
-  return wfSettle(wf, code === ErrorCode.OK ? changed(wf, ino) : code);
+  return change(wf, ino, name, length, value, valueLength, RESERVE_NORMAL);
 }
 
 export function xattrRemove(wf: Wf, ino: u64, name: usize, length: u32): ErrorCode {
-  let code = checkName(name, length);
-  if (code !== ErrorCode.OK) return code;
   const found = xattrGet(wf, ino, name, length, 0, 0);
-  if (found < 0) return found;
-  code = inodeGet(wf, ino, inode);
-  if (code === ErrorCode.OK) code = wfReserve(wf, 2, 0, 0, false, RESERVE_DELETE);
-  if (code !== ErrorCode.OK) return code;
-  const key = wfKeyName(ino, FileKey.XATTR, name, length);
-  code = treeDelete(wf.volume, TreeId.WF_FILES, key, keyLength);
-  return wfSettle(wf, code === ErrorCode.OK ? changed(wf, ino) : code);
+  return found < 0 ? found : change(wf, ino, name, length, 0, 0, RESERVE_DELETE);
 }
 
-/** Writes all names, each ended by NUL: bytes. ERANGE: `room` is too small. */
+/** Puts a value, or deletes the name (RESERVE_DELETE), and writes the inode's ctime. */
+function change(
+  wf: Wf,
+  ino: u64,
+  name: usize,
+  length: u32,
+  value: usize,
+  valueLength: u32,
+  purpose: u32,
+): ErrorCode {
+  let code = inodeGet(wf, ino, inode);
+  if (code === ErrorCode.OK) code = wfReserve(wf, 2, 0, 0, false, purpose);
+  if (code !== ErrorCode.OK) return code;
+  const key = wfKeyName(ino, FileKey.XATTR, name, length);
+  code =
+    purpose === RESERVE_DELETE
+      ? treeDelete(wf.volume, TreeId.WF_FILES, key, keyLength)
+      : treePut(wf.volume, TreeId.WF_FILES, key, keyLength, value, valueLength);
+  store<i64>(inode, wfNow(), INODE_CTIME);
+  if (code === ErrorCode.OK) code = inodePut(wf, ino, inode);
+  return wfSettle(wf, code);
+}
+
+/** Names that the last xattrList saw. */
+let listedNames: u32 = 0;
+
+/** Writes all names, each ended by NUL, or only counts them (`out` 0): bytes, or ERANGE. */
 export function xattrList(wf: Wf, ino: u64, out: usize, room: u32): i32 {
   const cursor = wf.cursor;
   let used: u32 = 0;
+  listedNames = 0;
   let code = cursorSeek(cursor, wfKey(ino, FileKey.XATTR), keyLength);
   while (code === ErrorCode.OK && isOf(cursor, ino, FileKey.XATTR)) {
     const length = cursor.keyLength - 9;
     if (length > XATTR_NAME_MAX) return wfDamage(wf, Reason.FIELD, ino);
-    if (length + 1 > room - used) return failPlain(ErrorCode.ERANGE);
-    memory.copy(out + used, cursor.key + 9, length);
-    store<u8>(out + used + length, 0);
+    listedNames += 1;
+    if (out !== 0) {
+      if (length + 1 > room - used) return failPlain(ErrorCode.ERANGE);
+      memory.copy(out + used, cursor.key + 9, length);
+      store<u8>(out + used + length, 0);
+    }
     used += length + 1;
     code = cursorNext(cursor);
   }
   return code === ErrorCode.OK || code === ErrorCode.ENOENT ? <i32>used : code;
-}
-
-function xattrCount(wf: Wf, ino: u64): i32 {
-  const cursor = wf.cursor;
-  let count: i32 = 0;
-  let code = cursorSeek(cursor, wfKey(ino, FileKey.XATTR), keyLength);
-  while (code === ErrorCode.OK && isOf(cursor, ino, FileKey.XATTR) && <u32>count <= XATTRS_MAX) {
-    count += 1;
-    code = cursorNext(cursor);
-  }
-  return code === ErrorCode.OK || code === ErrorCode.ENOENT ? count : code;
-}
-
-function changed(wf: Wf, ino: u64): ErrorCode {
-  store<i64>(inode, wfNow(), INODE_CTIME);
-  return inodePut(wf, ino, inode);
 }
 
 function checkName(name: usize, length: u32): ErrorCode {

@@ -28,6 +28,8 @@ export const STAGE_PAGES: u32 = 272;
 const STAGE_SIZE: u32 = STAGE_PAGES << PAGE_SHIFT;
 /** Places of the index: u16, stage place + 1. */
 const INDEX_PLACES: u32 = 1024;
+/** The pages, the number of each, and the index, in one block. */
+const STAGE_ROOM: u32 = STAGE_SIZE + (STAGE_PAGES << 3) + (INDEX_PLACES << 1);
 
 /** Pages of one dataFetch at most: with what must be verified afterwards. */
 export const FETCH_MAX: u32 = 264;
@@ -37,13 +39,8 @@ let fetchCount: u32 = 0;
 
 /** Frees the stage's memory. */
 export function dataClose(wf: Wf): void {
-  release(wf.stage, STAGE_SIZE);
-  release(wf.stagePages, STAGE_PAGES << 3);
-  release(wf.stageIndex, INDEX_PLACES << 1);
+  release(wf.stage, STAGE_ROOM);
   wf.stage = 0;
-  wf.stagePages = 0;
-  wf.stageIndex = 0;
-  wf.stageCount = 0;
 }
 
 /** Forgets what waits: after an abort its pages are free again. */
@@ -80,13 +77,10 @@ export function dataStaged(wf: Wf, page: u64): usize {
 export function dataRoom(wf: Wf, count: u32): ErrorCode {
   assert(count <= STAGE_PAGES);
   if (wf.stage === 0) {
-    wf.stage = allocate(STAGE_SIZE);
-    wf.stagePages = allocate(STAGE_PAGES << 3);
-    wf.stageIndex = allocate(INDEX_PLACES << 1);
-    if (wf.stage === 0 || wf.stagePages === 0 || wf.stageIndex === 0) {
-      dataClose(wf);
-      return failPlain(ErrorCode.ENOMEM);
-    }
+    wf.stage = allocate(STAGE_ROOM);
+    if (wf.stage === 0) return failPlain(ErrorCode.ENOMEM);
+    wf.stagePages = wf.stage + STAGE_SIZE;
+    wf.stageIndex = wf.stagePages + (STAGE_PAGES << 3);
     memory.fill(wf.stageIndex, 0, INDEX_PLACES << 1);
   }
   return wf.stageCount + count <= STAGE_PAGES ? ErrorCode.OK : dataFlush(wf);
@@ -217,13 +211,6 @@ function follows(wf: Wf, from: u32, to: u32): bool {
 
 function fetchEntry(index: u32): usize {
   return fetched + <usize>(index * 24);
-}
-
-/** Reads and verifies one page. */
-export function dataReadPage(wf: Wf, page: u64, sum: usize, address: usize): ErrorCode {
-  dataFetchBegin();
-  const code = dataFetch(wf, page, 1, sum, address);
-  return code === ErrorCode.OK ? dataFetchEnd(wf) : code;
 }
 
 function stagePage(wf: Wf, place: u32): u64 {

@@ -5,7 +5,7 @@
  * ways.
  */
 
-import { loadBigU64 } from "../../../engine/bytes";
+import { equalBytes, loadBigU64 } from "../../../engine/bytes";
 import { deviceFail } from "../../../engine/device";
 import { Reason } from "../../../format/abi";
 import { ErrorCode } from "../../../format/errors";
@@ -45,7 +45,7 @@ export function direntNext(wf: Wf, dir: u64, name: usize, length: u32): ErrorCod
   const cursor = wf.cursor;
   let code = cursorSeek(cursor, wfKeyName(dir, FileKey.DIRENT, name, length), keyLength);
   if (code === ErrorCode.OK && length > 0 && cursor.keyLength === 9 + length) {
-    if (memory.compare(cursor.key + 9, name, length) === 0) code = cursorNext(cursor);
+    if (equalBytes(cursor.key + 9, name, length)) code = cursorNext(cursor);
   }
   if (code !== ErrorCode.OK) return code;
   return isOf(cursor, dir, FileKey.DIRENT) ? takeNamed(wf, dir, cursor) : ErrorCode.ENOENT;

@@ -21,10 +21,10 @@ import {
   FileKey,
 } from "../../../format/wf";
 import { treeDelete, treePut } from "../../../tree/btree";
-import { cursorNext, cursorSeek, cursorSeekBack } from "../../../tree/cursor";
+import { Cursor, cursorNext, cursorSeek, cursorSeekBack } from "../../../tree/cursor";
 import { pagesInside } from "../../../tree/pages/volume";
 import { pagesFree } from "../../../tree/space";
-import { dataDrop } from "./data";
+import { dataDrop, dataFetch, dataFetchBegin, dataFetchEnd } from "./data";
 import { isOf } from "./dirent";
 import { FILE_SIZE_MAX, keyLength, Wf, wfDamage, wfEpoch, wfKeyNumber } from "./wf";
 
@@ -70,49 +70,39 @@ export function extentFirst(wf: Wf, ino: u64, from: u64): ErrorCode {
 
 function extentSeek(wf: Wf, ino: u64, from: u64): ErrorCode {
   const cursor = wf.cursor;
+  const offset = from << PAGE_SHIFT;
   // The last record at or before `from` may reach over it; else the next one is the first behind.
-  let code = cursorSeekBack(
-    cursor,
-    wfKeyNumber(ino, FileKey.EXTENT, from << PAGE_SHIFT),
-    keyLength,
-  );
-  if (code === ErrorCode.OK && isOf(cursor, ino, FileKey.EXTENT)) {
-    code = extentTake(wf, ino, cursor.key, cursor.keyLength, cursor.value, cursor.valueLength);
-    if (code !== ErrorCode.OK || extentStart + <u64>extentPages > from) return code;
+  let code = cursorSeekBack(cursor, wfKeyNumber(ino, FileKey.EXTENT, offset), keyLength);
+  if (code === ErrorCode.ENOENT) {
+    code = cursorSeek(cursor, wfKeyNumber(ino, FileKey.EXTENT, offset), keyLength);
   }
-  if (code === ErrorCode.OK) {
-    code = cursorNext(cursor);
-  } else if (code === ErrorCode.ENOENT) {
-    const key = wfKeyNumber(ino, FileKey.EXTENT, from << PAGE_SHIFT);
-    code = cursorSeek(cursor, key, keyLength);
+  for (let round = 0; round < 2; round++) {
+    if (code !== ErrorCode.OK) return code;
+    if (isOf(cursor, ino, FileKey.EXTENT)) {
+      code = extentTake(wf, ino, cursor);
+      if (code !== ErrorCode.OK || extentStart + <u64>extentPages > from) return code;
+    } else if (round > 0) {
+      return ErrorCode.ENOENT;
+    }
+    if (round === 0) code = cursorNext(cursor);
   }
-  if (code !== ErrorCode.OK) return code;
-  if (!isOf(cursor, ino, FileKey.EXTENT)) return ErrorCode.ENOENT;
-  code = extentTake(wf, ino, cursor.key, cursor.keyLength, cursor.value, cursor.valueLength);
-  if (code !== ErrorCode.OK) return code;
-  return extentStart + <u64>extentPages > from ? code : wfDamage(wf, Reason.OVERLAP, ino);
+  return wfDamage(wf, Reason.OVERLAP, ino);
 }
 
-/** Checks a record and copies it; EBADMSG if it breaks a rule of the format. */
-export function extentTake(
-  wf: Wf,
-  ino: u64,
-  key: usize,
-  length: u32,
-  value: usize,
-  valueLength: u32,
-): ErrorCode {
+/** Checks the record under `cursor` and copies it; EBADMSG if it breaks a rule of the format. */
+export function extentTake(wf: Wf, ino: u64, cursor: Cursor): ErrorCode {
   knownMount = 0;
-  if (length !== 17 || valueLength < EXTENT_SIZE) return wfDamage(wf, Reason.FIELD, ino);
-  const offset = loadBigU64(key + 9);
+  const value = cursor.value;
+  const length = cursor.valueLength;
+  if (cursor.keyLength !== 17 || length < EXTENT_SIZE) return wfDamage(wf, Reason.FIELD, ino);
+  const offset = loadBigU64(cursor.key + 9);
   const pages = <u32>load<u16>(value, EXTENT_PAGES);
-  if (pages === 0 || pages > EXTENT_PAGES_MAX) return wfDamage(wf, Reason.FIELD, ino);
-  if (valueLength !== EXTENT_SIZE + (pages << 3)) return wfDamage(wf, Reason.FIELD, ino);
   const end = offset + ((<u64>pages) << PAGE_SHIFT);
-  if ((offset & 4095) !== 0 || offset > FILE_SIZE_MAX || end > FILE_SIZE_MAX) {
+  const isWhole = pages !== 0 && length === EXTENT_SIZE + (pages << 3) && (offset & 4095) === 0;
+  if (!isWhole || pages > EXTENT_PAGES_MAX || offset > FILE_SIZE_MAX || end > FILE_SIZE_MAX) {
     return wfDamage(wf, Reason.FIELD, ino);
   }
-  memory.copy(record, value, valueLength);
+  memory.copy(record, value, length);
   extentStart = offset >>> PAGE_SHIFT;
   extentPages = pages;
   extentPage = loadU48(record + EXTENT_PAGE);
@@ -120,6 +110,14 @@ export function extentTake(
   if (extentBirth > wfEpoch(wf)) return wfDamage(wf, Reason.BIRTH, ino);
   if (pagesInside(wf.volume.region, extentPage, pages)) return ErrorCode.OK;
   return wfDamage(wf, Reason.POINTER, ino);
+}
+
+/** Reads and verifies `count` pages of the extent that was found last, from its page `at` on. */
+export function extentRead(wf: Wf, at: u32, count: u32, address: usize): ErrorCode {
+  dataFetchBegin();
+  const sum = extentSums + ((<usize>at) << 3);
+  const code = dataFetch(wf, extentPage + <u64>at, count, sum, address);
+  return code === ErrorCode.OK ? dataFetchEnd(wf) : code;
 }
 
 /** Writes one record, as it is. */
@@ -242,7 +240,7 @@ export function extentCount(wf: Wf, ino: u64, from: u64, to: u64, most: u32): i3
     if (code !== ErrorCode.OK) break;
     const cursor = wf.cursor;
     if (!isOf(cursor, ino, FileKey.EXTENT)) break;
-    code = extentTake(wf, ino, cursor.key, cursor.keyLength, cursor.value, cursor.valueLength);
+    code = extentTake(wf, ino, cursor);
   }
   return code === ErrorCode.OK || code === ErrorCode.ENOENT ? <i32>count : code;
 }

@@ -34,11 +34,9 @@ export function findingsClear(findings: Findings): void {
   findings.total = 0;
 }
 
+/** Gives the memory of a list back that is not used again. */
 export function findingsRelease(findings: Findings): void {
   release(findings.list, findings.room * FILE_FINDING_SIZE);
-  findings.list = 0;
-  findings.room = 0;
-  findingsClear(findings);
 }
 
 export function findingAt(findings: Findings, index: u32): usize {
