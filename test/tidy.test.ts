@@ -49,6 +49,23 @@ test.each(sources)("%s has a head, short lines and no left-over marks", (path) =
   expect(lines.filter((line) => /\b(FIXME|XXX)\b|console\.log/.test(line))).toEqual([]);
 });
 
+test("of host/ only host/core reads the tables of disk formats", () => {
+  const format = /assembly\/format\/(?!abi|errors)\w+\.ts$/;
+  const readers = sources
+    .filter((path) => path.startsWith("host/") && !path.startsWith("host/core/"))
+    .filter((path) => relativeImports(path).some((target) => format.test(target)));
+  expect(readers).toEqual([]);
+});
+
+test("no file in host/ holds a signature of a disk format", () => {
+  const signature = /EFI PART|CPG1|OBJ1|RRaA|rrAa|CAPOSRG1|0x4f504143|0x31475043|0xaa55/i;
+  const sentences = "host/core/gpt/problems.ts";
+  const holders = sources
+    .filter((path) => path.startsWith("host/") && path !== sentences)
+    .filter((path) => signature.test(readFileSync(path, "utf8")));
+  expect(holders).toEqual([]);
+});
+
 test("no folder holds more than nine files", () => {
   const counts = new Map<string, number>();
   for (const path of sources) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
