@@ -11,7 +11,7 @@ import { volumeAbort } from "../tree/commit";
 import { volumeAdd } from "../tree/pages/volume";
 import { makeRoom } from "./compact";
 import { indexPut } from "./pack/index";
-import { NO_CHUNK, Store } from "./pack/state";
+import { NO_CHUNK } from "./pack/state";
 import { chunkAccount, chunkSeal, stale, writerFlush, writerLoad } from "./pack/writer";
 import { dedup, hitOf, keepOne, keptPins, storePlaceOne } from "./put";
 import {

@@ -89,6 +89,11 @@ export function recordDamaged(at: Store, hash: usize, reason: Reason, lba: u64):
   return deviceFail(at.region.device, ErrorCode.EBADMSG, reason, lba, 0);
 }
 
+/** Damage where the entry last found says that the record lies. */
+export function entryDamaged(at: Store, hash: usize, reason: Reason): ErrorCode {
+  return recordDamaged(at, hash, reason, packLba(at, entryChunk, entrySector));
+}
+
 /** True if the bytes have the hash. */
 export function contentMatches(address: usize, length: u32, hash: usize): bool {
   sha256(address, length, digest);
@@ -155,7 +160,7 @@ function segmentInto(
   let code = segmentFind(at, hash, segment);
   if (code !== ErrorCode.OK) return code;
   if (<u64>entryPayload > length - done || entryPayload === 0) {
-    return recordDamaged(at, hash, Reason.FIELD, packLba(at, entryChunk, entrySector));
+    return entryDamaged(at, hash, Reason.FIELD);
   }
   const bytes = (<u64>entrySectors) << SECTOR_SHIFT;
   if (done + bytes > <u64>at.scratchSize) return ErrorCode.EBADMSG;
@@ -186,7 +191,7 @@ function blameSegment(at: Store, hash: usize, length: u32): ErrorCode {
     if (code !== ErrorCode.OK) return code;
     const checksum = load<u64>(scratch, PACK_CHECKSUM);
     if (xxh64(scratch + PACK_SIZE, entryPayload, 0) !== checksum) {
-      return recordDamaged(at, hash, Reason.CHECKSUM, packLba(at, entryChunk, entrySector));
+      return entryDamaged(at, hash, Reason.CHECKSUM);
     }
     done += entryPayload;
   }

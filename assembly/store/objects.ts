@@ -31,13 +31,12 @@ import { HASH_SIZE, INDEX_FLAG_SEGMENTED, SEGMENTS_MAX } from "../format/store";
 import { reserveChunks } from "../tree/bitmap";
 import { volumeAbort } from "../tree/commit";
 import { Cursor, cursorClose, cursorNext, cursorOpen, cursorSeek } from "../tree/cursor";
-import { volumeAdd, volumeField } from "../tree/pages/volume";
+import { volumeAdd, volumeField, volumeHasChanges } from "../tree/pages/volume";
 import { COMPACTION_CHUNKS, chunksFree } from "../tree/space";
 import {
   entryChunk,
   entryFlags,
   entryLength,
-  entryPayload,
   entryPins,
   entrySector,
   entrySectors,
@@ -217,7 +216,7 @@ export function objectStat(at: Store): ErrorCode {
   store<f64>(rows, <f64>at.region.chunks * chunkSize, STAT_CAPACITY);
   store<f64>(rows, <f64>free * chunkSize + <f64>(rest << SECTOR_SHIFT), STAT_FREE);
   store<f64>(rows, <f64>volume.epoch, STAT_EPOCH);
-  store<f64>(rows, volume.treesChanged || volume.fieldsChanged ? 1 : 0, STAT_PENDING);
+  store<f64>(rows, volumeHasChanges(volume) ? 1 : 0, STAT_PENDING);
   store<f64>(rows, <f64>at.compacted, STAT_COMPACTED);
   store<f64>(rows, <f64>at.healed, STAT_HEALED);
   exchangeAddress(at, rows);

@@ -9,7 +9,7 @@ import { allocateZeroed, release } from "../engine/memory";
 import { EXCHANGE_ADDRESS, GET_UNVERIFIED, Reason, SECTOR_SHIFT } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { HASH_SIZE, INDEX_FLAG_SEGMENTED, PACK_CHECKSUM, PACK_SIZE } from "../format/store";
-import { recordCheck, recordDamaged, recordRead, segmentFind } from "./get";
+import { entryDamaged, recordCheck, recordDamaged, recordRead, segmentFind } from "./get";
 import {
   entryChunk,
   entryFlags,
@@ -47,17 +47,19 @@ export class Reader {
   area: usize;
 }
 
+/** A reader, and its area behind it. */
+const READER_AREA_AT: usize = (offsetof<Reader>() + 7) & ~7;
+const READER_SIZE: usize = READER_AREA_AT + READER_AREA;
+
 /** A reader at the start of an object; null after a fault whose code is in `readerCode`. */
 export let readerCode: ErrorCode = ErrorCode.OK;
 
 export function readerOpen(at: Store, hash: usize, flags: u32): Reader | null {
   readerCode = storeStale(at) ? stale(at) : indexFind(at, hash, 0);
   if (readerCode !== ErrorCode.OK) return null;
-  const address = allocateZeroed(offsetof<Reader>());
-  const area = allocateZeroed(READER_AREA);
-  if (address === 0 || area === 0 || storeScratch(at) === 0) {
-    release(address, offsetof<Reader>());
-    release(area, READER_AREA);
+  const address = allocateZeroed(READER_SIZE);
+  if (address === 0 || storeScratch(at) === 0) {
+    release(address, READER_SIZE);
     readerCode = ErrorCode.ENOMEM;
     return null;
   }
@@ -66,6 +68,7 @@ export function readerOpen(at: Store, hash: usize, flags: u32): Reader | null {
   reader.flags = flags;
   reader.length = entryLength;
   reader.segmented = (entryFlags & INDEX_FLAG_SEGMENTED) !== 0;
+  const area = address + READER_AREA_AT;
   reader.area = area;
   memory.copy(area + READER_HASH, hash, HASH_SIZE);
   sha256Begin(area + READER_SHA);
@@ -73,8 +76,7 @@ export function readerOpen(at: Store, hash: usize, flags: u32): Reader | null {
 }
 
 export function readerClose(reader: Reader): void {
-  release(reader.area, READER_AREA);
-  release(changetype<usize>(reader), offsetof<Reader>());
+  release(changetype<usize>(reader), READER_SIZE);
 }
 
 /** The next piece: its bytes (address in the exchange), 0 at the end, or an error. */
@@ -87,7 +89,7 @@ export function readerNext(reader: Reader): i32 {
   if (code !== ErrorCode.OK) return code;
   const payload = entryPayload;
   if (payload === 0 || reader.done - segmentDone(reader) + <u64>payload > reader.length) {
-    return recordDamaged(at, hash, Reason.FIELD, packLba(at, entryChunk, entrySector));
+    return entryDamaged(at, hash, Reason.FIELD);
   }
   const result = piece(reader, payload);
   if (result < 0) return result;
@@ -150,8 +152,7 @@ function readerEnd(reader: Reader): ErrorCode {
   if (equalBytes(reader.area, hash, HASH_SIZE)) return ErrorCode.OK;
   const code = indexFind(reader.at, hash, 0);
   if (code !== ErrorCode.OK) return code;
-  const lba = packLba(reader.at, entryChunk, entrySector);
-  return recordDamaged(reader.at, hash, Reason.CONTENT_HASH, lba);
+  return entryDamaged(reader.at, hash, Reason.CONTENT_HASH);
 }
 
 /**
@@ -163,7 +164,7 @@ export function storeBlameObject(at: Store, hash: usize): ErrorCode {
   if (code !== ErrorCode.OK) return code;
   const found = indexFind(at, hash, 0);
   if (found !== ErrorCode.OK) return found;
-  return recordDamaged(at, hash, Reason.CONTENT_HASH, packLba(at, entryChunk, entrySector));
+  return entryDamaged(at, hash, Reason.CONTENT_HASH);
 }
 
 /** Reads an object from front to back: OK if all of it is as it was put. */

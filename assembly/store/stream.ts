@@ -10,29 +10,24 @@
  * A stream of unknown hash fills chunks of its own, so that other puts may come between. They are
  * pack-open without an entry in the index: a crash frees them.
  */
-import { equalBytes } from "../engine/bytes";
-import { deviceFail, deviceWrite } from "../engine/device";
+import { deviceWrite } from "../engine/device";
 import { failPlain } from "../engine/fault";
-import { SHA256_STATE_SIZE, sha256Begin, sha256End, sha256Update } from "../engine/hash/sha256";
+import { SHA256_STATE_SIZE, sha256Begin, sha256Update } from "../engine/hash/sha256";
 import { XXH64_STATE_SIZE, xxh64Begin, xxh64End, xxh64Update } from "../engine/hash/xxh64-stream";
 import { allocate, allocateZeroed, release } from "../engine/memory";
-import { EXCHANGE_HASH, Reason, SECTOR_SHIFT, STREAM_INLINE, STREAM_KNOWN } from "../format/abi";
+import { EXCHANGE_HASH, SECTOR_SHIFT, STREAM_INLINE, STREAM_KNOWN } from "../format/abi";
 import { ErrorCode } from "../format/errors";
-import { SUPERBLOCK_LIVE_ITEMS, SUPERBLOCK_LIVE_SIZE } from "../format/region";
 import {
   HASH_SIZE,
-  INDEX_FLAG_SEGMENTED,
   OBJECT_BITS_MAX,
   PACK_SIZE,
   SEGMENTS_MAX,
   STREAM_SEGMENTS_MAX,
 } from "../format/store";
 import { volumeAbort } from "../tree/commit";
-import { volumeAdd } from "../tree/pages/volume";
 import { chunksFree } from "../tree/space";
 import { makeRoom } from "./compact";
 import { chunksReserved, recordsReserved } from "./objects";
-import { indexPut } from "./pack/index";
 import { packCapacity, packLba, packWrite } from "./pack/record";
 import {
   ALIGN_SECTORS,
@@ -45,8 +40,6 @@ import {
   writerRelease,
 } from "./pack/state";
 import {
-  chunkAccount,
-  chunkSeal,
   stale,
   storeReserve,
   writerFlush,
@@ -55,7 +48,7 @@ import {
   writerOut,
   writerTake,
 } from "./pack/writer";
-import { dedup, hitOf, keepOne, keptPins, storePlaceOne } from "./put";
+import { hitOf } from "./put";
 import {
   SEGMENT_CHECKSUM,
   SEGMENT_CHUNK,
@@ -76,6 +69,9 @@ const STREAM_BUFFER_MAX: u32 = 1 << 18;
 const AREA_SHA: u32 = STREAM_AREA_SHA;
 const AREA_XXH: u32 = AREA_SHA + SHA256_STATE_SIZE;
 const AREA_SIZE: u32 = AREA_XXH + XXH64_STATE_SIZE;
+/** A stream, and its area behind it. */
+const STREAM_AREA_AT: usize = (offsetof<Stream>() + 7) & ~7;
+const STREAM_SIZE: usize = STREAM_AREA_AT + AREA_SIZE;
 
 /** Why streamOpen() answered null: OK means that the store has the object already. */
 export let streamCode: ErrorCode = ErrorCode.OK;
@@ -127,15 +123,13 @@ function checkOpen(at: Store, flags: u32, length: u64): ErrorCode {
 }
 
 function create(at: Store, flags: u32): Stream | null {
-  const address = allocateZeroed(offsetof<Stream>());
-  const area = allocateZeroed(AREA_SIZE);
+  const address = allocateZeroed(STREAM_SIZE);
   const table = allocate(TABLE_MIN * SEGMENT_SIZE);
   const inline = (flags & STREAM_INLINE) !== 0;
   const size = min<u32>(1 << at.region.chunkShift, STREAM_BUFFER_MAX);
   const writer = inline ? at.writer : writerCreate(size);
-  if (address === 0 || area === 0 || table === 0 || writer === null) {
-    release(address, offsetof<Stream>());
-    release(area, AREA_SIZE);
+  if (address === 0 || table === 0 || writer === null) {
+    release(address, STREAM_SIZE);
     release(table, TABLE_MIN * SEGMENT_SIZE);
     if (writer !== null && !inline) writerRelease(writer);
     return null;
@@ -145,6 +139,7 @@ function create(at: Store, flags: u32): Stream | null {
   stream.generation = at.generation;
   stream.flags = flags;
   stream.writer = changetype<Writer>(writer);
+  const area = address + STREAM_AREA_AT;
   stream.area = area;
   stream.table = table;
   stream.capacity = TABLE_MIN;
@@ -351,10 +346,8 @@ function bufferOut(stream: Stream): ErrorCode {
   const writer = stream.writer;
   sum(stream);
   if (!stream.written) {
-    const kept = allocate(PAGE);
-    if (kept === 0) return failPlain(ErrorCode.ENOMEM);
-    memory.copy(kept, writer.buffer + stream.segmentStart, PAGE);
-    store<usize>(lastSegment(stream, stream.count - 1), kept, SEGMENT_KEPT);
+    const code = firstKeep(stream);
+    if (code !== ErrorCode.OK) return code;
     stream.written = true;
   }
   const lba = packLba(at, writer.chunk, writer.start);
@@ -364,6 +357,15 @@ function bufferOut(stream: Stream): ErrorCode {
   // The record is not in the index: until its end the position stays where the buffer starts.
   writer.position = writer.start;
   stream.filled = 0;
+  return ErrorCode.OK;
+}
+
+/** Keeps the first page of the open segment in memory until its header is known. */
+function firstKeep(stream: Stream): ErrorCode {
+  const kept = allocate(PAGE);
+  if (kept === 0) return failPlain(ErrorCode.ENOMEM);
+  memory.copy(kept, stream.writer.buffer + stream.segmentStart, PAGE);
+  store<usize>(lastSegment(stream, stream.count - 1), kept, SEGMENT_KEPT);
   return ErrorCode.OK;
 }
 
@@ -394,10 +396,8 @@ export function segmentEnd(stream: Stream): ErrorCode {
     const code = headerEarly(stream, segment);
     if (code !== ErrorCode.OK) return code;
   } else if (!stream.written) {
-    const kept = allocate(PAGE);
-    if (kept === 0) return failPlain(ErrorCode.ENOMEM);
-    memory.copy(kept, writer.buffer + stream.segmentStart, PAGE);
-    store<usize>(segment, kept, SEGMENT_KEPT);
+    const code = firstKeep(stream);
+    if (code !== ErrorCode.OK) return code;
   }
   writer.position = position;
   if (inline(stream)) {
@@ -460,7 +460,6 @@ export function streamRelease(stream: Stream): void {
     release(load<usize>(lastSegment(stream, index), SEGMENT_KEPT), PAGE);
   }
   release(stream.table, stream.capacity * SEGMENT_SIZE);
-  release(stream.area, AREA_SIZE);
   if (!inline(stream)) writerRelease(stream.writer);
-  release(self, offsetof<Stream>());
+  release(self, STREAM_SIZE);
 }

@@ -6,25 +6,13 @@
  * leaves dirty, and dirty leaves want pages. batchPlace() goes round until nothing is left; every
  * round needs far fewer pages than the one before, because all come from the open meta chunk.
  */
-import { storeU48 } from "../engine/bytes";
 import { cacheFind, Frame, frameClean } from "../engine/cache";
 import { deviceQueueWrite, deviceSubmit } from "../engine/device";
 import { failPlain } from "../engine/fault";
 import { allocate, release } from "../engine/memory";
 import { requestsBegin } from "../engine/requests";
 import { ErrorCode } from "../format/errors";
-import {
-  ChunkOwner,
-  HEADER_SELF,
-  HEADER_TREE,
-  POINTER_BIRTH,
-  POINTER_CHECKSUM,
-  POINTER_FLAG_SECOND,
-  POINTER_FLAGS,
-  POINTER_PAGE,
-  POINTER_SECOND,
-  TreeId,
-} from "../format/page";
+import { ChunkOwner, HEADER_SELF, HEADER_TREE, TreeId } from "../format/page";
 import {
   OPEN_NONE,
   PAGE_SIZE,
@@ -52,7 +40,7 @@ import { pageHasSecond } from "./btree";
 import { limboAddPage, limboBuild, limboDrain, limboNeeded, limboPageAt } from "./limbo";
 import { FREED_SIZE, freedSort, sortEntries } from "./pages/freed";
 import { nodeCount, nodeIsInternal, nodeValue } from "./pages/node";
-import { pageSeal, pointerPage } from "./pages/page";
+import { pageSeal, pointerPage, pointerPlace } from "./pages/page";
 import { Bitmap, rootPointer, VIRTUAL_PAGE, Volume, VolumeKind } from "./pages/volume";
 
 /** Longest extent of a limbo list. */
@@ -219,11 +207,7 @@ function sealTree(volume: Volume, pointer: usize): void {
   }
   const epoch = batchEpoch(volume);
   const checksum = pageSeal(volume.region, page, frame.page, epoch);
-  storeU48(pointer + POINTER_PAGE, frame.page);
-  storeU48(pointer + POINTER_SECOND, frame.second);
-  store<u8>(pointer, frame.second === 0 ? 0 : <u8>POINTER_FLAG_SECOND, POINTER_FLAGS);
-  store<u64>(pointer, epoch, POINTER_BIRTH);
-  store<u64>(pointer, checksum, POINTER_CHECKSUM);
+  pointerPlace(pointer, frame.page, frame.second, epoch, checksum);
   writeAdd(frame.page, page);
 }
 

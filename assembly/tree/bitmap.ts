@@ -5,7 +5,7 @@
  * batch opens, finds room without reading it. A bitmap that changes stays in memory until
  * spaceFlush() writes it to its next home (1.4: home + 1 mod 3, always) and its entry follows.
  */
-import { isZero, storeBigU32 } from "../engine/bytes";
+import { isZero, loadBigU32, storeBigU32 } from "../engine/bytes";
 import { deviceFail, deviceRead, deviceWrite } from "../engine/device";
 import { failPlain } from "../engine/fault";
 import { allocate, allocateZeroed, release } from "../engine/memory";
@@ -32,8 +32,8 @@ import {
   SUPERBLOCK_OPEN_DATA,
   SUPERBLOCK_OPEN_META,
 } from "../format/region";
-import { foundLength, foundValue, treeGet, treePut } from "./btree";
-import { cursorClose, cursorNext, cursorOpen } from "./cursor";
+import { foundLength, foundValue, treeDelete, treeGet, treePut } from "./btree";
+import { Cursor, cursorClose, cursorNext, cursorOpen } from "./cursor";
 import { bitGet, bitSet, bitsCountFree, bitsFindFree, bitsValid } from "./pages/bits";
 import { pageSeal, pageStart, pageVerify } from "./pages/page";
 import {
@@ -121,8 +121,12 @@ export function spaceLoad(volume: Volume): ErrorCode {
   let code = cursorNext(cursor);
   for (; code === ErrorCode.OK; code = cursorNext(cursor)) {
     if (load<u8>(cursor.key) !== <u8>SPACE_KEY_CHUNK) break;
-    code = loadEntry(volume, cursor.key, cursor.keyLength, cursor.value, cursor.valueLength);
-    if (code !== ErrorCode.OK) break;
+    const chunk = cursorChunk(cursor);
+    if (!entryStands(cursor, chunk)) {
+      code = ownershipFail(volume, chunk);
+      break;
+    }
+    summarySet(volume, chunk, summaryOf(volume, cursor.value));
   }
   cursorClose(cursor);
   if (code === ErrorCode.OK || code === ErrorCode.ENOENT) {
@@ -135,23 +139,19 @@ export function spaceLoad(volume: Volume): ErrorCode {
   return code;
 }
 
-function loadEntry(
-  volume: Volume,
-  key: usize,
-  keyLength: u32,
-  value: usize,
-  valueLength: u32,
-): ErrorCode {
-  const chunk = keyLength === 5 ? bswap<u32>(load<u32>(key, 1)) : OPEN_NONE;
-  if (chunk >= volume.region.chunks || !entryValid(volume, value, valueLength)) {
-    return ownershipFail(volume, chunk);
-  }
-  summarySet(volume, chunk, summaryOf(volume, value));
-  return ErrorCode.OK;
+/** The chunk whose entry a cursor is at; OPEN_NONE if its key is none. */
+export function cursorChunk(cursor: Cursor): u32 {
+  return cursor.keyLength === 5 ? loadBigU32(cursor.key + 1) : OPEN_NONE;
+}
+
+/** True if `chunk` is one of the region, and the cursor's entry of it says nothing impossible. */
+export function entryStands(cursor: Cursor, chunk: u32): bool {
+  const volume = cursor.volume;
+  return chunk < volume.region.chunks && entryValid(volume, cursor.value, cursor.valueLength);
 }
 
 /** True if a chunk entry read from disk says nothing impossible. */
-export function entryValid(volume: Volume, value: usize, valueLength: u32): bool {
+function entryValid(volume: Volume, value: usize, valueLength: u32): bool {
   if (valueLength !== CHUNK_SIZE || load<u16>(value, CHUNK_FLAGS) !== 0) return false;
   const owner: u32 = load<u8>(value, CHUNK_OWNER);
   const wf = volume.kind === VolumeKind.WF;
@@ -207,7 +207,7 @@ export function spaceForget(volume: Volume): void {
   space.bitmapCount = 0;
 }
 
-function bitmapRelease(bitmap: Bitmap): void {
+export function bitmapRelease(bitmap: Bitmap): void {
   release(bitmap.page, PAGE_SIZE);
   release(changetype<usize>(bitmap), offsetof<Bitmap>());
 }
@@ -219,9 +219,7 @@ export function ownershipFail(volume: Volume, chunk: u32): ErrorCode {
 
 /** Copies the entry of `chunk` (format/page CHUNK) to `out`; ENOENT if the chunk has none. */
 export function chunkEntry(volume: Volume, chunk: u32, out: usize): ErrorCode {
-  store<u8>(chunkKey, <u8>SPACE_KEY_CHUNK);
-  storeBigU32(chunkKey + 1, chunk);
-  const code = treeGet(volume, spaceTree(volume), chunkKey, 5);
+  const code = treeGet(volume, spaceTree(volume), keyOf(chunk), 5);
   if (code !== ErrorCode.OK) return code;
   if (!entryValid(volume, foundValue, foundLength)) return ownershipFail(volume, chunk);
   memory.copy(out, foundValue, CHUNK_SIZE);
@@ -230,9 +228,26 @@ export function chunkEntry(volume: Volume, chunk: u32, out: usize): ErrorCode {
 
 /** Writes the entry of `chunk` as it is. */
 export function entryPut(volume: Volume, chunk: u32, value: usize): ErrorCode {
+  return treePut(volume, spaceTree(volume), keyOf(chunk), 5, value, CHUNK_SIZE);
+}
+
+/** Writes a fresh entry of `chunk`: `owner`'s, and nothing in it. */
+export function ownerPut(volume: Volume, chunk: u32, owner: ChunkOwner): ErrorCode {
+  memory.fill(entry, 0, CHUNK_SIZE);
+  store<u8>(entry, <u8>owner, CHUNK_OWNER);
+  store<u64>(entry, batchEpoch(volume), CHUNK_CHANGED_EPOCH);
+  return entryPut(volume, chunk, entry);
+}
+
+export function entryDelete(volume: Volume, chunk: u32): ErrorCode {
+  return treeDelete(volume, spaceTree(volume), keyOf(chunk), 5);
+}
+
+/** The key of a chunk's entry, 5 bytes. */
+function keyOf(chunk: u32): usize {
   store<u8>(chunkKey, <u8>SPACE_KEY_CHUNK);
   storeBigU32(chunkKey + 1, chunk);
-  return treePut(volume, spaceTree(volume), chunkKey, 5, value, CHUNK_SIZE);
+  return chunkKey;
 }
 
 /** The bitmap of a meta or data chunk, read if need be; null after a fault (code in spaceError). */
@@ -453,39 +468,4 @@ export function spaceBound(volume: Volume): ErrorCode {
 export function spaceBounded(volume: Volume): bool {
   spaceError = spaceBound(volume);
   return spaceError === ErrorCode.OK;
-}
-
-/**
- * Gives up chunks whose last page became free: dead now, anyone's two commits later. Enough stay
- * as they are for the reserve (meta) and for the next writes (data).
- */
-export function spaceRetire(volume: Volume): ErrorCode {
-  const space = volume.space;
-  const usable = usablePages(volume);
-  const keepMeta = <i32>((reserveChunks(volume) + 1) * usable);
-  let before: Bitmap | null = null;
-  let bitmap = space.bitmaps;
-  while (bitmap !== null) {
-    const following = bitmap.next;
-    const chunk = bitmap.chunk;
-    const open = chunk === space.openMeta || chunk === space.openSecond || chunk === space.openData;
-    const meta = bitmap.owner === <u32>ChunkOwner.META;
-    const enough = meta ? space.freeMeta >= keepMeta : space.freeData >= <i32>(usable * 2);
-    if (bitmap.free !== usable || open || !enough) {
-      before = bitmap;
-    } else {
-      memory.fill(entry, 0, CHUNK_SIZE);
-      store<u8>(entry, <u8>ChunkOwner.DEAD, CHUNK_OWNER);
-      store<u64>(entry, batchEpoch(volume), CHUNK_CHANGED_EPOCH);
-      const code = entryPut(volume, chunk, entry);
-      if (code !== ErrorCode.OK) return code;
-      summarySet(volume, chunk, SUMMARY_DEAD + <u32>(batchEpoch(volume) & 1));
-      if (before === null) space.bitmaps = following;
-      else before.next = following;
-      space.bitmapCount -= 1;
-      bitmapRelease(bitmap);
-    }
-    bitmap = following;
-  }
-  return ErrorCode.OK;
 }

@@ -247,7 +247,6 @@ function pageNew(volume: Volume, tree: TreeId, level: u32): Frame {
   const frame = cacheAdd(region.cache, key);
   assert(frame !== null);
   const page = changetype<Frame>(frame).address;
-  memory.fill(page, 0, PAGE_SIZE);
   pageStart(region, page, level === 0 ? PageKind.LEAF : PageKind.INTERNAL, tree);
   store<u8>(page, <u8>level, HEADER_LEVEL);
   store<u16>(page, <u16>PAGE_SIZE, HEADER_HEAP);

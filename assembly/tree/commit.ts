@@ -12,7 +12,14 @@ import { SUPERBLOCK_LIMBO_CURRENT, SUPERBLOCK_LIMBO_PREVIOUS } from "../format/r
 import { reserveChunks, usablePages } from "./bitmap";
 import { EMPTY_KEPT, grantChunks, returnChunks } from "./grant";
 import { pointerLevel, pointerPage } from "./pages/page";
-import { Region, rootPointer, spaceTree, Volume, VolumeKind } from "./pages/volume";
+import {
+  Region,
+  rootPointer,
+  spaceTree,
+  Volume,
+  VolumeKind,
+  volumeHasChanges,
+} from "./pages/volume";
 import { batchOpen, volumeCommit, volumeCommitAlways } from "./protocol";
 
 export {
@@ -52,7 +59,7 @@ export function volumeReserveData(
   const code = batchOpen(volume);
   if (code !== ErrorCode.OK) return code;
   if (volume.dirtyCost > 0 && volume.dirtyCost + pages > BATCH_PAGES_MAX) return ErrorCode.EAGAIN;
-  const changed = volume.treesChanged || volume.fieldsChanged;
+  const changed = volumeHasChanges(volume);
   const short = chunksShort(volume, pages, dataPages, purpose);
   // WF keeps empty chunks in hand, and asks for more between two batches.
   const low = volume.kind === VolumeKind.WF && volume.space.freeChunks < <i32>EMPTY_KEPT;
@@ -74,7 +81,7 @@ export function volumeReclaim(volume: Volume): ErrorCode {
   if (volume.space.freeChunks > before) return ErrorCode.OK;
   if (volume.kind === VolumeKind.WF || volume.region.wf === null) return noSpace(volume);
   const files = changetype<Volume>(volume.region.wf);
-  if (files.treesChanged || files.fieldsChanged) {
+  if (volumeHasChanges(files)) {
     code = volumeCommit(files);
     if (code !== ErrorCode.OK) return code;
   }
@@ -137,7 +144,7 @@ function filesSupply(volume: Volume, pages: u32, dataPages: u32, purpose: u32): 
 function storeSettle(region: Region): ErrorCode {
   const store = region.store;
   const code = batchOpen(store);
-  if (code !== ErrorCode.OK || !(store.treesChanged || store.fieldsChanged)) return code;
+  if (code !== ErrorCode.OK || !volumeHasChanges(store)) return code;
   return volumeCommit(store);
 }
 

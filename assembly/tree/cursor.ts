@@ -40,47 +40,42 @@ export class Cursor {
   changes: u32;
 }
 
+/** A cursor, and the key behind it. */
+const CURSOR_SIZE: usize = offsetof<Cursor>() + KEY_MAX;
+
 /** A cursor before the first record; null without memory. */
 export function cursorOpen(volume: Volume, tree: TreeId): Cursor | null {
-  const address = allocateZeroed(offsetof<Cursor>());
-  const key = allocateZeroed(KEY_MAX);
-  if (address === 0 || key === 0) {
-    release(address, offsetof<Cursor>());
-    release(key, KEY_MAX);
-    return null;
-  }
+  const address = allocateZeroed(CURSOR_SIZE);
+  if (address === 0) return null;
   const cursor = changetype<Cursor>(address);
   cursor.volume = volume;
   cursor.tree = tree;
-  cursor.key = key;
+  cursor.key = address + offsetof<Cursor>();
   return cursor;
 }
 
 export function cursorClose(cursor: Cursor): void {
-  release(cursor.key, KEY_MAX);
-  release(changetype<usize>(cursor), offsetof<Cursor>());
+  release(changetype<usize>(cursor), CURSOR_SIZE);
 }
 
 /** Moves to the first record whose key is not less; ENOENT at the end. Clears an earlier error. */
 export function cursorSeek(cursor: Cursor, key: usize, keyLength: u32): ErrorCode {
+  aim(cursor, key, keyLength);
+  return find(cursor);
+}
+
+function aim(cursor: Cursor, key: usize, keyLength: u32): void {
   assert(keyLength <= KEY_MAX);
   memory.copy(cursor.key, key, keyLength);
   cursor.keyLength = keyLength;
   cursor.error = ErrorCode.OK;
   cursor.atRecord = false;
-  return find(cursor);
 }
 
 /** Moves to the last record whose key is not greater; ENOENT: none. Clears an earlier error. */
 export function cursorSeekBack(cursor: Cursor, key: usize, keyLength: u32): ErrorCode {
-  assert(keyLength <= KEY_MAX);
-  memory.copy(cursor.key, key, keyLength);
-  cursor.keyLength = keyLength;
-  cursor.error = ErrorCode.OK;
-  cursor.atRecord = false;
-  const code = locateBack(cursor);
-  if (code !== ErrorCode.OK && code !== ErrorCode.ENOENT) cursor.error = code;
-  return code;
+  aim(cursor, key, keyLength);
+  return ended(cursor, locateBack(cursor));
 }
 
 /** Moves to the next record (the first one after cursorOpen); ENOENT at the end. */
@@ -98,7 +93,11 @@ export function cursorNext(cursor: Cursor): ErrorCode {
 
 /** The first record not less than the cursor's key, or, if it is at a record, greater. */
 function find(cursor: Cursor): ErrorCode {
-  const code = locate(cursor);
+  return ended(cursor, locate(cursor));
+}
+
+/** Keeps an error, so that the cursor stays at it. */
+function ended(cursor: Cursor, code: ErrorCode): ErrorCode {
   if (code !== ErrorCode.OK) {
     cursor.atRecord = false;
     if (code !== ErrorCode.ENOENT) cursor.error = code;
@@ -135,8 +134,7 @@ function locate(cursor: Cursor): ErrorCode {
     // A crafted tree must not lead back: keys only ascend.
     const order = nodeCompare(leaf.address, 0, cursor.key, cursor.keyLength);
     if (order < 0 || (order === 0 && cursor.atRecord)) {
-      const device = volume.region.device;
-      return deviceFail(device, ErrorCode.EBADMSG, Reason.KEY_ORDER, leaf.key << 3, 0);
+      return orderFail(volume, leaf);
     }
   }
   show(cursor, leaf, index);
@@ -169,12 +167,16 @@ function locateBack(cursor: Cursor): ErrorCode {
     }
     // A crafted tree must not lead forward.
     if (nodeCompare(leaf.address, index - 1, cursor.key, cursor.keyLength) > 0) {
-      const device = volume.region.device;
-      return deviceFail(device, ErrorCode.EBADMSG, Reason.KEY_ORDER, leaf.key << 3, 0);
+      return orderFail(volume, leaf);
     }
   }
   show(cursor, leaf, index - 1);
   return ErrorCode.OK;
+}
+
+function orderFail(volume: Volume, leaf: Frame): ErrorCode {
+  const device = volume.region.device;
+  return deviceFail(device, ErrorCode.EBADMSG, Reason.KEY_ORDER, leaf.key << 3, 0);
 }
 
 function show(cursor: Cursor, leaf: Frame, index: u32): void {

@@ -12,7 +12,6 @@ import { planted } from "../engine/planted";
 import { Reason } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import {
-  BITMAP_HOMES,
   HEADER_CHECKSUM,
   LIMBO_COUNT,
   LIMBO_EXTENTS,
@@ -21,9 +20,7 @@ import {
   LIMBO_RESERVED,
   LIMBO_RESERVED2,
   PageKind,
-  POINTER_BIRTH,
   POINTER_CHECKSUM,
-  POINTER_PAGE,
   POINTER_SIZE,
 } from "../format/page";
 import {
@@ -32,11 +29,18 @@ import {
   SUPERBLOCK_LIMBO_CURRENT,
   SUPERBLOCK_LIMBO_PREVIOUS,
 } from "../format/region";
-import { batchEpoch, bitmapLoad, bitmapMark, spaceBound, spaceError, spaceRetire } from "./bitmap";
-import { bitGet } from "./pages/bits";
+import { batchEpoch } from "./bitmap";
 import { freedAdd, freedEnsure, freedLength, freedPage } from "./pages/freed";
-import { pageSeal, pageStart, pageVerify, pointerBirth, pointerPage } from "./pages/page";
-import { chunkFirstPage, chunkOfPage, pagesInside, spaceTree, Volume } from "./pages/volume";
+import {
+  pageSeal,
+  pageStart,
+  pageVerify,
+  pointerBirth,
+  pointerPage,
+  pointerPlace,
+} from "./pages/page";
+import { chunkOfPage, pagesInside, runInside, spaceTree, Volume } from "./pages/volume";
+import { bitmapFree, spaceRetire } from "./space";
 
 /** The limbo page being read. */
 const list: usize = memory.data(4096, 16);
@@ -79,12 +83,7 @@ export function limboNext(volume: Volume): ErrorCode {
   limboLength = load<u16>(extent, 6);
   index += 1;
   const region = volume.region;
-  if (limboLength === 0 || limboPage < lastEnd || !pagesInside(region, limboPage, limboLength)) {
-    return listFail(volume, Reason.FIELD);
-  }
-  const chunk = chunkOfPage(region, limboPage);
-  const first = <u32>(limboPage - chunkFirstPage(region, chunk));
-  if (first < BITMAP_HOMES || first + limboLength > 1 << (region.chunkShift - 12)) {
+  if (limboLength === 0 || limboPage < lastEnd || !runInside(region, limboPage, limboLength)) {
     return listFail(volume, Reason.FIELD);
   }
   lastEnd = limboPage + <u64>limboLength;
@@ -155,7 +154,6 @@ export function limboDrain(volume: Volume): ErrorCode {
 }
 
 function drainList(volume: Volume, pointer: usize): ErrorCode {
-  const region = volume.region;
   limboOpen(pointer);
   let code = limboNext(volume);
   for (; code === ErrorCode.OK; code = limboNext(volume)) {
@@ -163,18 +161,9 @@ function drainList(volume: Volume, pointer: usize): ErrorCode {
       if (!freedEnsure(volume, 1)) return failPlain(ErrorCode.ENOMEM);
       freedAdd(volume, ownPage, 1);
     }
-    const chunk = chunkOfPage(region, limboPage);
-    const from = <u32>(limboPage - chunkFirstPage(region, chunk));
-    let length = limboLength;
-    const bitmap = bitmapLoad(volume, chunk);
-    if (bitmap === null) return spaceError;
-    for (let page = from; page < from + length; page++) {
-      if (!bitGet(bitmap.page, page)) return listFail(volume, Reason.BITMAP);
-    }
     // Planted 10: the last page of an extent stays marked for ever.
-    if (planted(10) && length > 1) length -= 1;
-    bitmapMark(volume, bitmap, from, length, false);
-    code = spaceBound(volume);
+    const length = planted(10) && limboLength > 1 ? limboLength - 1 : limboLength;
+    code = bitmapFree(volume, limboPage, length, ownPage);
     if (code !== ErrorCode.OK) return code;
   }
   return code === ErrorCode.ENOENT ? ErrorCode.OK : code;
@@ -215,7 +204,6 @@ export function limboBuild(volume: Volume, out: usize): void {
   // Planted 1 has emptied the current list already.
   memory.copy(volume.next + SUPERBLOCK_LIMBO_PREVIOUS, pointer, POINTER_SIZE);
   memory.fill(pointer, 0, POINTER_SIZE);
-  memory.fill(out, 0, pages * PAGE_SIZE);
   let from: u32 = 0;
   for (let at: u32 = 0; at < pages; at++) {
     const page = out + <usize>(at * PAGE_SIZE);
@@ -232,8 +220,6 @@ export function limboBuild(volume: Volume, out: usize): void {
     from = to;
     const checksum = pageSeal(volume.region, page, limboPageAt(volume, at), epoch);
     if (at > 0) continue;
-    storeU48(pointer + POINTER_PAGE, limboPageAt(volume, 0));
-    store<u64>(pointer, epoch, POINTER_BIRTH);
-    store<u64>(pointer, checksum, POINTER_CHECKSUM);
+    pointerPlace(pointer, limboPageAt(volume, 0), 0, epoch, checksum);
   }
 }

@@ -30,7 +30,7 @@ import {
   superblockBodyChecksum,
   superblockSeal,
 } from "./pages/superblock";
-import { Latch, Region, Volume, VolumeKind } from "./pages/volume";
+import { Latch, Region, Volume, VolumeKind, volumeHasChanges } from "./pages/volume";
 
 /** R5: how often the slot is written again before the commit is called unknown. */
 const DOUBT_TRIES: u32 = 3;
@@ -144,7 +144,7 @@ export function volumeCommit(volume: Volume): ErrorCode {
     const code = call_indirect<ErrorCode>(volume.commitHook, volume.hookContext);
     if (code !== ErrorCode.OK) return volumeFailed(volume, code);
   }
-  if (!volume.treesChanged && !volume.fieldsChanged && !volume.tailFound && !volume.closing) {
+  if (!volumeHasChanges(volume) && !volume.tailFound && !volume.closing) {
     volume.batchOpen = false;
     return ErrorCode.OK;
   }

@@ -21,11 +21,14 @@ import {
   bitmapLoad,
   bitmapMark,
   bitmapNew,
+  bitmapRelease,
   bitmapTake,
   chunkEntry,
   chunkFindFree,
+  cursorChunk,
   entryPut,
-  entryValid,
+  entryStands,
+  ownerPut,
   ownershipFail,
   reserveChunks,
   SUMMARY_COUNT,
@@ -47,7 +50,9 @@ import {
   chunkFirstPage,
   chunkOfPage,
   chunkPages,
+  pageInChunk,
   pagesInside,
+  runInside,
   spaceTree,
   Volume,
 } from "./pages/volume";
@@ -120,12 +125,7 @@ function findData(volume: Volume, least: u32): u32 {
 export function pagesFree(volume: Volume, page: u64, count: u32, birth: u64): ErrorCode {
   const region = volume.region;
   if (count === 0) return ErrorCode.OK;
-  if (!pagesInside(region, page, count)) return pagesFail(volume, page, Reason.POINTER);
-  const chunk = chunkOfPage(region, page);
-  const from = <u32>(page - chunkFirstPage(region, chunk));
-  if (from < BITMAP_HOMES || from + count > chunkPages(region)) {
-    return pagesFail(volume, page, Reason.POINTER);
-  }
+  if (!runInside(region, page, count)) return pagesFail(volume, page, Reason.POINTER);
   // Planted 16: pages that N still shows are given out again at once.
   if (birth !== batchEpoch(volume) && !planted(16)) {
     if (!freedEnsure(volume, 1)) return failPlain(ErrorCode.ENOMEM);
@@ -133,10 +133,22 @@ export function pagesFree(volume: Volume, page: u64, count: u32, birth: u64): Er
     volume.treesChanged = true;
     return ErrorCode.OK;
   }
-  const bitmap = bitmapLoad(volume, chunk);
+  return bitmapFree(volume, page, count, page);
+}
+
+/**
+ * Takes `count` pages of one chunk from `page` on back; EBADMSG at `source`, the page that tells
+ * to do so, if one of them is free.
+ */
+export function bitmapFree(volume: Volume, page: u64, count: u32, source: u64): ErrorCode {
+  const region = volume.region;
+  const bitmap = bitmapLoad(volume, chunkOfPage(region, page));
   if (bitmap === null) return spaceError;
+  const from = pageInChunk(region, page);
   for (let index = from; index < from + count; index++) {
-    if (!bitGet(bitmap.page, index)) return pagesFail(volume, page, Reason.BITMAP);
+    if (bitGet(bitmap.page, index)) continue;
+    const sector = source * SECTORS_PER_PAGE;
+    return deviceFail(region.device, ErrorCode.EBADMSG, Reason.BITMAP, sector, 0);
   }
   bitmapMark(volume, bitmap, from, count, false);
   return spaceBound(volume);
@@ -205,8 +217,8 @@ export function chunkOwners(volume: Volume, out: usize): ErrorCode {
   let code = cursorNext(cursor);
   for (; code === ErrorCode.OK; code = cursorNext(cursor)) {
     if (load<u8>(cursor.key) !== <u8>SPACE_KEY_CHUNK) break;
-    const chunk = cursor.keyLength === 5 ? bswap<u32>(load<u32>(cursor.key, 1)) : OPEN_NONE;
-    if (chunk >= chunks || !entryValid(volume, cursor.value, cursor.valueLength)) {
+    const chunk = cursorChunk(cursor);
+    if (!entryStands(cursor, chunk)) {
       code = ownershipFail(volume, chunk);
       break;
     }
@@ -238,4 +250,36 @@ export function bitmapReplace(volume: Volume, chunk: u32, page: usize): ErrorCod
   volume.treesChanged = true;
   bitmapCount(volume, bitmap);
   return code;
+}
+
+/**
+ * Gives up chunks whose last page became free: dead now, anyone's two commits later. Enough stay
+ * as they are for the reserve (meta) and for the next writes (data).
+ */
+export function spaceRetire(volume: Volume): ErrorCode {
+  const space = volume.space;
+  const usable = usablePages(volume);
+  const keepMeta = <i32>((reserveChunks(volume) + 1) * usable);
+  let before: Bitmap | null = null;
+  let bitmap = space.bitmaps;
+  while (bitmap !== null) {
+    const following = bitmap.next;
+    const chunk = bitmap.chunk;
+    const open = chunk === space.openMeta || chunk === space.openSecond || chunk === space.openData;
+    const meta = bitmap.owner === <u32>ChunkOwner.META;
+    const enough = meta ? space.freeMeta >= keepMeta : space.freeData >= <i32>(usable * 2);
+    if (bitmap.free !== usable || open || !enough) {
+      before = bitmap;
+    } else {
+      const code = ownerPut(volume, chunk, ChunkOwner.DEAD);
+      if (code !== ErrorCode.OK) return code;
+      summarySet(volume, chunk, SUMMARY_DEAD + <u32>(batchEpoch(volume) & 1));
+      if (before === null) space.bitmaps = following;
+      else before.next = following;
+      space.bitmapCount -= 1;
+      bitmapRelease(bitmap);
+    }
+    bitmap = following;
+  }
+  return ErrorCode.OK;
 }

@@ -48,7 +48,7 @@ import {
 import { treeWorst } from "../../tree/btree";
 import { RESERVE_DELETE, volumeAbort, volumeReserve } from "../../tree/commit";
 import { Cursor, cursorClose, cursorNext, cursorOpen } from "../../tree/cursor";
-import { volumeAdd } from "../../tree/pages/volume";
+import { volumeAdd, volumeHasChanges } from "../../tree/pages/volume";
 import { chunkEntry, chunkUpdate } from "../../tree/space";
 import { indexGiveUp } from "../../tree/whole/lost";
 import { recordRead } from "../get";
@@ -88,7 +88,7 @@ if (SHA256_STATE_SIZE > 112 || XXH64_STATE_SIZE > 32) ERROR("the states do not f
 export function rebuild(at: Store): i32 {
   if (storeStale(at)) return stale(at);
   const volume = at.volume;
-  if (volume.treesChanged || volume.fieldsChanged || at.streams !== 0) {
+  if (volumeHasChanges(volume) || at.streams !== 0) {
     return failPlain(ErrorCode.EBUSY);
   }
   let code = storeReserve(at, 1, 1, true);

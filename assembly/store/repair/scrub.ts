@@ -80,16 +80,17 @@ export class Verifier {
   found: u32;
 }
 
+/** A verifier, and its hash behind it. */
+const VERIFIER_SIZE: usize = offsetof<Verifier>() + HASH_SIZE;
+
 /** A verifier before the first object; null without memory. */
 export function verifierOpen(at: Store): Verifier | null {
-  const address = allocateZeroed(offsetof<Verifier>());
+  const address = allocateZeroed(VERIFIER_SIZE);
   const sectors = allocateZeroed(at.region.chunks << 2);
-  const hash = allocateZeroed(HASH_SIZE);
   const cursor = cursorOpen(at.volume, TreeId.ST_INDEX);
-  if (address === 0 || sectors === 0 || hash === 0 || cursor === null) {
-    release(address, offsetof<Verifier>());
+  if (address === 0 || sectors === 0 || cursor === null) {
+    release(address, VERIFIER_SIZE);
     release(sectors, at.region.chunks << 2);
-    release(hash, HASH_SIZE);
     if (cursor !== null) cursorClose(cursor);
     return null;
   }
@@ -97,7 +98,7 @@ export function verifierOpen(at: Store): Verifier | null {
   verifier.at = at;
   verifier.cursor = cursor;
   verifier.sectors = sectors;
-  verifier.hash = hash;
+  verifier.hash = address + offsetof<Verifier>();
   return verifier;
 }
 
@@ -105,8 +106,7 @@ export function verifierClose(verifier: Verifier): void {
   const cursor = verifier.cursor;
   if (cursor !== null) cursorClose(cursor);
   release(verifier.sectors, verifier.at.region.chunks << 2);
-  release(verifier.hash, HASH_SIZE);
-  release(changetype<usize>(verifier), offsetof<Verifier>());
+  release(changetype<usize>(verifier), VERIFIER_SIZE);
 }
 
 /** Verifies up to `records` more entries: findings in the rows. */

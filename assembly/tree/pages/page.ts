@@ -5,7 +5,7 @@
  * and region tag all match, and its records are where the grammar allows them. What pageRead()
  * returns may be trusted by the code above: no length or offset in it leaves the page.
  */
-import { loadU48 } from "../../engine/bytes";
+import { loadU48, storeU48 } from "../../engine/bytes";
 import { cacheAdd, cacheDrop, cacheFind, Frame } from "../../engine/cache";
 import { deviceFail, deviceQueueRead, deviceRead, deviceSubmit } from "../../engine/device";
 import { failPlain } from "../../engine/fault";
@@ -62,6 +62,21 @@ export function pointerBirth(pointer: usize): u64 {
   return load<u64>(pointer, POINTER_BIRTH);
 }
 
+/** Says where a sealed page is: `second` 0 = it has no second copy. The level stays. */
+export function pointerPlace(
+  pointer: usize,
+  page: u64,
+  second: u64,
+  birth: u64,
+  checksum: u64,
+): void {
+  storeU48(pointer + POINTER_PAGE, page);
+  storeU48(pointer + POINTER_SECOND, second);
+  store<u8>(pointer, second === 0 ? 0 : <u8>POINTER_FLAG_SECOND, POINTER_FLAGS);
+  store<u64>(pointer, birth, POINTER_BIRTH);
+  store<u64>(pointer, checksum, POINTER_CHECKSUM);
+}
+
 /** NONE if a pointer read from disk is null or may be followed; births end at `newest`. */
 export function pointerCheck(region: Region, pointer: usize, newest: u64): Reason {
   const page = pointerPage(pointer);
@@ -104,8 +119,9 @@ export function pageSeal(region: Region, address: usize, page: u64, birth: u64):
   return checksum;
 }
 
-/** Writes a fresh header of `kind` into a zeroed page. */
+/** Makes an empty page of `kind`: zeros behind a fresh header. */
 export function pageStart(region: Region, address: usize, kind: PageKind, tree: TreeId): void {
+  memory.fill(address, 0, PAGE_SIZE);
   store<u32>(address, PAGE_MAGIC_WORD, HEADER_MAGIC);
   store<u8>(address, <u8>kind, HEADER_KIND);
   store<u64>(address, <u64>tree, HEADER_TREE);

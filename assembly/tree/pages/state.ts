@@ -10,18 +10,23 @@ import { Region, SpaceState, Volume, VolumeKind } from "./volume";
 const CACHE_FRAMES: u32 = 2048;
 /** current, previous, next, and both slots. */
 const BLOCKS_SIZE: u32 = SUPERBLOCK_SIZE * 5;
+/** One piece of memory holds the blocks, the state of the space and the volume itself. */
+const SPACE_SIZE: usize = (offsetof<SpaceState>() + 7) & ~7;
+const VOLUME_SIZE: usize = <usize>BLOCKS_SIZE + SPACE_SIZE + offsetof<Volume>();
+
+/** Both descriptors, and the region behind them. */
+const REGION_SIZE: usize = DESCRIPTOR_SIZE * 2 + offsetof<Region>();
 
 /** A region with an empty cache and no volumes; null without memory. */
 export function regionNew(device: Device): Region | null {
-  const address = allocateZeroed(offsetof<Region>());
-  const descriptors = allocateZeroed(DESCRIPTOR_SIZE * 2);
+  const descriptors = allocateZeroed(REGION_SIZE);
   const cache = cacheOpen(CACHE_FRAMES);
-  if (address === 0 || descriptors === 0 || cache === null) {
+  if (descriptors === 0 || cache === null) {
     if (cache !== null) cacheClose(cache);
-    release(descriptors, DESCRIPTOR_SIZE * 2);
-    release(address, offsetof<Region>());
+    release(descriptors, REGION_SIZE);
     return null;
   }
+  const address = descriptors + DESCRIPTOR_SIZE * 2;
   const region = changetype<Region>(address);
   region.device = device;
   region.cache = cache;
@@ -31,17 +36,15 @@ export function regionNew(device: Device): Region | null {
 
 /** A volume with empty superblocks; null without memory. */
 export function volumeNew(region: Region, kind: VolumeKind): Volume | null {
-  const address = allocateZeroed(offsetof<Volume>());
-  const blocks = allocateZeroed(BLOCKS_SIZE);
-  const space = allocateZeroed(offsetof<SpaceState>());
+  const blocks = allocateZeroed(VOLUME_SIZE);
   const dirty = listOpen();
-  if (address === 0 || blocks === 0 || space === 0 || dirty === null) {
+  if (blocks === 0 || dirty === null) {
     if (dirty !== null) listClose(dirty);
-    release(space, offsetof<SpaceState>());
-    release(blocks, BLOCKS_SIZE);
-    release(address, offsetof<Volume>());
+    release(blocks, VOLUME_SIZE);
     return null;
   }
+  const space = blocks + BLOCKS_SIZE;
+  const address = space + SPACE_SIZE;
   const volume = changetype<Volume>(address);
   volume.region = region;
   volume.kind = kind;
@@ -63,13 +66,10 @@ export function volumeNew(region: Region, kind: VolumeKind): Volume | null {
 export function volumeFree(volume: Volume): void {
   freedRelease(volume);
   listClose(volume.dirty);
-  release(changetype<usize>(volume.space), offsetof<SpaceState>());
-  release(volume.blocks, BLOCKS_SIZE);
-  release(changetype<usize>(volume), offsetof<Volume>());
+  release(volume.blocks, VOLUME_SIZE);
 }
 
 export function regionFree(region: Region): void {
   cacheClose(region.cache);
-  release(region.descriptors, DESCRIPTOR_SIZE * 2);
-  release(changetype<usize>(region), offsetof<Region>());
+  release(region.descriptors, REGION_SIZE);
 }

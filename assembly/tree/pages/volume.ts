@@ -7,7 +7,7 @@
  */
 import { Cache, FrameList } from "../../engine/cache";
 import { Device } from "../../engine/device";
-import { TreeId } from "../../format/page";
+import { BITMAP_HOMES, TreeId } from "../../format/page";
 import {
   PAGE_SHIFT,
   SECTORS_PER_PAGE,
@@ -238,6 +238,11 @@ export function volumeChanged(volume: Volume): void {
   volume.fieldsChanged = true;
 }
 
+/** True if the open batch has changed anything. */
+export function volumeHasChanges(volume: Volume): bool {
+  return volume.treesChanged || volume.fieldsChanged;
+}
+
 /** Pages in one chunk. */
 export function chunkPages(region: Region): u32 {
   return 1 << (region.chunkShift - PAGE_SHIFT);
@@ -251,8 +256,19 @@ export function chunkFirstPage(region: Region, chunk: u32): u64 {
 
 /** The chunk that `page` lies in; the page must lie inside the chunks. */
 export function chunkOfPage(region: Region, page: u64): u32 {
-  const first = <u64>(region.firstChunk / SECTORS_PER_PAGE);
-  return <u32>((page - first) >>> (region.chunkShift - PAGE_SHIFT));
+  return <u32>((page - chunkFirstPage(region, 0)) >>> (region.chunkShift - PAGE_SHIFT));
+}
+
+/** Where in its chunk `page` lies. */
+export function pageInChunk(region: Region, page: u64): u32 {
+  return <u32>(page - chunkFirstPage(region, 0)) & (chunkPages(region) - 1);
+}
+
+/** True if `count` pages from `page` lie in one chunk, behind the homes of its bitmap. */
+export function runInside(region: Region, page: u64, count: u32): bool {
+  const first = pageInChunk(region, page);
+  const after = first + count;
+  return pagesInside(region, page, count) && first >= BITMAP_HOMES && after <= chunkPages(region);
 }
 
 /** True if `count` pages from `page` lie inside the chunks. */

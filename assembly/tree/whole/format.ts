@@ -2,7 +2,7 @@
  * mkfs, in the order of 1.3: each step is durable before the next, so a crash leaves no region, a
  * store, or both. A chunk without an entry is free, so the cost does not depend on the size.
  */
-import { storeBigU32, storeBigU64, storeU48 } from "../../engine/bytes";
+import { equalBytes, storeBigU32, storeBigU64 } from "../../engine/bytes";
 import { Device, deviceFail, deviceFlush, deviceWrite, deviceZero } from "../../engine/device";
 import { failPlain } from "../../engine/fault";
 import { xxh64 } from "../../engine/hash/xxh64";
@@ -18,12 +18,6 @@ import {
   ChunkOwner,
   HEADER_HEAP,
   PageKind,
-  POINTER_BIRTH,
-  POINTER_CHECKSUM,
-  POINTER_FLAG_SECOND,
-  POINTER_FLAGS,
-  POINTER_PAGE,
-  POINTER_SECOND,
   SPACE_KEY_CHUNK,
   SPACE_KEY_GRANT,
   TreeId,
@@ -45,7 +39,7 @@ import {
 } from "../../format/wf";
 import { bitSet } from "../pages/bits";
 import { nodeInsert } from "../pages/node";
-import { pageSeal, pageStart } from "../pages/page";
+import { pageSeal, pageStart, pointerPlace } from "../pages/page";
 import { regionFree, regionNew, volumeFree, volumeNew } from "../pages/state";
 import { firstChunkLba, mirrorWrite, slotWrite, superblockSeal } from "../pages/superblock";
 import { chunkFirstPage, chunkPages, Region, Volume, VolumeKind } from "../pages/volume";
@@ -152,12 +146,24 @@ export function descriptorWrite(
   sectors: u64,
   lba: u32,
 ): ErrorCode {
-  const size = max<u32>(SECTOR_SIZE, region.device.blockSize);
-  memory.fill(page, 0, size);
+  descriptorMake(region, F.FORMAT_MINOR, uuid, generation, sectors, lba);
+  return deviceWrite(region.device, lba, page, max<u32>(SECTOR_SIZE, region.device.blockSize));
+}
+
+/** Makes the descriptor that belongs at `lba` in `page`, zeros behind it. */
+function descriptorMake(
+  region: Region,
+  minor: u32,
+  uuid: usize,
+  generation: u32,
+  sectors: u64,
+  lba: u32,
+): void {
+  memory.fill(page, 0, F.PAGE_SIZE);
   store<u32>(page, F.MAGIC_LOW, F.DESCRIPTOR_MAGIC);
   store<u32>(page, F.DESCRIPTOR_MAGIC_HIGH, 4);
   store<u16>(page, <u16>F.FORMAT_MAJOR, F.DESCRIPTOR_MAJOR);
-  store<u16>(page, <u16>F.FORMAT_MINOR, F.DESCRIPTOR_MINOR);
+  store<u16>(page, <u16>minor, F.DESCRIPTOR_MINOR);
   store<u32>(page, generation, F.DESCRIPTOR_GENERATION);
   memory.copy(page + F.DESCRIPTOR_UUID, uuid, 16);
   store<u64>(page, sectors, F.DESCRIPTOR_SECTORS);
@@ -170,7 +176,15 @@ export function descriptorWrite(
   store<u8>(page, <u8>F.CHECKSUM_XXH64, F.DESCRIPTOR_CHECKSUM_KIND);
   store<u64>(page, <u64>lba, F.DESCRIPTOR_SELF_LBA);
   store<u64>(page, xxh64(page, F.DESCRIPTOR_CHECKSUM, 0), F.DESCRIPTOR_CHECKSUM);
-  return deviceWrite(region.device, lba, page, size);
+}
+
+/** True if the sector holds the descriptor that belongs at `lba` of this region. */
+export function descriptorValid(region: Region, sector: usize, lba: u32): bool {
+  const uuid = sector + F.DESCRIPTOR_UUID;
+  const minor: u32 = load<u16>(sector, F.DESCRIPTOR_MINOR);
+  const generation = load<u32>(sector, F.DESCRIPTOR_GENERATION);
+  descriptorMake(region, minor, uuid, generation, load<u64>(sector, F.DESCRIPTOR_SECTORS), lba);
+  return xxh64(uuid, 16, 0) === region.tag && equalBytes(sector, page, F.DESCRIPTOR_SIZE);
 }
 
 /** Steps 3 and 4: first pages, epoch 1, and epoch 2 as a control-only commit. */
@@ -260,7 +274,6 @@ let bitmapCode: ErrorCode = ErrorCode.OK;
 function bitmapWrite(volume: Volume, chunk: u32, used: u32): u64 {
   const region = volume.region;
   const tree = volume.kind === VolumeKind.ST ? TreeId.ST_SPACE : TreeId.WF_SPACE;
-  memory.fill(page, 0, F.PAGE_SIZE);
   pageStart(region, page, PageKind.BITMAP, tree);
   for (let bit: u32 = 0; bit < BITMAP_HOMES + used; bit++) bitSet(page, bit);
   const at = chunkFirstPage(region, chunk);
@@ -272,7 +285,6 @@ function bitmapWrite(volume: Volume, chunk: u32, used: u32): u64 {
 }
 
 function leafStart(volume: Volume, tree: TreeId): void {
-  memory.fill(page, 0, F.PAGE_SIZE);
   pageStart(volume.region, page, PageKind.LEAF, tree);
   store<u16>(page, <u16>F.PAGE_SIZE, HEADER_HEAP);
 }
@@ -294,11 +306,7 @@ function leafWrite(volume: Volume, chunk: u32, first: u32, second: u32, root: u3
   const at = chunkFirstPage(region, chunk);
   const pointer = volume.current + <usize>root;
   const checksum = pageSeal(region, page, at + <u64>first, 1);
-  storeU48(pointer + POINTER_PAGE, at + <u64>first);
-  storeU48(pointer + POINTER_SECOND, at + <u64>second);
-  store<u8>(pointer, <u8>POINTER_FLAG_SECOND, POINTER_FLAGS);
-  store<u64>(pointer, 1, POINTER_BIRTH);
-  store<u64>(pointer, checksum, POINTER_CHECKSUM);
+  pointerPlace(pointer, at + <u64>first, at + <u64>second, 1, checksum);
   const sector = (at + <u64>first) * F.SECTORS_PER_PAGE;
   const code = deviceWrite(region.device, sector, page, F.PAGE_SIZE);
   if (code !== ErrorCode.OK) return code;
@@ -309,18 +317,19 @@ function leafWrite(volume: Volume, chunk: u32, first: u32, second: u32, root: u3
 
 /** Epoch 1, then epoch 2 over unchanged roots: all four copies are valid before the first use. */
 function epochsWrite(volume: Volume): ErrorCode {
+  const block = volume.current;
+  const code = epochWrite(volume);
+  if (code !== ErrorCode.OK) return code;
+  store<u64>(block, load<u64>(block, F.SUPERBLOCK_BODY_CHECKSUM), F.SUPERBLOCK_PREVIOUS_CHECKSUM);
+  store<u64>(block, 2, F.SUPERBLOCK_EPOCH);
+  return epochWrite(volume);
+}
+
+function epochWrite(volume: Volume): ErrorCode {
   const device = volume.region.device;
   const block = volume.current;
   superblockSeal(block);
   let code = slotWrite(volume, block);
-  if (code === ErrorCode.OK) code = deviceFlush(device);
-  if (code === ErrorCode.OK) code = mirrorWrite(volume, block);
-  if (code === ErrorCode.OK) code = deviceFlush(device);
-  if (code !== ErrorCode.OK) return code;
-  store<u64>(block, load<u64>(block, F.SUPERBLOCK_BODY_CHECKSUM), F.SUPERBLOCK_PREVIOUS_CHECKSUM);
-  store<u64>(block, 2, F.SUPERBLOCK_EPOCH);
-  superblockSeal(block);
-  code = slotWrite(volume, block);
   if (code === ErrorCode.OK) code = deviceFlush(device);
   if (code === ErrorCode.OK) code = mirrorWrite(volume, block);
   if (code === ErrorCode.OK) code = deviceFlush(device);

@@ -3,9 +3,7 @@
  * its root becomes null. What refills it is the store's business, in the same batch.
  */
 import { cacheForget } from "../../engine/cache";
-import { deviceFail } from "../../engine/device";
 import { failPlain } from "../../engine/fault";
-import { REGION_FINDING_LBA, REGION_FINDING_REASON, Reason } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import { BITMAP_HOMES, CHUNK_OWNER, ChunkOwner, POINTER_SIZE, TreeId } from "../../format/page";
 import {
@@ -27,7 +25,7 @@ import {
   volumeSetField,
 } from "../pages/volume";
 import { Check, checkClaimed, checkClose, checkOpen, checkTree, checkWindow } from "./check";
-import { listWalk, ownersRead } from "./owners";
+import { checkFault, listWalk, ownersRead } from "./owners";
 
 const entry: usize = memory.data(32, 8);
 const bitmapPage: usize = memory.data(4096, 16);
@@ -50,11 +48,7 @@ export function indexGiveUp(region: Region): ErrorCode {
     claimOthers(check, volume);
     if (code === ErrorCode.OK && check.total === 0) code = freeUnclaimed(check, volume);
   }
-  if (code === ErrorCode.OK && check.total > 0) {
-    const reason = <Reason>load<u32>(check.findings, REGION_FINDING_REASON);
-    const lba = load<u64>(check.findings, REGION_FINDING_LBA);
-    code = deviceFail(region.device, ErrorCode.EBADMSG, reason, lba, check.total);
-  }
+  if (code === ErrorCode.OK) code = checkFault(check);
   checkClose(check);
   if (code !== ErrorCode.OK) {
     volume.freedCount = before;

@@ -37,8 +37,7 @@ import {
   NOTE_SIZE,
   NOTES_MAX,
 } from "./check";
-import { descriptorWrite } from "./format";
-import { descriptorValid } from "./mount";
+import { descriptorValid, descriptorWrite } from "./format";
 import { CHECK_COPIES, regionCheck, sectorIsNamed } from "./owners";
 import { regionRest } from "./region";
 
@@ -100,7 +99,6 @@ function volumeMend(volume: Volume, check: Check): ErrorCode {
 function chunkMend(volume: Volume, check: Check, chunk: u32): ErrorCode {
   const region = volume.region;
   const first = chunkFirstPage(region, chunk);
-  memory.fill(block, 0, F.PAGE_SIZE);
   pageStart(region, block, PageKind.BITMAP, spaceTree(volume));
   for (let index: u32 = 0; index < chunkPages(region); index++) {
     if (index < BITMAP_HOMES || checkClaimed(check, first + <u64>index)) bitSet(block, index);

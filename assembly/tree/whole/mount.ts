@@ -25,6 +25,7 @@ import {
   Volume,
   VolumeKind,
 } from "../pages/volume";
+import { descriptorValid } from "./format";
 
 /** The four pieces of the head that hold something: 16 sectors each. */
 const PIECE_SECTORS: u32 = 16;
@@ -296,24 +297,4 @@ export function descriptorsCheck(region: Region): void {
       region.readOnly = true;
     }
   }
-}
-
-/** True if the sector holds the descriptor that belongs at `lba` of this region. */
-export function descriptorValid(region: Region, sector: usize, lba: u32): bool {
-  return (
-    load<u32>(sector, F.DESCRIPTOR_MAGIC) === F.MAGIC_LOW &&
-    load<u32>(sector, 4) === F.DESCRIPTOR_MAGIC_HIGH &&
-    xxh64(sector, F.DESCRIPTOR_CHECKSUM, 0) === load<u64>(sector, F.DESCRIPTOR_CHECKSUM) &&
-    load<u64>(sector, F.DESCRIPTOR_SELF_LBA) === <u64>lba &&
-    load<u16>(sector, F.DESCRIPTOR_MAJOR) === <u16>F.FORMAT_MAJOR &&
-    xxh64(sector + F.DESCRIPTOR_UUID, 16, 0) === region.tag &&
-    load<u32>(sector, F.DESCRIPTOR_LOG_LBA) === F.HEAD_SECTORS &&
-    load<u32>(sector, F.DESCRIPTOR_LOG_SECTORS) === region.logSectors &&
-    load<u32>(sector, F.DESCRIPTOR_FIRST_CHUNK) === region.firstChunk &&
-    <u32>load<u8>(sector, F.DESCRIPTOR_CHUNK_SHIFT) === region.chunkShift &&
-    load<u8>(sector, F.DESCRIPTOR_PAGE_SHIFT) === <u8>F.PAGE_SHIFT &&
-    load<u8>(sector, F.DESCRIPTOR_SECTOR_SHIFT) === 9 &&
-    load<u8>(sector, F.DESCRIPTOR_CHECKSUM_KIND) === <u8>F.CHECKSUM_XXH64 &&
-    isZero(sector + F.DESCRIPTOR_RESERVED, F.DESCRIPTOR_SELF_LBA - F.DESCRIPTOR_RESERVED)
-  );
 }

@@ -2,7 +2,7 @@
  * Check of a whole region, L2: bitmaps = reachable + limbo, chunks have one owner, the two formats
  * agree on grants and returns, counters are right, and, if asked, every copy in the head is whole.
  */
-import { isZero, loadBigU32, loadBigU64 } from "../../engine/bytes";
+import { isZero, loadBigU64 } from "../../engine/bytes";
 import { deviceFail, deviceRead } from "../../engine/device";
 import { failPlain, faultAddress } from "../../engine/fault";
 import { allocate, release } from "../../engine/memory";
@@ -28,7 +28,7 @@ import {
   TreeId,
 } from "../../format/page";
 import * as F from "../../format/region";
-import { bitmapRead, entryValid } from "../bitmap";
+import { bitmapRead, cursorChunk, entryStands } from "../bitmap";
 import { Cursor, cursorClose, cursorNext, cursorOpen } from "../cursor";
 import {
   limboIsFirst,
@@ -61,7 +61,8 @@ import {
   FINDING_REGION,
   noteChunk,
 } from "./check";
-import { copyLba, descriptorValid, headRead, headSector } from "./mount";
+import { descriptorValid } from "./format";
+import { copyLba, headRead, headSector } from "./mount";
 
 /** Every copy of superblocks and descriptors must be whole, and the rest of the head zero. */
 export const CHECK_COPIES: u32 = 1;
@@ -101,13 +102,17 @@ export function regionStrict(region: Region): ErrorCode {
   const check = checkOpen(region);
   if (check === null) return failPlain(ErrorCode.ENOMEM);
   let code = regionCheck(region, check, 0);
-  if (code === ErrorCode.OK && check.total > 0) {
-    const reason = <Reason>load<u32>(check.findings, REGION_FINDING_REASON);
-    const lba = load<u64>(check.findings, REGION_FINDING_LBA);
-    code = deviceFail(region.device, ErrorCode.EBADMSG, reason, lba, check.total);
-  }
+  if (code === ErrorCode.OK) code = checkFault(check);
   checkClose(check);
   return code;
+}
+
+/** OK without findings, or EBADMSG with the first one as the fault. */
+export function checkFault(check: Check): ErrorCode {
+  if (check.total === 0) return ErrorCode.OK;
+  const reason = <Reason>load<u32>(check.findings, REGION_FINDING_REASON);
+  const lba = load<u64>(check.findings, REGION_FINDING_LBA);
+  return deviceFail(check.region.device, ErrorCode.EBADMSG, reason, lba, check.total);
 }
 
 /** Walks the space tree alone, then reads its entries: who owns which chunk, and the counters. */
@@ -124,8 +129,8 @@ export function ownersRead(check: Check, volume: Volume): void {
       runCheck(check, volume, cursor, kind);
       continue;
     }
-    const chunk = cursor.keyLength === 5 ? loadBigU32(cursor.key + 1) : region.chunks;
-    if (chunk >= region.chunks || !entryValid(volume, cursor.value, cursor.valueLength)) {
+    const chunk = cursorChunk(cursor);
+    if (!entryStands(cursor, chunk)) {
       checkAdd(check, volume.kind, Reason.OWNERSHIP, slotsLba(volume.kind), chunk);
       continue;
     }
@@ -218,11 +223,10 @@ function bitmapsCompare(check: Check, volume: Volume, whole: bool): void {
   let code = cursorNext(cursor);
   for (; code === ErrorCode.OK; code = cursorNext(cursor)) {
     if (load<u8>(cursor.key) !== <u8>SPACE_KEY_CHUNK) break;
-    if (cursor.keyLength !== 5 || cursor.valueLength !== CHUNK_SIZE) continue;
+    const chunk = cursorChunk(cursor);
+    if (chunk >= region.chunks || cursor.valueLength !== CHUNK_SIZE) continue;
     const owner = load<u8>(cursor.value, CHUNK_OWNER);
     if (owner !== <u8>ChunkOwner.META && owner !== <u8>ChunkOwner.DATA) continue;
-    const chunk = loadBigU32(cursor.key + 1);
-    if (chunk >= region.chunks) continue;
     const first = chunkFirstPage(region, chunk);
     if (first < check.windowFirst || first >= check.windowEnd) continue;
     if (bitmapRead(volume, chunk, cursor.value, bitmapPage) !== ErrorCode.OK) {
