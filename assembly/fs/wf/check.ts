@@ -7,7 +7,7 @@
  */
 import { loadBigU64, nameCheck } from "../../engine/bytes";
 import { failPlain } from "../../engine/fault";
-import { allocate, release } from "../../engine/memory";
+import { allocate, allocateZeroed, release } from "../../engine/memory";
 import { Reason } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import { TreeId } from "../../format/page";
@@ -90,8 +90,8 @@ class Walk {
   allPages: u64;
 }
 
-const walkPlace: usize = memory.data(160, 8);
-const inodePlace: usize = memory.data(80, 8);
+/** A Walk, and behind it its inode. */
+const WALK_ROOM: u32 = offsetof<Walk>() + INODE_SIZE;
 
 /**
  * Checks the filesystem into `findings`, with `data` all content too. OK also where there is
@@ -101,17 +101,19 @@ const inodePlace: usize = memory.data(80, 8);
 export function wfCheck(wf: Wf, findings: Findings, data: bool): ErrorCode {
   const cursor = cursorOpen(wf.volume, TreeId.WF_FILES);
   const buffer = data ? allocate(BUFFER_SIZE) : 0;
-  if (cursor === null || (data && buffer === 0)) {
+  const place = allocateZeroed(WALK_ROOM);
+  if (cursor === null || place === 0 || (data && buffer === 0)) {
     if (cursor !== null) cursorClose(cursor);
+    release(place, WALK_ROOM);
+    release(buffer, BUFFER_SIZE);
     return failPlain(ErrorCode.ENOMEM);
   }
-  memory.fill(walkPlace, 0, offsetof<Walk>());
-  const walk = changetype<Walk>(walkPlace);
+  const walk = changetype<Walk>(place);
   walk.wf = wf;
   walk.findings = findings;
   walk.cursor = cursor;
   walk.buffer = buffer;
-  walk.inode = inodePlace;
+  walk.inode = place + offsetof<Walk>();
   let code = cursorNext(cursor);
   while (code === ErrorCode.OK) {
     visit(walk);
@@ -123,6 +125,7 @@ export function wfCheck(wf: Wf, findings: Findings, data: bool): ErrorCode {
   checkQueue(walk);
   cursorClose(cursor);
   release(buffer, BUFFER_SIZE);
+  release(place, WALK_ROOM);
   return ErrorCode.OK;
 }
 
