@@ -52,9 +52,9 @@ import { Findings, finding, findingFault } from "./records/findings";
 import {
   inodeIsSound,
   inodeType,
-  keyLength,
   pageLba,
   RECLAIM_KEY_LENGTH,
+  recordGet,
   Wf,
   wfKey,
   wfKeyBack,
@@ -199,7 +199,7 @@ function visitEntry(walk: Walk): void {
   const type = <u32>load<u8>(cursor.value, DIRENT_TYPE);
   if (!inodeStands(wf, ino) || inodeType(foundValue) !== type) bad(walk, Reason.LINKS);
   const back = wfKeyBack(ino, walk.ino, name, length);
-  const code = treeGet(wf.volume, TreeId.WF_FILES, back, keyLength);
+  const code = recordGet(wf, back);
   if (code !== ErrorCode.OK || foundLength !== 0) bad(walk, Reason.LINKS);
 }
 
@@ -214,7 +214,7 @@ function visitName(walk: Walk): void {
   }
   walk.parent = loadBigU64(cursor.key + 9);
   const key = wfKeyName(walk.parent, FileKey.DIRENT, cursor.key + 17, length);
-  const code = treeGet(walk.wf.volume, TreeId.WF_FILES, key, keyLength);
+  const code = recordGet(walk.wf, key);
   const isThere = code === ErrorCode.OK && foundLength === DIRENT_SIZE;
   if (!isThere || load<u64>(foundValue, DIRENT_INO) !== walk.ino) bad(walk, Reason.LINKS);
 }
@@ -316,7 +316,7 @@ function reachesRoot(walk: Walk, dir: u64): bool {
 
 /** True if there is a record of inode `ino`: then foundValue is its address. */
 function inodeStands(wf: Wf, ino: u64): bool {
-  const code = treeGet(wf.volume, TreeId.WF_FILES, wfKey(ino, FileKey.INODE), keyLength);
+  const code = recordGet(wf, wfKey(ino, FileKey.INODE));
   return code === ErrorCode.OK && foundLength === INODE_SIZE;
 }
 

@@ -10,7 +10,6 @@ import { allocate, release } from "../../engine/memory";
 import { planted } from "../../engine/planted";
 import { Reason } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
-import { TreeId } from "../../format/page";
 import { SUPERBLOCK_LIVE_ITEMS } from "../../format/region";
 import {
   DEPTH_MAX,
@@ -23,7 +22,7 @@ import {
   INODE_PARENT,
   SYMLINK_MAX,
 } from "../../format/wf";
-import { foundLength, foundValue, treeGet, treePut } from "../../tree/btree";
+import { foundLength, foundValue } from "../../tree/btree";
 import { RESERVE_DELETE, RESERVE_NORMAL } from "../../tree/commit";
 import { volumeField } from "../../tree/pages/volume";
 import { forgetLeaves, inodeForget } from "./free";
@@ -45,7 +44,8 @@ import {
   inodeGet,
   inodePut,
   inodeType,
-  keyLength,
+  recordGet,
+  recordPut,
   Wf,
   wfDamage,
   wfEpoch,
@@ -110,7 +110,7 @@ export function dirCreate(
   if (type === FileType.SYMLINK) {
     store<u64>(fresh, <u64>targetLength, INODE_LENGTH);
     const key = wfKey(ino, FileKey.INLINE);
-    code = treePut(wf.volume, TreeId.WF_FILES, key, keyLength, target, targetLength);
+    code = recordPut(wf, key, target, targetLength);
   }
   if (code === ErrorCode.OK) code = inodePut(wf, ino, fresh);
   if (code === ErrorCode.OK) code = direntPut(wf, dir, name, length, ino, type);
@@ -124,7 +124,7 @@ export function linkTarget(wf: Wf, ino: u64, out: usize): i32 {
   const code = inodeGet(wf, ino, targetInode);
   if (code !== ErrorCode.OK) return code;
   if (inodeType(targetInode) !== FileType.SYMLINK) return wfDamage(wf, Reason.FIELD, ino);
-  const got = treeGet(wf.volume, TreeId.WF_FILES, wfKey(ino, FileKey.INLINE), keyLength);
+  const got = recordGet(wf, wfKey(ino, FileKey.INLINE));
   if (got === ErrorCode.ENOENT) return wfDamage(wf, Reason.FIELD, ino);
   if (got !== ErrorCode.OK) return got;
   const length = foundLength;

@@ -45,6 +45,8 @@ import {
   inodeType,
   keyLength,
   RECLAIM_KEY_LENGTH,
+  recordDelete,
+  recordPut,
   Wf,
   wfDamage,
   wfIsHeld,
@@ -106,10 +108,7 @@ function cutInline(wf: Wf, ino: u64, size: u32): ErrorCode {
   if (code !== ErrorCode.OK) return code;
   if (size !== old) {
     const key = wfKey(ino, FileKey.INLINE);
-    code =
-      size === 0
-        ? treeDelete(wf.volume, TreeId.WF_FILES, key, keyLength)
-        : treePut(wf.volume, TreeId.WF_FILES, key, keyLength, inline, size);
+    code = size === 0 ? recordDelete(wf, key) : recordPut(wf, key, inline, size);
   }
   if (code === ErrorCode.OK) code = putSize(wf, ino, size);
   return wfSettle(wf, code);
@@ -283,7 +282,7 @@ function deleteRecords(wf: Wf, ino: u64, node: usize, most: u32): ErrorCode {
 function deleteInode(wf: Wf, ino: u64): ErrorCode {
   volumeAdd(wf.volume, SUPERBLOCK_LIVE_ITEMS, -1);
   wf.stamp += 1;
-  return treeDelete(wf.volume, TreeId.WF_FILES, wfKey(ino, FileKey.INODE), keyLength);
+  return recordDelete(wf, wfKey(ino, FileKey.INODE));
 }
 
 /** Frees a queued inode, in steps, with a commit after RECLAIM_EXTENTS_MAX extents. */

@@ -6,7 +6,6 @@ import { failPlain } from "../../engine/fault";
 import { allocate, release } from "../../engine/memory";
 import { Reason } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
-import { TreeId } from "../../format/page";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../format/region";
 import {
   FileKey,
@@ -16,7 +15,7 @@ import {
   INODE_FLAGS,
   INODE_LENGTH,
 } from "../../format/wf";
-import { foundLength, foundValue, treeGet } from "../../tree/btree";
+import { foundLength, foundValue } from "../../tree/btree";
 import { dataFetch, dataFetchBegin, dataFetchEnd, fetchBadAddress } from "./records/data";
 import {
   extentFirst,
@@ -26,7 +25,7 @@ import {
   extentStart,
   extentSums,
 } from "./records/extent";
-import { inodeGet, inodeType, keyLength, Wf, wfDamage, wfKey } from "./records/wf";
+import { inodeGet, inodeType, recordGet, Wf, wfDamage, wfKey } from "./records/wf";
 
 /** Bytes of one step at most. */
 export const STEP_SIZE: u32 = 1 << 20;
@@ -70,7 +69,7 @@ export function fileRead(wf: Wf, ino: u64, offset: u64, out: usize, length: u32)
 export function inlineGet(wf: Wf, ino: u64, size: u32): ErrorCode {
   if (size === 0) return ErrorCode.OK;
   if (size > INLINE_MAX) return wfDamage(wf, Reason.FIELD, ino);
-  const code = treeGet(wf.volume, TreeId.WF_FILES, wfKey(ino, FileKey.INLINE), keyLength);
+  const code = recordGet(wf, wfKey(ino, FileKey.INLINE));
   if (code === ErrorCode.ENOENT) return wfDamage(wf, Reason.FIELD, ino);
   if (code !== ErrorCode.OK) return code;
   if (foundLength !== size) return wfDamage(wf, Reason.FIELD, ino);

@@ -8,7 +8,6 @@
 import { failPlain } from "../../engine/fault";
 import { planted } from "../../engine/planted";
 import { ErrorCode } from "../../format/errors";
-import { TreeId } from "../../format/page";
 import { PAGE_SHIFT, PAGE_SIZE, SUPERBLOCK_LIVE_SIZE } from "../../format/region";
 import {
   EXTENT_PAGES_MAX,
@@ -20,7 +19,6 @@ import {
   INODE_FLAGS,
   INODE_LENGTH,
 } from "../../format/wf";
-import { treeDelete, treePut } from "../../tree/btree";
 import { RESERVE_NORMAL } from "../../tree/commit";
 import { volumeAdd } from "../../tree/pages/volume";
 import { allocatedPage, pagesAllocate, pagesFree } from "../../tree/space";
@@ -44,7 +42,8 @@ import {
   inodePut,
   inodeTouch,
   inodeType,
-  keyLength,
+  recordDelete,
+  recordPut,
   Wf,
   wfEpoch,
   wfKey,
@@ -133,7 +132,7 @@ function writeInline(wf: Wf, ino: u64, offset: u32, source: usize, length: u32):
   inodeTouch(inode);
   wf.stamp += 1;
   const key = wfKey(ino, FileKey.INLINE);
-  code = treePut(wf.volume, TreeId.WF_FILES, key, keyLength, inline, total);
+  code = recordPut(wf, key, inline, total);
   if (code === ErrorCode.OK) code = inodePut(wf, ino, inode);
   return wfSettle(wf, code);
 }
@@ -145,7 +144,7 @@ export function fileSpill(wf: Wf, ino: u64, node: usize): ErrorCode {
   if (size === 0) return ErrorCode.OK;
   let code = inlineGet(wf, ino, size);
   if (code !== ErrorCode.OK) return code;
-  code = treeDelete(wf.volume, TreeId.WF_FILES, wfKey(ino, FileKey.INLINE), keyLength);
+  code = recordDelete(wf, wfKey(ino, FileKey.INLINE));
   if (code !== ErrorCode.OK) return code;
   const got = pagesAllocate(wf.volume, 1);
   if (got < 0) return got;

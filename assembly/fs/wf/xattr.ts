@@ -6,9 +6,8 @@ import { isUtf8 } from "../../engine/bytes";
 import { failPlain } from "../../engine/fault";
 import { Reason, XATTR_CREATE, XATTR_REPLACE } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
-import { TreeId } from "../../format/page";
 import { FileKey, INODE_CTIME, XATTR_NAME_MAX, XATTR_VALUE_MAX, XATTRS_MAX } from "../../format/wf";
-import { foundLength, foundValue, treeDelete, treeGet, treePut } from "../../tree/btree";
+import { foundLength, foundValue } from "../../tree/btree";
 import { RESERVE_DELETE, RESERVE_NORMAL } from "../../tree/commit";
 import { cursorNext, cursorSeek } from "../../tree/cursor";
 import { isOf } from "./records/dirent";
@@ -16,6 +15,9 @@ import {
   inodeGet,
   inodePut,
   keyLength,
+  recordDelete,
+  recordGet,
+  recordPut,
   Wf,
   wfDamage,
   wfKey,
@@ -32,7 +34,7 @@ export function xattrGet(wf: Wf, ino: u64, name: usize, length: u32, out: usize,
   const checked = checkName(name, length);
   if (checked !== ErrorCode.OK) return checked;
   const key = wfKeyName(ino, FileKey.XATTR, name, length);
-  const code = treeGet(wf.volume, TreeId.WF_FILES, key, keyLength);
+  const code = recordGet(wf, key);
   if (code === ErrorCode.ENOENT) return failPlain(ErrorCode.ENODATA);
   if (code !== ErrorCode.OK) return code;
   if (foundLength > XATTR_VALUE_MAX) return wfDamage(wf, Reason.FIELD, ino);
@@ -55,12 +57,7 @@ export function xattrSet(
   let code = checkName(name, length);
   if (code !== ErrorCode.OK) return code;
   if (valueLength > XATTR_VALUE_MAX) return failPlain(ErrorCode.E2BIG);
-  code = treeGet(
-    wf.volume,
-    TreeId.WF_FILES,
-    wfKeyName(ino, FileKey.XATTR, name, length),
-    keyLength,
-  );
+  code = recordGet(wf, wfKeyName(ino, FileKey.XATTR, name, length));
   if (code !== ErrorCode.OK && code !== ErrorCode.ENOENT) return code;
   const isThere = code === ErrorCode.OK;
   if (isThere && (flags & XATTR_CREATE) !== 0) return failPlain(ErrorCode.EEXIST);
@@ -93,9 +90,7 @@ function change(
   if (code !== ErrorCode.OK) return code;
   const key = wfKeyName(ino, FileKey.XATTR, name, length);
   code =
-    purpose === RESERVE_DELETE
-      ? treeDelete(wf.volume, TreeId.WF_FILES, key, keyLength)
-      : treePut(wf.volume, TreeId.WF_FILES, key, keyLength, value, valueLength);
+    purpose === RESERVE_DELETE ? recordDelete(wf, key) : recordPut(wf, key, value, valueLength);
   store<i64>(inode, wfNow(), INODE_CTIME);
   if (code === ErrorCode.OK) code = inodePut(wf, ino, inode);
   return wfSettle(wf, code);

@@ -9,7 +9,6 @@ import { equalBytes, loadBigU64 } from "../../../engine/bytes";
 import { deviceFail } from "../../../engine/device";
 import { Reason } from "../../../format/abi";
 import { ErrorCode } from "../../../format/errors";
-import { TreeId } from "../../../format/page";
 import {
   DIRENT_INO,
   DIRENT_SIZE,
@@ -21,9 +20,21 @@ import {
   INODE_LENGTH,
   NAME_MAX,
 } from "../../../format/wf";
-import { foundLength, foundValue, treeDelete, treeGet, treePut } from "../../../tree/btree";
+import { foundLength, foundValue } from "../../../tree/btree";
 import { Cursor, cursorNext, cursorSeek } from "../../../tree/cursor";
-import { inodePut, inodeTouch, keyLength, Wf, wfDamage, wfKey, wfKeyBack, wfKeyName } from "./wf";
+import {
+  inodePut,
+  inodeTouch,
+  keyLength,
+  recordDelete,
+  recordGet,
+  recordPut,
+  Wf,
+  wfDamage,
+  wfKey,
+  wfKeyBack,
+  wfKeyName,
+} from "./wf";
 
 const value: usize = memory.data(16, 8);
 
@@ -36,7 +47,7 @@ export let direntNameLength: u32 = 0;
 /** The entry `name` of directory `dir`: OK with direntIno and direntType, ENOENT, or damage. */
 export function direntGet(wf: Wf, dir: u64, name: usize, length: u32): ErrorCode {
   const key = wfKeyName(dir, FileKey.DIRENT, name, length);
-  const code = treeGet(wf.volume, TreeId.WF_FILES, key, keyLength);
+  const code = recordGet(wf, key);
   return code === ErrorCode.OK ? take(wf, dir, foundValue, foundLength) : code;
 }
 
@@ -94,10 +105,10 @@ export function direntPut(
   store<u64>(value, ino, DIRENT_INO);
   store<u8>(value, <u8>type, DIRENT_TYPE);
   const key = wfKeyName(dir, FileKey.DIRENT, name, length);
-  const code = treePut(wf.volume, TreeId.WF_FILES, key, keyLength, value, DIRENT_SIZE);
+  const code = recordPut(wf, key, value, DIRENT_SIZE);
   if (code !== ErrorCode.OK) return code;
   const back = wfKeyBack(ino, dir, name, length);
-  return treePut(wf.volume, TreeId.WF_FILES, back, keyLength, value, 0);
+  return recordPut(wf, back, value, 0);
 }
 
 /** Deletes the entry and its back reference. */
@@ -109,14 +120,14 @@ export function direntDelete(wf: Wf, dir: u64, name: usize, length: u32, ino: u6
 /** Deletes the entry alone. */
 export function entryDelete(wf: Wf, dir: u64, name: usize, length: u32, ino: u64): ErrorCode {
   const key = wfKeyName(dir, FileKey.DIRENT, name, length);
-  return missing(wf, treeDelete(wf.volume, TreeId.WF_FILES, key, keyLength), ino);
+  return missing(wf, recordDelete(wf, key), ino);
 }
 
 /** Deletes the back reference alone. */
 
 export function backDelete(wf: Wf, dir: u64, name: usize, length: u32, ino: u64): ErrorCode {
   const back = wfKeyBack(ino, dir, name, length);
-  return missing(wf, treeDelete(wf.volume, TreeId.WF_FILES, back, keyLength), ino);
+  return missing(wf, recordDelete(wf, back), ino);
 }
 
 /** A record that its twin promised is damage, not "no entry". */

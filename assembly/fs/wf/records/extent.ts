@@ -10,7 +10,6 @@ import { loadBigU64, loadU48, storeU48 } from "../../../engine/bytes";
 import { planted } from "../../../engine/planted";
 import { Reason } from "../../../format/abi";
 import { ErrorCode } from "../../../format/errors";
-import { TreeId } from "../../../format/page";
 import { PAGE_SHIFT } from "../../../format/region";
 import {
   EXTENT_BIRTH,
@@ -20,13 +19,21 @@ import {
   EXTENT_SIZE,
   FileKey,
 } from "../../../format/wf";
-import { treeDelete, treePut } from "../../../tree/btree";
 import { Cursor, cursorNext, cursorSeek, cursorSeekBack } from "../../../tree/cursor";
 import { pagesInside } from "../../../tree/pages/volume";
 import { pagesFree } from "../../../tree/space";
 import { dataDrop, dataFetch, dataFetchBegin, dataFetchEnd } from "./data";
 import { isOf } from "./dirent";
-import { FILE_SIZE_MAX, keyLength, Wf, wfDamage, wfEpoch, wfKeyNumber } from "./wf";
+import {
+  FILE_SIZE_MAX,
+  keyLength,
+  recordDelete,
+  recordPut,
+  Wf,
+  wfDamage,
+  wfEpoch,
+  wfKeyNumber,
+} from "./wf";
 
 /** A record: 16 bytes and up to 64 checksums. */
 const record: usize = memory.data(528, 16);
@@ -136,12 +143,12 @@ export function extentPut(
   memory.copy(joined + EXTENT_SIZE, sums, pages << 3);
   const key = wfKeyNumber(ino, FileKey.EXTENT, start << PAGE_SHIFT);
   const length = EXTENT_SIZE + (pages << 3);
-  return treePut(wf.volume, TreeId.WF_FILES, key, keyLength, joined, length);
+  return recordPut(wf, key, joined, length);
 }
 
 function extentDelete(wf: Wf, ino: u64, start: u64): ErrorCode {
   const key = wfKeyNumber(ino, FileKey.EXTENT, start << PAGE_SHIFT);
-  return treeDelete(wf.volume, TreeId.WF_FILES, key, keyLength);
+  return recordDelete(wf, key);
 }
 
 /**

@@ -58,7 +58,14 @@ import {
   NAME_MAX,
   RECLAIM_KEY,
 } from "../../../format/wf";
-import { foundLength, foundValue, treeGet, treePut, treeWorst } from "../../../tree/btree";
+import {
+  foundLength,
+  foundValue,
+  treeDelete,
+  treeGet,
+  treePut,
+  treeWorst,
+} from "../../../tree/btree";
 import { volumeAbort, volumeCommit, volumeReserveData } from "../../../tree/commit";
 import { Cursor, cursorClose, cursorOpen } from "../../../tree/cursor";
 import {
@@ -276,9 +283,22 @@ export function wfNextIno(wf: Wf): u64 {
   return ino;
 }
 
+/** The record with a key of the last wfKey*(): foundValue, or ENOENT, EIO, EBADMSG. */
+export function recordGet(wf: Wf, at: usize): ErrorCode {
+  return treeGet(wf.volume, TreeId.WF_FILES, at, keyLength);
+}
+
+export function recordPut(wf: Wf, at: usize, value: usize, length: u32): ErrorCode {
+  return treePut(wf.volume, TreeId.WF_FILES, at, keyLength, value, length);
+}
+
+export function recordDelete(wf: Wf, at: usize): ErrorCode {
+  return treeDelete(wf.volume, TreeId.WF_FILES, at, keyLength);
+}
+
 /** Reads inode `ino` into the INODE_SIZE bytes at `out`. A missing one is damage: EBADMSG. */
 export function inodeGet(wf: Wf, ino: u64, out: usize): ErrorCode {
-  const code = treeGet(wf.volume, TreeId.WF_FILES, wfKey(ino, FileKey.INODE), keyLength);
+  const code = recordGet(wf, wfKey(ino, FileKey.INODE));
   if (code === ErrorCode.ENOENT) return wfDamage(wf, Reason.LINKS, ino);
   if (code !== ErrorCode.OK) return code;
   if (foundLength !== INODE_SIZE) return wfDamage(wf, Reason.FIELD, ino);
@@ -296,7 +316,7 @@ export function inodeIsSound(inode: usize): bool {
 
 export function inodePut(wf: Wf, ino: u64, inode: usize): ErrorCode {
   const at = wfKey(ino, FileKey.INODE);
-  return treePut(wf.volume, TreeId.WF_FILES, at, keyLength, inode, INODE_SIZE);
+  return recordPut(wf, at, inode, INODE_SIZE);
 }
 
 /** FileType of an inode, 0 for a type that the format does not have. */
