@@ -122,9 +122,7 @@ function readSuperblock(image: Image): ErrorCode {
   const reserved = RO_SUPERBLOCK_SELF_LBA - RO_SUPERBLOCK_RESERVED;
   if (!isZero(sector + RO_SUPERBLOCK_RESERVED, reserved)) return bad(image, Reason.PADDING, 0);
   image.sectors = load<u64>(sector, RO_SUPERBLOCK_SECTORS);
-  if (image.sectors > device.sectors) {
-    return deviceFail(device, ErrorCode.EBADMSG, Reason.CAPACITY, 0, RO_SUPERBLOCK_SECTORS);
-  }
+  if (image.sectors > device.sectors) return bad(image, Reason.CAPACITY, RO_SUPERBLOCK_SECTORS);
   const field = checkGeometry(image);
   return field === 0 ? ErrorCode.OK : bad(image, Reason.FIELD, field);
 }

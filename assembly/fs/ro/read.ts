@@ -75,7 +75,7 @@ function roomOf(length: u64): u32 {
 export function contentRead(content: Content, offset: u64, out: usize, length: u32): i32 {
   const total = lengthOf(content);
   if (!content.verified) {
-    const code = total <= KEPT_MAX ? verifyKept(content) : verifyLarge(content);
+    const code = verify(content);
     if (code !== ErrorCode.OK) return code;
     content.verified = true;
   }
@@ -92,53 +92,42 @@ export function contentRead(content: Content, offset: u64, out: usize, length: u
 /** Verifies the content: OK, EBADMSG naming the first sector of the file, or EIO. */
 export function contentVerify(content: Content): ErrorCode {
   contentForget(content);
-  const code = lengthOf(content) <= KEPT_MAX ? verifyKept(content) : verifyLarge(content);
+  const code = verify(content);
   contentForget(content);
   return code;
 }
 
-function verifyKept(content: Content): ErrorCode {
+/** Reads and hashes all, at once and keeping it if it is small, else in steps. */
+function verify(content: Content): ErrorCode {
+  const device = content.image.device;
   const node = nodeAt(content.image, content.node);
-  const length = <u32>lengthOf(content);
-  const room = roomOf(length);
-  if (room !== 0) {
-    const kept = allocate(room);
-    if (kept === 0) return failPlain(ErrorCode.ENOMEM);
-    content.kept = kept;
-    const lba = load<u64>(node, RO_NODE_DATA_LBA);
-    const code = deviceRead(content.image.device, lba, kept, room);
-    if (code !== ErrorCode.OK) return drop(content, code);
-  }
-  sha256(content.kept, length, found);
-  if (!equalBytes(found, node + RO_NODE_HASH, 32)) {
-    return drop(content, bad(content, Reason.CONTENT_HASH));
-  }
-  if (isZero(content.kept + length, room - length)) return ErrorCode.OK;
-  return drop(content, bad(content, Reason.PADDING));
-}
-
-function verifyLarge(content: Content): ErrorCode {
-  const node = nodeAt(content.image, content.node);
-  const step = allocate(STEP_SIZE);
-  if (step === 0) return failPlain(ErrorCode.ENOMEM);
   const length = lengthOf(content);
-  const lba = load<u64>(node, RO_NODE_DATA_LBA);
+  const keeps = length <= KEPT_MAX;
+  const room = keeps ? roomOf(length) : STEP_SIZE;
+  const block = allocate(room);
+  if (block === 0) return failPlain(ErrorCode.ENOMEM);
+  let lba = load<u64>(node, RO_NODE_DATA_LBA);
   let code = ErrorCode.OK;
   let padded = true;
   sha256Begin(state);
-  for (let at: u64 = 0; at < length; at += <u64>STEP_SIZE) {
-    const piece = <u32>min<u64>(<u64>STEP_SIZE, length - at);
-    const room = roomOf(piece);
-    code = deviceRead(content.image.device, lba + (at >>> SECTOR_SHIFT), step, room);
-    if (code !== ErrorCode.OK) break;
-    sha256Update(state, step, piece);
-    padded = padded && isZero(step + piece, room - piece);
+  for (let left = length; left > 0 && code === ErrorCode.OK; ) {
+    const piece = <u32>min<u64>(<u64>room, left);
+    const whole = roomOf(piece);
+    code = deviceRead(device, lba, block, whole);
+    if (!keeps) sha256Update(state, block, piece);
+    padded = padded && isZero(block + piece, whole - piece);
+    lba += <u64>(whole >>> SECTOR_SHIFT);
+    left -= <u64>piece;
   }
-  release(step, STEP_SIZE);
-  if (code !== ErrorCode.OK) return code;
-  sha256End(state, found);
-  if (!equalBytes(found, node + RO_NODE_HASH, 32)) return bad(content, Reason.CONTENT_HASH);
-  return padded ? ErrorCode.OK : bad(content, Reason.PADDING);
+  if (code === ErrorCode.OK) {
+    if (keeps) sha256(block, <u32>length, found);
+    else sha256End(state, found);
+    if (!equalBytes(found, node + RO_NODE_HASH, 32)) code = bad(content, Reason.CONTENT_HASH);
+    else if (!padded) code = bad(content, Reason.PADDING);
+  }
+  if (keeps && code === ErrorCode.OK) content.kept = block;
+  else release(block, room);
+  return code;
 }
 
 /** Whole sectors go straight to `out`; the ends through a sector of our own. */
@@ -167,11 +156,6 @@ function readRange(content: Content, offset: u64, out: usize, length: u32): Erro
     skip = 0;
   }
   return ErrorCode.OK;
-}
-
-function drop(content: Content, code: ErrorCode): ErrorCode {
-  contentForget(content);
-  return code;
 }
 
 function bad(content: Content, reason: Reason): ErrorCode {

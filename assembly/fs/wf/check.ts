@@ -255,10 +255,11 @@ function visitExtent(walk: Walk): void {
 /** Reads all pages of the extent at once; where that fails, one by one, to name each bad one. */
 function scrub(walk: Walk, size: u64): void {
   const wf = walk.wf;
-  if (extentRead(wf, 0, extentPages, walk.buffer) === ErrorCode.OK) return;
-  for (let index: u32 = 0; index < extentPages; index++) {
-    if (extentRead(wf, index, 1, walk.buffer) === ErrorCode.OK) continue;
-    const offset = (extentStart + <u64>index) << PAGE_SHIFT;
+  if (extentRead(wf, extentStart, extentPages, walk.buffer) === ErrorCode.OK) return;
+  const end = extentStart + <u64>extentPages;
+  for (let number = extentStart; number < end; number++) {
+    if (extentRead(wf, number, 1, walk.buffer) === ErrorCode.OK) continue;
+    const offset = number << PAGE_SHIFT;
     findingFault(walk.findings, walk.ino, offset, min<u64>(<u64>PAGE_SIZE, size - offset));
   }
 }

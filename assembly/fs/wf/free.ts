@@ -26,16 +26,19 @@ import { treeDelete, treeGet, treePut } from "../../tree/btree";
 import { RESERVE_DELETE, volumeCommit } from "../../tree/commit";
 import { cursorNext, cursorSeek } from "../../tree/cursor";
 import { volumeAdd } from "../../tree/pages/volume";
-import { inline, inlineGet, readOld } from "./read";
+import { inline, inlineGet } from "./read";
 import { dataRoom } from "./records/data";
 import { isOf } from "./records/dirent";
 import {
   cutPages,
+  extentAt,
   extentCount,
   extentCut,
   extentFirst,
   extentPages,
+  extentRead,
   extentStart,
+  PAGES_END,
 } from "./records/extent";
 import {
   FILE_SIZE_MAX,
@@ -61,8 +64,6 @@ import { addPages, fileReserve, fileSpill, takePages, writeFresh } from "./write
 const STEP_RECORDS: u32 = 32;
 /** Where space is short. */
 const STEP_RECORDS_MIN: u32 = 2;
-/** Past the last page of the largest file. */
-const PAGES_END: u64 = FILE_SIZE_MAX >>> PAGE_SHIFT;
 
 const inode: usize = memory.data(80, 16);
 const victim: usize = memory.data(80, 16);
@@ -171,11 +172,9 @@ function cutAt(wf: Wf, ino: u64, end: u64, size: u64): ErrorCode {
 function zeroTail(wf: Wf, ino: u64, size: u64): ErrorCode {
   const number = size >>> PAGE_SHIFT;
   const skip = <u32>size & (PAGE_SIZE - 1);
-  const found = extentFirst(wf, ino, number);
-  if (found === ErrorCode.ENOENT) return ErrorCode.OK;
-  if (found !== ErrorCode.OK) return found;
-  if (extentStart > number) return ErrorCode.OK;
-  let code = readOld(wf, ino, number, page);
+  let code = extentAt(wf, ino, number);
+  if (code === ErrorCode.ENOENT) return ErrorCode.OK;
+  if (code === ErrorCode.OK) code = extentRead(wf, number, 1, page);
   if (code !== ErrorCode.OK) return code;
   memory.fill(page + skip, 0, PAGE_SIZE - skip);
   code = takePages(wf, 1);

@@ -16,15 +16,8 @@ import {
   INODE_LENGTH,
 } from "../../format/wf";
 import { foundLength, foundValue } from "../../tree/btree";
-import { dataFetch, dataFetchBegin, dataFetchEnd, fetchBadAddress } from "./records/data";
-import {
-  extentFirst,
-  extentPage,
-  extentPages,
-  extentRead,
-  extentStart,
-  extentSums,
-} from "./records/extent";
+import { dataFetchBegin, dataFetchEnd, fetchBadAddress } from "./records/data";
+import { extentAt, extentFetch, extentPages, extentRead, extentStart } from "./records/extent";
 import { inodeGet, inodeType, recordGet, Wf, wfDamage, wfKey } from "./records/wf";
 
 /** Bytes of one step at most. */
@@ -95,17 +88,25 @@ function readStep(
   const last = (offset + <u64>length - 1) >>> PAGE_SHIFT;
   const endSkip = <u32>(offset + <u64>length) & (PAGE_SIZE - 1);
   dataFetchBegin();
-  let at = first;
-  while (at <= last) {
-    const code = extentFirst(wf, ino, at);
-    if (code !== ErrorCode.OK && code !== ErrorCode.ENOENT) return code;
-    const isHole = code === ErrorCode.ENOENT || extentStart > at;
-    let end = isHole ? last + 1 : extentStart + <u64>extentPages;
-    if (isHole && code === ErrorCode.OK) end = extentStart;
-    end = min<u64>(end, last + 1);
-    const fetched = fetchSpan(wf, at, end, first, last, skip, endSkip, out, isHole);
+  const isHead = skip !== 0 || (first === last && endSkip !== 0);
+  let known = first;
+  let isHole = false;
+  for (let number = first; number <= last; number++) {
+    if (number === known) {
+      const found = extentAt(wf, ino, number);
+      isHole = found === ErrorCode.ENOENT;
+      if (found !== ErrorCode.OK && !isHole) return found;
+      known = isHole ? extentStart : extentStart + <u64>extentPages;
+    }
+    let into = out + <usize>((number - first) << PAGE_SHIFT) - <usize>skip;
+    if (number === last && endSkip !== 0) into = tail;
+    if (number === first && isHead) into = head;
+    if (isHole) {
+      memory.fill(into, 0, PAGE_SIZE);
+      continue;
+    }
+    const fetched = extentFetch(wf, number, 1, into);
     if (fetched !== ErrorCode.OK) return fetched;
-    at = end;
   }
   let code = dataFetchEnd(wf);
   let good = length;
@@ -120,40 +121,6 @@ function readStep(
     memory.copy(out + length - endSkip, tail, endSkip);
   }
   return <i32>good;
-}
-
-/** Asks for the pages [from, to) of one extent, or zeroes what a hole covers. */
-function fetchSpan(
-  wf: Wf,
-  from: u64,
-  to: u64,
-  first: u64,
-  last: u64,
-  skip: u32,
-  endSkip: u32,
-  out: usize,
-  isHole: bool,
-): ErrorCode {
-  while (from < to) {
-    const isHead = from === first && (skip !== 0 || (first === last && endSkip !== 0));
-    const isTail = !isHead && from === last && endSkip !== 0;
-    const isEdge = isHead || isTail;
-    // The last page of the request has an edge of its own.
-    const limit = to === last + 1 && endSkip !== 0 ? last : to;
-    const count = isEdge ? 1 : <u32>(limit - from);
-    const whole = out + <usize>((from - first) << PAGE_SHIFT) - <usize>skip;
-    const into = isHead ? head : isTail ? tail : whole;
-    if (isHole) {
-      memory.fill(into, 0, count << PAGE_SHIFT);
-    } else {
-      const at = <u32>(from - extentStart);
-      const page = extentPage + <u64>at;
-      const code = dataFetch(wf, page, count, extentSums + ((<usize>at) << 3), into);
-      if (code !== ErrorCode.OK) return code;
-    }
-    from += <u64>count;
-  }
-  return ErrorCode.OK;
 }
 
 /** Bytes before the first damaged page of a fetch into `out`, `head` and `tail`. */
@@ -195,23 +162,22 @@ function windowLoad(wf: Wf, ino: u64, page: u64, size: u64, sequential: bool): E
     if (wf.window === 0) return failPlain(ErrorCode.ENOMEM);
   }
   wf.windowPages = 0;
-  const code = extentFirst(wf, ino, page);
-  if (code !== ErrorCode.OK && code !== ErrorCode.ENOENT) return code;
+  let code = extentAt(wf, ino, page);
   let count: u32 = 1;
-  if (code === ErrorCode.ENOENT || extentStart > page) {
+  if (code === ErrorCode.ENOENT) {
     memory.fill(wf.window, 0, PAGE_SIZE);
   } else {
-    const at = <u32>(page - extentStart);
-    const lastPage = (size - 1) >>> PAGE_SHIFT;
+    if (code !== ErrorCode.OK) return code;
     if (sequential) {
-      count = min<u32>(extentPages - at, WINDOW_PAGES);
-      count = <u32>min<u64>(<u64>count, lastPage - page + 1);
+      const end = min<u64>(extentStart + <u64>extentPages, ((size - 1) >>> PAGE_SHIFT) + 1);
+      count = <u32>min<u64>(end - page, <u64>WINDOW_PAGES);
     }
-    const read = extentRead(wf, at, count, wf.window);
-    // Damage further on is that page's own matter: this one alone may still be good.
-    const retry = read === ErrorCode.EBADMSG && count > 1;
-    if (retry) count = 1;
-    const code = retry ? extentRead(wf, at, 1, wf.window) : read;
+    code = extentRead(wf, page, count, wf.window);
+    if (code === ErrorCode.EBADMSG && count > 1) {
+      // Damage further on is that page's own matter: this one alone may still be good.
+      count = 1;
+      code = extentRead(wf, page, 1, wf.window);
+    }
     if (code !== ErrorCode.OK) return code;
   }
   wf.windowIno = ino;
@@ -223,13 +189,11 @@ function windowLoad(wf: Wf, ino: u64, page: u64, size: u64, sequential: bool): E
 
 /** The page of a file as it is, verified; zeros in a hole. */
 export function readOld(wf: Wf, ino: u64, number: u64, out: usize): ErrorCode {
-  const code = extentFirst(wf, ino, number);
-  if (code !== ErrorCode.OK && code !== ErrorCode.ENOENT) return code;
-  if (code === ErrorCode.ENOENT || extentStart > number) {
-    memory.fill(out, 0, PAGE_SIZE);
-    return ErrorCode.OK;
-  }
-  return extentRead(wf, <u32>(number - extentStart), 1, out);
+  const code = extentAt(wf, ino, number);
+  if (code === ErrorCode.OK) return extentRead(wf, number, 1, out);
+  if (code !== ErrorCode.ENOENT) return code;
+  memory.fill(out, 0, PAGE_SIZE);
+  return ErrorCode.OK;
 }
 
 /** Gives the window's memory back. */

@@ -27,9 +27,9 @@ import { dataRoom, dataStage, dataSum, dataWrite } from "./records/data";
 import {
   cutPages,
   extentAdd,
+  extentAt,
   extentBirth,
   extentCut,
-  extentFirst,
   extentPage,
   extentPages,
   extentPut,
@@ -178,12 +178,12 @@ function readEdges(wf: Wf, ino: u64, offset: u64, end: u64): ErrorCode {
 
 /** True if one extent of the open batch covers all the pages: they may be written again. */
 function isOwn(wf: Wf, ino: u64, first: u64, count: u32): bool {
-  if (extentFirst(wf, ino, first) !== ErrorCode.OK || extentStart > first) return false;
+  if (extentAt(wf, ino, first) !== ErrorCode.OK) return false;
   if (extentStart + <u64>extentPages < first + <u64>count) return false;
   return extentBirth === wfEpoch(wf) || planted(PLANT_IN_PLACE);
 }
 
-/** Writes pages of the open batch where they lie; extentFirst has just found their record. */
+/** Writes pages of the open batch where they lie; extentAt has just found their record. */
 function writeAgain(
   wf: Wf,
   ino: u64,

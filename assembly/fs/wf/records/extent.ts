@@ -48,6 +48,9 @@ export let extentBirth: u64 = 0;
 /** Its checksums; valid until the next extentFirst. */
 export const extentSums: usize = record + EXTENT_SIZE;
 
+/** Past the last page of the largest file. */
+export const PAGES_END: u64 = FILE_SIZE_MAX >>> PAGE_SHIFT;
+
 /** Pages that the last extentCut freed. */
 export let cutPages: u64 = 0;
 
@@ -73,6 +76,17 @@ export function extentFirst(wf: Wf, ino: u64, from: u64): ErrorCode {
   knownIno = ino;
   knownChanges = wf.volume.changes;
   return ErrorCode.OK;
+}
+
+/** The extent that holds page `number`: OK, ENOENT (a hole, up to page extentStart), or damage. */
+export function extentAt(wf: Wf, ino: u64, number: u64): ErrorCode {
+  const code = extentFirst(wf, ino, number);
+  if (code === ErrorCode.OK && extentStart > number) return ErrorCode.ENOENT;
+  if (code === ErrorCode.ENOENT) {
+    knownMount = 0;
+    extentStart = PAGES_END;
+  }
+  return code;
 }
 
 function extentSeek(wf: Wf, ino: u64, from: u64): ErrorCode {
@@ -119,11 +133,16 @@ export function extentTake(wf: Wf, ino: u64, cursor: Cursor): ErrorCode {
   return wfDamage(wf, Reason.POINTER, ino);
 }
 
-/** Reads and verifies `count` pages of the extent that was found last, from its page `at` on. */
-export function extentRead(wf: Wf, at: u32, count: u32, address: usize): ErrorCode {
+/** Asks for `count` pages, from page `number` of the file on, of the extent that was found last. */
+export function extentFetch(wf: Wf, number: u64, count: u32, address: usize): ErrorCode {
+  const at = number - extentStart;
+  return dataFetch(wf, extentPage + at, count, extentSums + ((<usize>at) << 3), address);
+}
+
+/** Reads and verifies them. */
+export function extentRead(wf: Wf, number: u64, count: u32, address: usize): ErrorCode {
   dataFetchBegin();
-  const sum = extentSums + ((<usize>at) << 3);
-  const code = dataFetch(wf, extentPage + <u64>at, count, sum, address);
+  const code = extentFetch(wf, number, count, address);
   return code === ErrorCode.OK ? dataFetchEnd(wf) : code;
 }
 
