@@ -4,6 +4,7 @@ import { Refusal } from "../../host/base/errors.ts";
 import { finish, run } from "../../host/base/work.ts";
 import { type BlockRequest, RequestType, refuse } from "../../host/device/device.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
+import { TraceDevice } from "../../host/device/wrap/trace.ts";
 import { memoryTree } from "../../host/system/image/folder.ts";
 import { type InstallOptions, install, planOf } from "../../host/system/install/install.ts";
 import { readJournal } from "../../host/system/install/journal.ts";
@@ -186,4 +187,22 @@ describe("a half-done installation", () => {
     expect(report.resumedAt).toBe("region");
     expectInstalled(target, "after the signal");
   });
+});
+
+test("an installation whose read-back failed copies everything anew when it is run again", () => {
+  const rehearsal = new TraceDevice(new MemoryDevice({ size: SIZE, name: "target" }));
+  finish(install(medium, rehearsal));
+  const loader = rehearsal.log.find(
+    ({ type, sectors }) => type === RequestType.OUT && sectors === 6,
+  );
+  expect(loader).toBeDefined();
+  const target = new TraceDevice(new MemoryDevice({ size: SIZE, name: "target" }));
+  // The loader is acknowledged and never stored.
+  const within = { sector: loader?.sector ?? 0, sectors: 1 };
+  target.inject({ on: RequestType.OUT, within, times: Number.POSITIVE_INFINITY, answer: "lost" });
+  expect(() => finish(install(medium, target))).toThrow(/EBADMSG/);
+  target.clear();
+  const report = finish(install(medium, target));
+  expect(report.resumedAt).toBe("esp");
+  expect(finish(verifyDisk(target)).findings).toEqual([]);
 });

@@ -5,6 +5,7 @@
  * The primary partition table is written last, so until then the target is no disk that anything
  * would boot; and it is written only when everything else has been read back.
  */
+import { StorageError } from "../../base/errors.ts";
 import type { Work } from "../../base/work.ts";
 import { createGpt, type GptTable, writeGpt } from "../../core/gpt.ts";
 import type { Core } from "../../core/load.ts";
@@ -46,6 +47,9 @@ export interface Job {
   readonly sequence: number;
 }
 
+/** Index of the step that copies first: behind "wipe". */
+const FIRST_COPY = 1;
+
 /** Carries the plan out from its first step that is not known to be done. */
 export function* applyPlan(job: Job): Work<void> {
   const { plan, target, recipe } = job;
@@ -58,10 +62,25 @@ export function* applyPlan(job: Job): Work<void> {
     writeJournal(target, { sequence, step, planHash, recipe });
     yield { step: title, done: step, total, unit: "steps" };
     if (name === "finish") yield* finish(job, sequence);
-    else yield* (plan.mode === "fresh" ? FRESH : VERBATIM)[name](job, plan.steps[step] as PlanStep);
+    else {
+      try {
+        yield* (plan.mode === "fresh" ? FRESH : VERBATIM)[name](job, plan.steps[step] as PlanStep);
+      } catch (error) {
+        // What did not read back is of no use: whoever resumes copies everything anew.
+        if (name === "verify" && isDamaged(error)) {
+          writeJournal(target, { sequence: sequence + 1, step: FIRST_COPY, planHash, recipe });
+        }
+        throw error;
+      }
+    }
     flushDevice(target);
   }
   yield { step: "installed", done: total, total, unit: "steps" };
+}
+
+/** What was written reads back as something else. */
+function isDamaged(error: unknown): boolean {
+  return error instanceof StorageError && error.code === "EBADMSG";
 }
 
 type Action = (job: Job, step: PlanStep) => Work<void>;
