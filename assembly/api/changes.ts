@@ -1,6 +1,6 @@
 /** ABI: changes of filesystems by path. What each does is said in host/core/node/exports. */
 import { failPlain } from "../engine/fault";
-import { HandleKind, handleObject } from "../engine/handles";
+import { HandleKind, handleObject, handleRequire } from "../engine/handles";
 import { FileSystemType, OPEN_ACCESS, OPEN_READ } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { FileType } from "../format/wf";
@@ -40,8 +40,8 @@ function targetOf(target: u32, path: usize, length: u32, follow: bool): ErrorCod
     targetFlags = open.flags;
     return openCheck(open);
   }
-  targetMount = handleObject(target, HandleKind.MOUNT);
-  if (targetMount === 0) return failPlain(ErrorCode.EBADF);
+  targetMount = handleRequire(target, HandleKind.MOUNT);
+  if (targetMount === 0) return ErrorCode.EBADF;
   const at = resolvedFirst();
   const code = resolveThere(changetype<Mount>(targetMount), path, length, follow, at);
   targetIno = at.ino;
@@ -60,40 +60,33 @@ function targetToChange(target: u32, path: usize, length: u32, follow: bool): Er
   return code === ErrorCode.OK ? mountBegin(changetype<Mount>(targetMount)) : code;
 }
 
-/** The mount behind a handle, 0 after EBADF. */
-function mountOf(handle: u32): usize {
-  const mount = handleObject(handle, HandleKind.MOUNT);
-  if (mount === 0) failPlain(ErrorCode.EBADF);
-  return mount;
-}
-
 export function filesMkdir(mount: u32, path: usize, length: u32, mode: u32): i32 {
-  const object = mountOf(mount);
+  const object = handleRequire(mount, HandleKind.MOUNT);
   if (object === 0) return ErrorCode.EBADF;
   return callCreate(changetype<Mount>(object), path, length, FileType.DIRECTORY, mode, 0, 0);
 }
 
 export function filesRemove(mount: u32, path: usize, length: u32, directory: u32): i32 {
-  const object = mountOf(mount);
+  const object = handleRequire(mount, HandleKind.MOUNT);
   if (object === 0) return ErrorCode.EBADF;
   return callRemove(changetype<Mount>(object), path, length, directory !== 0);
 }
 
 export function filesRename(mount: u32, a: usize, aLength: u32, b: usize, bLength: u32): i32 {
-  const object = mountOf(mount);
+  const object = handleRequire(mount, HandleKind.MOUNT);
   if (object === 0) return ErrorCode.EBADF;
   return callRename(changetype<Mount>(object), a, aLength, b, bLength);
 }
 
 export function filesLink(mount: u32, a: usize, aLength: u32, b: usize, bLength: u32): i32 {
-  const object = mountOf(mount);
+  const object = handleRequire(mount, HandleKind.MOUNT);
   if (object === 0) return ErrorCode.EBADF;
   return callLink(changetype<Mount>(object), a, aLength, b, bLength);
 }
 
 /** `a` is the target, `b` the path of the link. */
 export function filesSymlink(mount: u32, a: usize, aLength: u32, b: usize, bLength: u32): i32 {
-  const object = mountOf(mount);
+  const object = handleRequire(mount, HandleKind.MOUNT);
   if (object === 0) return ErrorCode.EBADF;
   const type = FileType.SYMLINK;
   return callCreate(changetype<Mount>(object), b, bLength, type, LINK_MODE, a, aLength);
@@ -183,7 +176,7 @@ export function filesXattrRemove(
 
 /** Copies the boot-control block, CONTROL_SIZE bytes. */
 export function filesControl(mount: u32, out: usize): i32 {
-  const object = changetype<Mount>(mountOf(mount));
+  const object = changetype<Mount>(handleRequire(mount, HandleKind.MOUNT));
   if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
   if (object.type === FileSystemType.RO) return failPlain(ErrorCode.EOPNOTSUPP);
   controlGet(object.wf, out);
@@ -192,7 +185,7 @@ export function filesControl(mount: u32, out: usize): i32 {
 
 /** Replaces it: durable in the commit that covers the changes before. */
 export function filesSetControl(mount: u32, address: usize): i32 {
-  const object = changetype<Mount>(mountOf(mount));
+  const object = changetype<Mount>(handleRequire(mount, HandleKind.MOUNT));
   if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
   if (object.type === FileSystemType.RO) return failPlain(ErrorCode.EROFS);
   return controlSet(object.wf, address);

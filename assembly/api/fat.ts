@@ -1,6 +1,6 @@
 /** ABI: FAT32: format, write, read, check. */
-import { failPlain } from "../engine/fault";
-import { HandleKind, handleClose, handleObject, handleOpen } from "../engine/handles";
+import { failPlain, lastFault } from "../engine/fault";
+import { HandleKind, handleClose, handleOpen, handleRequire } from "../engine/handles";
 import { ErrorCode } from "../format/errors";
 import {
   FAT_SPACE_CLUSTER_SIZE,
@@ -13,7 +13,7 @@ import {
   LABEL_SIZE,
 } from "../format/fat32";
 import { tableCount, tableOpen } from "../mkfs/fat/base/table";
-import { clusterSize, Fat, lastFault, fatOpen as open } from "../mkfs/fat/base/volume";
+import { clusterSize, Fat, fatOpen as open } from "../mkfs/fat/base/volume";
 import { makeDirectory, removeEntry, renameEntry } from "../mkfs/fat/change";
 import { fatCheck as check } from "../mkfs/fat/check/check";
 import { findingAt, findingsCount, findingsEnd } from "../mkfs/fat/check/findings";
@@ -58,15 +58,14 @@ export function fatOpen(device: u32, base: f64, sectors: f64, readOnly: bool, ti
     return failPlain(ErrorCode.ENOMEM);
   }
   const handle = handleOpen(HandleKind.FAT, changetype<usize>(fat));
-  if (handle !== 0) return handle;
-  close(fat);
-  return failPlain(ErrorCode.ENOMEM);
+  if (handle < 0) close(fat);
+  return handle;
 }
 
 /** Releases a volume without writing what is not flushed. EBUSY while a writer is open. */
 export function fatClose(volume: u32): i32 {
-  const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
-  if (fat === null) return failPlain(ErrorCode.EBADF);
+  const fat = changetype<Fat>(handleRequire(volume, HandleKind.FAT));
+  if (fat === null) return ErrorCode.EBADF;
   if (fat.users > 0) return failPlain(ErrorCode.EBUSY);
   handleClose(volume);
   close(fat);
@@ -75,14 +74,14 @@ export function fatClose(volume: u32): i32 {
 
 /** Makes everything durable and the volume clean. */
 export function fatFlush(volume: u32): i32 {
-  const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
-  return fat === null ? failPlain(ErrorCode.EBADF) : flush(fat);
+  const fat = changetype<Fat>(handleRequire(volume, HandleKind.FAT));
+  return fat === null ? ErrorCode.EBADF : flush(fat);
 }
 
 /** Writes FAT_SPACE to `out`; `count`: with the free clusters, for which all of the FAT is read. */
 export function fatSpace(volume: u32, out: usize, count: bool): i32 {
-  const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
-  if (fat === null) return failPlain(ErrorCode.EBADF);
+  const fat = changetype<Fat>(handleRequire(volume, HandleKind.FAT));
+  if (fat === null) return ErrorCode.EBADF;
   let code = count ? tableCount(fat) : ErrorCode.OK;
   // What is removed is free once that is committed.
   if (code === ErrorCode.OK && count && fat.freesCount > 0) code = commit(fat);
@@ -98,8 +97,8 @@ export function fatSpace(volume: u32, out: usize, count: bool): i32 {
 
 /** Writes FAT_STAT and the name to `out`, FAT_STAT_ROOM bytes. */
 export function fatStat(volume: u32, path: usize, length: u32, out: usize): i32 {
-  const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
-  if (fat === null) return failPlain(ErrorCode.EBADF);
+  const fat = changetype<Fat>(handleRequire(volume, HandleKind.FAT));
+  if (fat === null) return ErrorCode.EBADF;
   const code = walk(fat, path, length);
   if (code === ErrorCode.OK) statFound(fat, out);
   return code;
@@ -117,8 +116,8 @@ export function fatList(
   out: usize,
   size: u32,
 ): i32 {
-  const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
-  if (fat === null) return failPlain(ErrorCode.EBADF);
+  const fat = changetype<Fat>(handleRequire(volume, HandleKind.FAT));
+  if (fat === null) return ErrorCode.EBADF;
   if (size < FAT_STAT_ROOM) return failPlain(ErrorCode.EINVAL);
   const directory = walkDirectory(fat, path, length);
   return directory === null ? <i32>lastFault() : <i32>listDirectory(directory, from, out, size);
@@ -136,51 +135,50 @@ export function fatRead(
   out: usize,
   length: u32,
 ): i32 {
-  const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
-  if (fat === null) return failPlain(ErrorCode.EBADF);
+  const fat = changetype<Fat>(handleRequire(volume, HandleKind.FAT));
+  if (fat === null) return ErrorCode.EBADF;
   if (!isCount(offset)) return failPlain(ErrorCode.EINVAL);
   return readFile(fat, path, pathLength, <u64>offset, out, length);
 }
 
 /** A writer for a file: a handle for fatWrite, fatWriterClose, fatWriterAbort. */
 export function fatCreate(volume: u32, path: usize, length: u32): i32 {
-  const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
-  if (fat === null) return failPlain(ErrorCode.EBADF);
+  const fat = changetype<Fat>(handleRequire(volume, HandleKind.FAT));
+  if (fat === null) return ErrorCode.EBADF;
   const writer = writerOpen(fat, path, length);
   if (writer === null) return lastFault();
   const handle = handleOpen(HandleKind.FAT_WRITER, changetype<usize>(writer));
-  if (handle !== 0) return handle;
-  writerAbort(writer);
-  return failPlain(ErrorCode.ENOMEM);
+  if (handle < 0) writerAbort(writer);
+  return handle;
 }
 
 export function fatWrite(writer: u32, address: usize, length: u32): i32 {
-  const object = changetype<Writer>(handleObject(writer, HandleKind.FAT_WRITER));
-  return object === null ? failPlain(ErrorCode.EBADF) : writerWrite(object, address, length);
+  const object = changetype<Writer>(handleRequire(writer, HandleKind.FAT_WRITER));
+  return object === null ? ErrorCode.EBADF : writerWrite(object, address, length);
 }
 
 export function fatWriterClose(writer: u32): i32 {
-  const object = changetype<Writer>(handleObject(writer, HandleKind.FAT_WRITER));
-  if (object === null) return failPlain(ErrorCode.EBADF);
+  const object = changetype<Writer>(handleRequire(writer, HandleKind.FAT_WRITER));
+  if (object === null) return ErrorCode.EBADF;
   handleClose(writer);
   return writerClose(object);
 }
 
 export function fatWriterAbort(writer: u32): i32 {
-  const object = changetype<Writer>(handleObject(writer, HandleKind.FAT_WRITER));
-  if (object === null) return failPlain(ErrorCode.EBADF);
+  const object = changetype<Writer>(handleRequire(writer, HandleKind.FAT_WRITER));
+  if (object === null) return ErrorCode.EBADF;
   handleClose(writer);
   return writerAbort(object);
 }
 
 export function fatMkdir(volume: u32, path: usize, length: u32, recursive: bool): i32 {
-  const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
-  return fat === null ? failPlain(ErrorCode.EBADF) : makeDirectory(fat, path, length, recursive);
+  const fat = changetype<Fat>(handleRequire(volume, HandleKind.FAT));
+  return fat === null ? ErrorCode.EBADF : makeDirectory(fat, path, length, recursive);
 }
 
 export function fatRemove(volume: u32, path: usize, length: u32): i32 {
-  const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
-  return fat === null ? failPlain(ErrorCode.EBADF) : removeEntry(fat, path, length);
+  const fat = changetype<Fat>(handleRequire(volume, HandleKind.FAT));
+  return fat === null ? ErrorCode.EBADF : removeEntry(fat, path, length);
 }
 
 export function fatRename(
@@ -190,15 +188,15 @@ export function fatRename(
   to: usize,
   toLength: u32,
 ): i32 {
-  const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
-  if (fat === null) return failPlain(ErrorCode.EBADF);
+  const fat = changetype<Fat>(handleRequire(volume, HandleKind.FAT));
+  if (fat === null) return ErrorCode.EBADF;
   return renameEntry(fat, from, fromLength, to, toLength);
 }
 
 /** Checks the volume, after a commit if there is something to commit. The number of findings. */
 export function fatCheck(volume: u32): i32 {
-  const fat = changetype<Fat>(handleObject(volume, HandleKind.FAT));
-  if (fat === null) return failPlain(ErrorCode.EBADF);
+  const fat = changetype<Fat>(handleRequire(volume, HandleKind.FAT));
+  if (fat === null) return ErrorCode.EBADF;
   const code = fat.latched === ErrorCode.OK ? flush(fat) : ErrorCode.EIO;
   return code === ErrorCode.OK ? check(fat) : code;
 }

@@ -1,16 +1,7 @@
 /** ABI: partition tables, and what is at a place. */
 import { findingAt, findingsClose, findingsOpen } from "../disk/findings";
 import { partitionsRequire } from "../disk/gpt-partitions";
-import {
-  Disk,
-  diskClose,
-  diskOpen,
-  diskRequire,
-  diskUsed,
-  entryAt,
-  lastFault,
-  Side,
-} from "../disk/gpt-read";
+import { Disk, diskClose, diskOpen, diskRequire, diskUsed, entryAt, Side } from "../disk/gpt-read";
 import { diskRepair } from "../disk/gpt-repair";
 import { diskRestore, diskSave, savedLength } from "../disk/gpt-saved";
 import { diskVerify } from "../disk/gpt-verify";
@@ -25,7 +16,7 @@ import {
 import { deviceBlank, deviceProbe } from "../disk/probe";
 import { isZero } from "../engine/bytes";
 import { deviceClose, deviceFail, deviceOpen } from "../engine/device";
-import { failPlain } from "../engine/fault";
+import { failPlain, lastFault } from "../engine/fault";
 import { allocate, allocateZeroed } from "../engine/memory";
 import { Reason } from "../format/abi";
 import { ErrorCode } from "../format/errors";

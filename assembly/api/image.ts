@@ -1,8 +1,14 @@
 /** ABI: CAPOSRO1, the read-only image: open as a mount, and build. */
 import { Device, deviceClose, deviceOpen } from "../engine/device";
-import { failPlain, faultAddress } from "../engine/fault";
-import { HandleKind, handleClose, handleObject, handleOpen } from "../engine/handles";
-import { FAULT_CODE } from "../format/abi";
+import { failPlain, lastFault } from "../engine/fault";
+import {
+  HandleKind,
+  handleClose,
+  handleObject,
+  handleOpen,
+  handleRequire,
+} from "../engine/handles";
+import {} from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { mountClose, mountImage } from "../fs/mount";
 import {
@@ -31,9 +37,8 @@ export function imageOpen(device: u32, base: f64, sectors: f64): i32 {
     return lastFault();
   }
   const handle = handleOpen(HandleKind.MOUNT, changetype<usize>(mount));
-  if (handle !== 0) return handle;
-  mountClose(mount);
-  return failPlain(ErrorCode.ENOMEM);
+  if (handle < 0) mountClose(mount);
+  return handle;
 }
 
 /** Begins an image in a window of a device; `uuid` is 16 bytes. */
@@ -46,9 +51,8 @@ export function imageBuild(device: u32, base: f64, sectors: f64, uuid: usize): i
     return lastFault();
   }
   const handle = handleOpen(HandleKind.IMAGE_BUILD, changetype<usize>(build));
-  if (handle !== 0) return handle;
-  buildClose(build);
-  return failPlain(ErrorCode.ENOMEM);
+  if (handle < 0) buildClose(build);
+  return handle;
 }
 
 export function imageNode(
@@ -60,26 +64,26 @@ export function imageNode(
   name: usize,
   nameLength: u32,
 ): i32 {
-  const object = handleObject(build, HandleKind.IMAGE_BUILD);
-  if (object === 0) return failPlain(ErrorCode.EBADF);
+  const object = handleRequire(build, HandleKind.IMAGE_BUILD);
+  if (object === 0) return ErrorCode.EBADF;
   if (!(size >= 0 && size <= 9007199254740991)) return failPlain(ErrorCode.EINVAL);
   return buildNode(changetype<Build>(object), parent, type, mode, <u64>size, name, nameLength);
 }
 
 export function imageLayout(build: u32): i32 {
-  const object = handleObject(build, HandleKind.IMAGE_BUILD);
-  return object === 0 ? failPlain(ErrorCode.EBADF) : buildLayout(changetype<Build>(object));
+  const object = handleRequire(build, HandleKind.IMAGE_BUILD);
+  return object === 0 ? ErrorCode.EBADF : buildLayout(changetype<Build>(object));
 }
 
 export function imageWrite(build: u32, address: usize, length: u32): i32 {
-  const object = handleObject(build, HandleKind.IMAGE_BUILD);
-  if (object === 0) return failPlain(ErrorCode.EBADF);
+  const object = handleRequire(build, HandleKind.IMAGE_BUILD);
+  if (object === 0) return ErrorCode.EBADF;
   return buildWrite(changetype<Build>(object), address, length);
 }
 
 export function imageFinish(build: u32): i32 {
-  const object = handleObject(build, HandleKind.IMAGE_BUILD);
-  return object === 0 ? failPlain(ErrorCode.EBADF) : buildFinish(changetype<Build>(object));
+  const object = handleRequire(build, HandleKind.IMAGE_BUILD);
+  return object === 0 ? ErrorCode.EBADF : buildFinish(changetype<Build>(object));
 }
 
 /** Sectors of the image: known after imageLayout. */
@@ -103,8 +107,4 @@ function openWindow(device: u32, base: f64, sectors: f64, readOnly: bool): Devic
     return null;
   }
   return deviceOpen(device, <u64>base, <u64>sectors, readOnly);
-}
-
-function lastFault(): i32 {
-  return load<i32>(faultAddress(), FAULT_CODE);
 }

@@ -1,10 +1,9 @@
 /** ABI: regions: format, open, commit, check. */
 import { Device, deviceClose, deviceOpen } from "../engine/device";
-import { failPlain, faultAddress } from "../engine/fault";
-import { HandleKind, handleClose, handleObject, handleOpen } from "../engine/handles";
+import { failPlain, lastFault } from "../engine/fault";
+import { HandleKind, handleClose, handleOpen, handleRequire } from "../engine/handles";
 import { random } from "../engine/host";
 import {
-  FAULT_CODE,
   REGION_FINDING_SIZE,
   REGION_INFO_CHUNK_SHIFT,
   REGION_INFO_CHUNKS,
@@ -21,8 +20,7 @@ import {
 } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { SUPERBLOCK_UUID } from "../format/region";
-import { volumeAbort, volumeCommit, volumeDirtyPages, volumeReopen } from "../tree/commit";
-import { Region, Volume } from "../tree/pages/volume";
+import { Region } from "../tree/pages/volume";
 import { chunkOwners } from "../tree/space";
 import { Check, checkClose, checkOpen } from "../tree/whole/check";
 import { FormatOptions, regionFormat as formatRegion } from "../tree/whole/format";
@@ -41,23 +39,9 @@ let checked: Check | null = null;
 const options: usize = memory.data(64, 8);
 const sessionBytes: usize = memory.data(8, 8);
 
-/** The region behind a handle, or null after EBADF. For the other files of api/. */
-export function regionOf(handle: u32): Region | null {
-  const object = handleObject(handle, HandleKind.REGION);
-  if (object === 0) failPlain(ErrorCode.EBADF);
-  return changetype<Region | null>(object);
-}
-
-function volumeOf(handle: u32, kind: u32): Volume | null {
-  const region = regionOf(handle);
-  if (region === null) return null;
-  const volume: Volume | null = kind === 0 ? region.store : region.wf;
-  if (volume === null) failPlain(ErrorCode.EMEDIUMTYPE);
-  return volume;
-}
-
-function lastFault(): i32 {
-  return load<i32>(faultAddress(), FAULT_CODE);
+/** The region behind a handle, or null after EBADF. */
+function regionOf(handle: u32): Region | null {
+  return changetype<Region | null>(handleRequire(handle, HandleKind.REGION));
 }
 
 /**
@@ -101,10 +85,11 @@ export function regionOpen(device: u32, base: f64, sectors: f64, flags: u32): i3
     return regionError;
   }
   const handle = handleOpen(HandleKind.REGION, changetype<usize>(region));
-  if (handle !== 0) return <i32>handle;
-  regionDrop(region);
-  deviceClose(opened);
-  return failPlain(ErrorCode.ENOMEM);
+  if (handle < 0) {
+    regionDrop(region);
+    deviceClose(opened);
+  }
+  return handle;
 }
 
 /** Commits, marks clean, rests, and closes the handle whatever happens. */
@@ -133,32 +118,6 @@ export function regionAbandon(handle: u32): i32 {
 export function regionRest(handle: u32): i32 {
   const region = regionOf(handle);
   return region === null ? ErrorCode.EBADF : restRegion(region);
-}
-
-/** `kind`: 0 CAPOSST1, 1 CAPOSWF1. */
-export function volumeSync(handle: u32, kind: u32): i32 {
-  const volume = volumeOf(handle, kind);
-  return volume === null ? lastFault() : volumeCommit(volume);
-}
-
-/** Throws the open batch away. */
-export function volumeRevert(handle: u32, kind: u32): i32 {
-  const volume = volumeOf(handle, kind);
-  if (volume === null) return lastFault();
-  volumeAbort(volume);
-  return ErrorCode.OK;
-}
-
-/** After a failed commit: the host knows what was lost and goes on. */
-export function volumeResume(handle: u32, kind: u32): i32 {
-  const volume = volumeOf(handle, kind);
-  return volume === null ? lastFault() : volumeReopen(volume);
-}
-
-/** Dirty pages of the open batch. */
-export function volumeDirty(handle: u32, kind: u32): i32 {
-  const volume = volumeOf(handle, kind);
-  return volume === null ? lastFault() : <i32>volumeDirtyPages(volume);
 }
 
 /** Writes REGION_INFO at `out`. */

@@ -1,6 +1,12 @@
 /** ABI: the content-addressed store. Checks handles and pointers, then calls inward. */
 import { failPlain } from "../engine/fault";
-import { HandleKind, handleClose, handleObject, handleOpen } from "../engine/handles";
+import {
+  HandleKind,
+  handleClose,
+  handleObject,
+  handleOpen,
+  handleRequire,
+} from "../engine/handles";
 import { EXCHANGE_COUNT, EXCHANGE_HASH, EXCHANGE_OFFSET } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { compactStep } from "../store/compact";
@@ -29,25 +35,22 @@ import { Region } from "../tree/pages/volume";
 
 /** Opens the store of an open region; EBUSY if it is open already. */
 export function storeOpen(region: u32, flags: u32): i32 {
-  const object = handleObject(region, HandleKind.REGION);
-  if (object === 0) return failPlain(ErrorCode.EBADF);
+  const object = handleRequire(region, HandleKind.REGION);
+  if (object === 0) return ErrorCode.EBADF;
   const owner = changetype<Region>(object);
   if (owner.store.commitHook !== 0) return failPlain(ErrorCode.EBUSY);
   const opened = storeCreate(owner, region, flags);
   if (opened === null) return failPlain(ErrorCode.ENOMEM);
   const handle = handleOpen(HandleKind.STORE, changetype<usize>(opened));
-  if (handle === 0) {
-    storeRelease(opened);
-    return failPlain(ErrorCode.ENOMEM);
-  }
-  volumeHooks(owner.store, beforeCommit, afterAbort, changetype<usize>(opened));
+  if (handle < 0) storeRelease(opened);
+  else volumeHooks(owner.store, beforeCommit, afterAbort, changetype<usize>(opened));
   return handle;
 }
 
 /** Gives a store's memory back; what is in its buffer is written first. */
 export function storeClose(handle: u32): i32 {
-  const object = handleObject(handle, HandleKind.STORE);
-  if (object === 0) return failPlain(ErrorCode.EBADF);
+  const object = handleRequire(handle, HandleKind.STORE);
+  if (object === 0) return ErrorCode.EBADF;
   const opened = changetype<Store>(object);
   const alive = regionAlive(opened);
   while (opened.streams !== 0) {
@@ -118,9 +121,8 @@ export function storeStreamOpen(handle: u32, flags: u32, length: f64): i32 {
   stream.storeHandle = handle;
   const made = handleOpen(HandleKind.STREAM, changetype<usize>(stream));
   stream.handle = made;
-  if (made !== 0) return made;
-  streamCancel(stream);
-  return failPlain(ErrorCode.ENOMEM);
+  if (made < 0) streamCancel(stream);
+  return made;
 }
 
 export function storeStreamRoom(handle: u32): i32 {
@@ -170,21 +172,20 @@ export function storeReaderOpen(handle: u32, flags: u32): i32 {
   if (reader === null) return readerCode;
   reader.storeHandle = handle;
   const made = handleOpen(HandleKind.READER, changetype<usize>(reader));
-  if (made !== 0) return made;
-  readerClose(reader);
-  return failPlain(ErrorCode.ENOMEM);
+  if (made < 0) readerClose(reader);
+  return made;
 }
 
 export function storeReaderNext(handle: u32): i32 {
-  const object = handleObject(handle, HandleKind.READER);
-  if (object === 0) return failPlain(ErrorCode.EBADF);
+  const object = handleRequire(handle, HandleKind.READER);
+  if (object === 0) return ErrorCode.EBADF;
   const reader = changetype<Reader>(object);
   return storeOf(reader.storeHandle) === null ? ErrorCode.EBADF : readerNext(reader);
 }
 
 export function storeReaderClose(handle: u32): i32 {
-  const object = handleObject(handle, HandleKind.READER);
-  if (object === 0) return failPlain(ErrorCode.EBADF);
+  const object = handleRequire(handle, HandleKind.READER);
+  if (object === 0) return ErrorCode.EBADF;
   handleClose(handle);
   readerClose(changetype<Reader>(object));
   return ErrorCode.OK;
@@ -245,15 +246,14 @@ export function storeVerifierOpen(handle: u32): i32 {
   if (verifier === null) return failPlain(ErrorCode.ENOMEM);
   verifier.storeHandle = handle;
   const made = handleOpen(HandleKind.VERIFIER, changetype<usize>(verifier));
-  if (made !== 0) return made;
-  verifierClose(verifier);
-  return failPlain(ErrorCode.ENOMEM);
+  if (made < 0) verifierClose(verifier);
+  return made;
 }
 
 /** Verifies some more records: findings at the exchange's address; its count is 1 at the end. */
 export function storeVerifierNext(handle: u32, records: u32): i32 {
-  const object = handleObject(handle, HandleKind.VERIFIER);
-  if (object === 0) return failPlain(ErrorCode.EBADF);
+  const object = handleRequire(handle, HandleKind.VERIFIER);
+  if (object === 0) return ErrorCode.EBADF;
   const verifier = changetype<Verifier>(object);
   const opened = storeOf(verifier.storeHandle);
   if (opened === null) return ErrorCode.EBADF;
@@ -263,8 +263,8 @@ export function storeVerifierNext(handle: u32, records: u32): i32 {
 }
 
 export function storeVerifierClose(handle: u32): i32 {
-  const object = handleObject(handle, HandleKind.VERIFIER);
-  if (object === 0) return failPlain(ErrorCode.EBADF);
+  const object = handleRequire(handle, HandleKind.VERIFIER);
+  if (object === 0) return ErrorCode.EBADF;
   handleClose(handle);
   verifierClose(changetype<Verifier>(object));
   return ErrorCode.OK;

@@ -8,11 +8,11 @@
  * here is checked here, what partitions say is checked in gpt-verify.
  */
 import { Device, deviceClose, deviceFail, deviceOpen, deviceRead } from "../engine/device";
-import { failPlain, faultAddress } from "../engine/fault";
+import { failPlain } from "../engine/fault";
 import { crc32 } from "../engine/hash/crc";
 import { allocate, allocateZeroed, release } from "../engine/memory";
 import { planted } from "../engine/planted";
-import { FAULT_CODE, Reason, SECTOR_SHIFT } from "../format/abi";
+import { Reason, SECTOR_SHIFT } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import {
   ENTRIES_SIZE_MAX,
@@ -155,11 +155,6 @@ export function diskRequire(disk: Disk): ErrorCode {
     return deviceFail(disk.device, ErrorCode.ENOENT, Reason.MAGIC, sector, 0);
   }
   return deviceFail(disk.device, ErrorCode.EBADMSG, Reason.GPT_BOTH, sector, primary.problem);
-}
-
-/** The code of the fault that made a call answer null. */
-export function lastFault(): ErrorCode {
-  return load<i32>(faultAddress(), FAULT_CODE);
 }
 
 /** Sector of the device, units of 512 bytes, at which block `lba` begins. */

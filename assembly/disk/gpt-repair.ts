@@ -7,14 +7,14 @@
  */
 import { equalBytes } from "../engine/bytes";
 import { deviceFail, deviceRead } from "../engine/device";
-import { failPlain } from "../engine/fault";
+import { failPlain, lastFault } from "../engine/fault";
 import { allocate, release } from "../engine/memory";
 import { planted } from "../engine/planted";
 
 import { Reason } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { GptSide, HEADER_DISK_GUID, HEADER_LBA } from "../format/gpt";
-import { blocksOf, Disk, diskRequire, diskUsed, lastFault, sectorOf } from "./gpt-read";
+import { blocksOf, Disk, diskRequire, diskUsed, sectorOf } from "./gpt-read";
 import {
   headerBuild,
   Layout,

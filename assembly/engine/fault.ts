@@ -43,6 +43,11 @@ export function failPlain(code: ErrorCode): ErrorCode {
   return fail(code, Reason.NONE, 0, 0, 0);
 }
 
+/** The code of the failure recorded last: why something answered null or 0. */
+export function lastFault(): ErrorCode {
+  return load<i32>(report, FAULT_CODE);
+}
+
 /** Forgets the last failure, so that no stale reason is read for the next one. */
 export function faultClear(): void {
   memory.fill(report, 0, FAULT_SIZE);

@@ -2,6 +2,9 @@
  * Handles: small numbers that name objects of the core to the host. A handle carries a tag, so one
  * that was closed is refused even when its place is in use again.
  */
+import { ErrorCode } from "../format/errors";
+import { failPlain } from "./fault";
+
 const HANDLES_MAX: u32 = 4096;
 const ENTRY_SIZE: usize = 12;
 const INDEX_BITS: u32 = 12;
@@ -29,8 +32,8 @@ export enum HandleKind {
   STORE = 14,
 }
 
-/** A handle for `object`, or 0 if the table is full. */
-export function handleOpen(kind: HandleKind, object: usize): u32 {
+/** A handle for `object`, or ENOMEM if the table is full. */
+export function handleOpen(kind: HandleKind, object: usize): i32 {
   for (let step: u32 = 0; step < HANDLES_MAX - 1; step++) {
     const index = ((hint - 1 + step) % (HANDLES_MAX - 1)) + 1;
     const entry = table + <usize>index * ENTRY_SIZE;
@@ -40,9 +43,9 @@ export function handleOpen(kind: HandleKind, object: usize): u32 {
     store<usize>(entry, object);
     store<u32>(entry, kind, 4);
     store<u32>(entry, tag, 8);
-    return (tag << INDEX_BITS) | index;
+    return <i32>((tag << INDEX_BITS) | index);
   }
-  return 0;
+  return failPlain(ErrorCode.ENOMEM);
 }
 
 /** The object behind `handle`, or 0 if it is closed, of another kind, or was never given out. */
@@ -50,6 +53,13 @@ export function handleObject(handle: u32, kind: HandleKind): usize {
   const entry = table + <usize>(handle & INDEX_MASK) * ENTRY_SIZE;
   if (handle === 0 || load<u32>(entry, 8) !== handle >>> INDEX_BITS) return 0;
   return load<u32>(entry, 4) === <u32>kind ? load<usize>(entry) : 0;
+}
+
+/** Like handleObject(), but 0 comes with the fault EBADF. */
+export function handleRequire(handle: u32, kind: HandleKind): usize {
+  const object = handleObject(handle, kind);
+  if (object === 0) failPlain(ErrorCode.EBADF);
+  return object;
 }
 
 /** Frees the place of `handle`; the object is the caller's to release. */

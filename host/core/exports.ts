@@ -62,10 +62,6 @@ export type RegionExports = {
   regionCheckEnd(): void;
   regionRepair(region: number): number;
   regionGrow(region: number): number;
-  volumeSync(region: number, kind: number): number;
-  volumeRevert(region: number, kind: number): number;
-  volumeResume(region: number, kind: number): number;
-  volumeDirty(region: number, kind: number): number;
 };
 
 /** assembly/api/store.ts */

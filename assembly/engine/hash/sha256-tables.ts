@@ -1,22 +1,34 @@
-/** Constants of SHA-256, shared by the kernels for one message and for four. */
+/**
+ * Constants of SHA-256, shared by the kernels for one message and for four: computed when the
+ * module starts, which takes less code than the words themselves.
+ */
+const ROUNDS: u32 = 64;
+const START_WORDS: u32 = 8;
+/** Newton's method from 8 is exact to the last bit of an f64 well before that. */
+const STEPS: u32 = 12;
 
 /** First words of the fractions of the cube roots of 64 primes (FIPS 180-4, 4.2.2). */
-export const SHA256_ROUNDS: usize = memory.data<u32>(
-  [
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
-  ],
-  16,
-);
+export const SHA256_ROUNDS: usize = memory.data(256, 16);
+/** The same of the square roots of the first 8: the start state (FIPS 180-4, 5.3.3). */
+export const SHA256_START: usize = memory.data(32, 16);
 
-/** Square roots of the first 8 primes: the start state (FIPS 180-4, 5.3.3). */
-export const SHA256_START: usize = memory.data<u32>(
-  [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19],
-  16,
-);
+function fraction(root: f64): u32 {
+  return <u32>((root - floor(root)) * 4294967296.0);
+}
+
+let prime: u32 = 1;
+for (let index: u32 = 0; index < ROUNDS; index++) {
+  let divisor: u32 = 0;
+  while (divisor !== prime) {
+    prime += 1;
+    divisor = 2;
+    while (prime % divisor !== 0) divisor += 1;
+  }
+  const value = <f64>prime;
+  let root: f64 = 8;
+  for (let step: u32 = 0; step < STEPS; step++) {
+    root -= (root * root * root - value) / (3 * root * root);
+  }
+  store<u32>(SHA256_ROUNDS + (index << 2), fraction(root));
+  if (index < START_WORDS) store<u32>(SHA256_START + (index << 2), fraction(sqrt<f64>(value)));
+}

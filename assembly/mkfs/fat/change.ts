@@ -1,5 +1,5 @@
 /** Changes of the tree: directories made, entries removed and renamed. */
-import { failPlain } from "../../engine/fault";
+import { failPlain, lastFault } from "../../engine/fault";
 import { ErrorCode } from "../../format/errors";
 import {
   ATTRIBUTE_DIRECTORY,
@@ -22,7 +22,7 @@ import {
 } from "./base/directory";
 import { entryAt, entryCluster, entryNext, entrySetCluster, entryStamp } from "./base/entries";
 import { tableFree, tableTake, takenCluster } from "./base/table";
-import { Fat, lastFault } from "./base/volume";
+import { Fat } from "./base/volume";
 import { begin, commit, freeLater, latch } from "./commit";
 import {
   addEntry,

@@ -2,7 +2,7 @@
  * Paths and entries: finding, adding, describing. A path is UTF-8 with "/" between names; empty
  * names and "." are skipped, ".." is refused.
  */
-import { fail, failPlain } from "../../engine/fault";
+import { fail, failPlain, lastFault } from "../../engine/fault";
 import { Reason } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import {
@@ -61,7 +61,7 @@ import {
   wideFromEntry,
   wideFromUtf8,
 } from "./base/names";
-import { damaged, Fat, isCluster, lastFault } from "./base/volume";
+import { damaged, Fat, isCluster } from "./base/volume";
 import { latch } from "./commit";
 
 const SLASH: u8 = 0x2f;

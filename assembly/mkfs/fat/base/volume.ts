@@ -3,9 +3,9 @@
  * the state that the other files share.
  */
 import { Device, deviceClose, deviceFail, deviceOpen, deviceRead } from "../../../engine/device";
-import { failPlain, faultAddress } from "../../../engine/fault";
+import { failPlain } from "../../../engine/fault";
 import { allocate, allocateZeroed, release } from "../../../engine/memory";
-import { FAULT_CODE, Reason, SECTOR_SHIFT } from "../../../format/abi";
+import { Reason, SECTOR_SHIFT } from "../../../format/abi";
 import { ErrorCode } from "../../../format/errors";
 import {
   BOOT_BACKUP_SECTOR,
@@ -273,11 +273,6 @@ function readHint(fat: Fat): ErrorCode {
   const hint = load<u32>(info, FSINFO_NEXT_FREE);
   if (isCluster(fat, hint)) fat.nextFree = hint;
   return ErrorCode.OK;
-}
-
-/** The code of the failure recorded last: why something answered null. */
-export function lastFault(): ErrorCode {
-  return <ErrorCode>load<i32>(faultAddress(), FAULT_CODE);
 }
 
 /** Reads sector `sector` of the volume into the scratch sector. */

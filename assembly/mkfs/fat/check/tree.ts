@@ -2,7 +2,7 @@
  * Walks all directories, depth first, and checks every entry and every chain. A cluster is taken
  * once: what leads to it again is a cross link and is not followed, so the walk ends.
  */
-import { failPlain } from "../../../engine/fault";
+import { failPlain, lastFault } from "../../../engine/fault";
 import { allocate, release } from "../../../engine/memory";
 import { ErrorCode } from "../../../format/errors";
 import {
@@ -38,7 +38,7 @@ import {
 } from "../base/entries";
 import { isAlias, isForbidden, utf8FromWide } from "../base/names";
 import { TABLE_ERROR, tableGet, tableSector } from "../base/table";
-import { clusterSector, clusterSize, Fat, isCluster, lastFault } from "../base/volume";
+import { clusterSector, clusterSize, Fat, isCluster } from "../base/volume";
 import { isDots } from "../tree";
 import { findingsPath, found } from "./findings";
 
