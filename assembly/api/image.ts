@@ -8,7 +8,6 @@ import {
   handleOpen,
   handleRequire,
 } from "../engine/handles";
-import {} from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { mountClose, mountImage } from "../fs/mount";
 import {

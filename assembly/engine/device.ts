@@ -37,7 +37,7 @@ const ZEROS_SIZE: u32 = 65536;
 const BLOCK_LARGE: u32 = 4096;
 
 const configuration: usize = memory.data(64, 8);
-const bounce: usize = memory.data(4096, 16);
+const bounce: usize = allocate(4096);
 let zeros: usize = 0;
 
 @unmanaged

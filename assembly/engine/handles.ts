@@ -2,8 +2,10 @@
  * Handles: small numbers that name objects of the core to the host. A handle carries a tag, so one
  * that was closed is refused even when its place is in use again.
  */
+
 import { ErrorCode } from "../format/errors";
 import { failPlain } from "./fault";
+import { allocate } from "./memory";
 
 const HANDLES_MAX: u32 = 4096;
 const ENTRY_SIZE: usize = 12;
@@ -12,7 +14,7 @@ const INDEX_MASK: u32 = HANDLES_MAX - 1;
 const TAG_MASK: u32 = 0x7ffff;
 
 /** Entries of { object usize, kind u32, tag u32 }; object 0 = free. Entry 0 stays unused. */
-const table: usize = memory.data(49152, 16);
+const table: usize = allocate(49152);
 let hint: u32 = 1;
 
 export enum HandleKind {

@@ -4,6 +4,8 @@
  * Interface: allocate() answers 0 when the memory may not grow; callers turn that into ENOMEM.
  * A block keeps its class, so release() must name the size that was asked for.
  */
+import { CRC_TABLES_END } from "./hash/crc-tables";
+
 const CLASS_MIN: u32 = 4;
 const CLASS_MAX: u32 = 30;
 const GROW_STEP_PAGES: usize = 16;
@@ -11,7 +13,7 @@ const WASM_PAGE_SHIFT: usize = 16;
 
 /** Heads of the free lists, one per class. */
 const freeLists: usize = memory.data(128);
-let next: usize = (__heap_base + 15) & ~15;
+let next: usize = CRC_TABLES_END;
 let limitBytes: usize = <usize>0xffff0000;
 
 /**
@@ -52,7 +54,7 @@ export function release(address: usize, size: usize): void {
 
 /** Bytes of memory the arena has taken so far. */
 export function arenaUsedBytes(): usize {
-  return next - ((__heap_base + 15) & ~15);
+  return next - CRC_TABLES_END;
 }
 
 /** From now on the arena grows to `bytes` from the start of memory at most. */

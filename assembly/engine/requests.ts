@@ -6,6 +6,7 @@
  * batch
  * is free, so a batch never holds two requests for one sector, and FLUSH goes alone.
  */
+
 import {
   REQUEST_ADDRESS,
   REQUEST_FLAGS,
@@ -22,9 +23,10 @@ import {
 import { ErrorCode } from "../format/errors";
 import { fail } from "./fault";
 import { submit } from "./host";
+import { allocate } from "./memory";
 
 export const REQUESTS_MAX: u32 = 256;
-const batch: usize = memory.data(8192, 16);
+const batch: usize = allocate(8192);
 let count: u32 = 0;
 
 export function requestsBegin(): void {

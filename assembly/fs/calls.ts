@@ -4,7 +4,9 @@
  * Interface: results are 0, a count or a negative errno; a fault without a place on a device is
  * recorded too, so that no stale one is read for it.
  */
+
 import { failPlain, faultAddress } from "../engine/fault";
+import { allocate } from "../engine/memory";
 import {
   ATTRIBUTES_ATIME,
   ATTRIBUTES_GID,
@@ -276,7 +278,7 @@ export function callReadlink(mount: Mount, path: usize, length: u32, out: usize,
   return <i32>size;
 }
 
-const link: usize = memory.data(1024, 16);
+const link: usize = allocate(1024);
 
 /** Like resolve(), and what the path leads to must exist. */
 export function resolveThere(

@@ -5,7 +5,7 @@
  * Interface: inode 1 is the root in both. found* hold the answer of the last lookup.
  */
 import { failPlain } from "../engine/fault";
-import { allocateZeroed, release } from "../engine/memory";
+import { allocate, allocateZeroed, release } from "../engine/memory";
 import { FileSystemType } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { FileType, INO_ROOT, INODE_LENGTH, INODE_PARENT, SYMLINK_MAX } from "../format/wf";
@@ -59,7 +59,7 @@ const MOUNT_ROOM: u32 = offsetof<Mount>() + offsetof<Findings>();
 
 export let foundIno: u64 = 0;
 export let foundType: u32 = 0;
-export const foundName: usize = memory.data(256, 16);
+export const foundName: usize = allocate(256);
 export let foundNameLength: u32 = 0;
 
 const inode: usize = memory.data(80, 16);

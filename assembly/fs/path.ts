@@ -2,6 +2,7 @@
  * Paths: from the root, component by component, through symbolic links. "." and ".." are resolved
  * against the tree, as POSIX has it: what stands before them must be a directory that exists.
  */
+import { allocate } from "../engine/memory";
 import { LINKS_FOLLOWED_MAX, PATH_LENGTH_MAX } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { DEPTH_MAX, FileType, INO_ROOT, NAME_MAX, SYMLINK_MAX } from "../format/wf";
@@ -48,12 +49,12 @@ const DOT: u8 = 0x2e;
 const WORK_SIZE: u32 = PATH_LENGTH_MAX + SYMLINK_MAX + 2;
 
 /** The rest of the path, at the end of the block, so that a link's target can go before it. */
-const work: usize = memory.data(8192, 16);
-const target: usize = memory.data(1024, 16);
+const work: usize = allocate(8192);
+const target: usize = allocate(1024);
 const first: usize = memory.data(64, 16);
 const second: usize = memory.data(64, 16);
-const firstName: usize = memory.data(256, 16);
-const secondName: usize = memory.data(256, 16);
+const firstName: usize = allocate(256);
+const secondName: usize = allocate(256);
 
 /** The two places for results: rename and link need both at once. */
 export function resolvedFirst(): Resolved {

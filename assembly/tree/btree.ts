@@ -5,10 +5,12 @@
  * noted as freed, and commit.ts gives it a new one. The whole path is read before anything changes,
  * so a read error changes nothing. At most one call runs at a time: the path is module state.
  */
+
 import { storeU48 } from "../engine/bytes";
 import { cacheAdd, cacheDrop, cacheEnsure, Frame, frameDirty } from "../engine/cache";
 import { deviceFail } from "../engine/device";
 import { failPlain } from "../engine/fault";
+import { allocate } from "../engine/memory";
 import { Reason } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import {
@@ -76,7 +78,7 @@ const indexes: usize = memory.data(64, 8);
 let depth: u32 = 0;
 
 /** A separator and a pointer for the parent, two of each: one level may still read the other's. */
-const separators: usize = memory.data(1024, 16);
+const separators: usize = allocate(1024);
 const pointers: usize = memory.data(64, 16);
 /** Frames that one change may need at each level. */
 const FRAMES_PER_LEVEL: u32 = 3;

@@ -43,7 +43,7 @@ import { chunkOfPage, pagesInside, runInside, spaceTree, Volume } from "./pages/
 import { bitmapFree, spaceRetire } from "./space";
 
 /** The limbo page being read. */
-const list: usize = memory.data(4096, 16);
+const list: usize = allocate(4096);
 /** What limboNext() found. */
 export let limboPage: u64 = 0;
 export let limboLength: u32 = 0;

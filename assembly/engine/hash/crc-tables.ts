@@ -7,6 +7,9 @@ export const CRC_SHIFTS: usize = 16384;
 export const CRC_NIBBLES: usize = 20480;
 const NIBBLES_SIZE: u32 = 128;
 export const CRC_TABLES_SIZE: u32 = 20608;
+/** The tables of both polynomials stand before the arena: what is small keeps short addresses. */
+export const CRC_TABLES: usize = (__heap_base + 15) & ~15;
+export const CRC_TABLES_END: usize = CRC_TABLES + 2 * CRC_TABLES_SIZE;
 /** Bytes that the shift tables move past: the length of one stream of the SIMD kernel. */
 const STREAM_SIZE: u32 = 256;
 

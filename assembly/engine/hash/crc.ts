@@ -6,14 +6,14 @@
  */
 
 import { crcBlocks } from "./crc-simd";
-import { CRC_TABLES_SIZE, crcTables } from "./crc-tables";
+import { CRC_TABLES, CRC_TABLES_SIZE, crcTables } from "./crc-tables";
 
 const POLYNOMIAL_IEEE: u32 = 0xedb88320;
 const POLYNOMIAL_CASTAGNOLI: u32 = 0x82f63b78;
 const BLOCK_SIZE: u32 = 4096;
 
-const ieee: usize = memory.data(20608, 16);
-const castagnoli: usize = memory.data(20608, 16);
+const ieee: usize = CRC_TABLES;
+const castagnoli: usize = CRC_TABLES + CRC_TABLES_SIZE;
 if (CRC_TABLES_SIZE !== 20608) ERROR("the tables take another size");
 
 export function crc32(crc: u32, address: usize, length: u32): u32 {

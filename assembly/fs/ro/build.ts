@@ -58,7 +58,7 @@ const NAMES_FIRST: u32 = 4096;
 /** What a node of the table holds until buildLayout: its depth, in place of its first sector. */
 const NODE_DEPTH: u32 = RO_NODE_DATA_LBA;
 
-const padding: usize = memory.data(512, 16);
+const padding: usize = allocate(512);
 
 @unmanaged
 export class Build {

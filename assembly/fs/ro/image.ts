@@ -62,7 +62,7 @@ export class Image {
   dataLba: u64;
 }
 
-const sector: usize = memory.data(512, 16);
+const sector: usize = allocate(512);
 const hash: usize = memory.data(32, 16);
 
 /** Opens the image in the window; null after a fault. The image takes the device over. */

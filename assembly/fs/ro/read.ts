@@ -24,7 +24,7 @@ const STEP_SIZE: u32 = 1 << 18;
 
 const state: usize = memory.data(112, 16);
 const found: usize = memory.data(32, 16);
-const edge: usize = memory.data(512, 16);
+const edge: usize = allocate(512);
 
 /** What one handle knows of a file's content. */
 @unmanaged

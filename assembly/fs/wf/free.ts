@@ -67,7 +67,7 @@ const STEP_RECORDS_MIN: u32 = 2;
 
 const inode: usize = memory.data(80, 16);
 const victim: usize = memory.data(80, 16);
-const page: usize = memory.data(4096, 16);
+const page: usize = allocate(4096);
 /** Extents freed since the last commit of a reclaim. */
 let freedExtents: u32 = 0;
 

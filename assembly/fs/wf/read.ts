@@ -25,10 +25,10 @@ export const STEP_SIZE: u32 = 1 << 20;
 const WINDOW_PAGES: u32 = 16;
 
 const inode: usize = memory.data(80, 16);
-const head: usize = memory.data(4096, 16);
-const tail: usize = memory.data(4096, 16);
+const head: usize = allocate(4096);
+const tail: usize = allocate(4096);
 /** What the last inlineGet found: INLINE_MAX bytes. */
-export const inline: usize = memory.data(1024, 16);
+export const inline: usize = allocate(1024);
 
 /** Reads up to `length` bytes of file `ino`: the count, 0 at the end, or an error. */
 export function fileRead(wf: Wf, ino: u64, offset: u64, out: usize, length: u32): i32 {

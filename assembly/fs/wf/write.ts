@@ -5,7 +5,9 @@
  * Interface: a write takes new pages and changes the records only when all content is in place; a
  * page of the open batch, which no superblock names, is written again where it lies.
  */
+
 import { failPlain } from "../../engine/fault";
+import { allocate } from "../../engine/memory";
 import { planted } from "../../engine/planted";
 import { ErrorCode } from "../../format/errors";
 import { PAGE_SHIFT, PAGE_SIZE, SUPERBLOCK_LIVE_SIZE } from "../../format/region";
@@ -55,11 +57,11 @@ import {
 const DIRECT_PAGES: u32 = 16;
 
 const inode: usize = memory.data(80, 16);
-const head: usize = memory.data(4096, 16);
-const tail: usize = memory.data(4096, 16);
-const sums: usize = memory.data(257 * 8, 16);
+const head: usize = allocate(4096);
+const tail: usize = allocate(4096);
+const sums: usize = allocate(257 * 8);
 /** Runs of pages that a write took: { page u64, count u32 }. */
-const runs: usize = memory.data(257 * 16, 16);
+const runs: usize = allocate(257 * 16);
 let runCount: u32 = 0;
 
 /** Bug 31: a page of an older epoch is overwritten in place. */

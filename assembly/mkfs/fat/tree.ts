@@ -2,7 +2,7 @@
  * Paths and entries: finding, adding, describing. A path is UTF-8 with "/" between names; empty
  * names and "." are skipped, ".." is refused.
  */
-import { fail, failPlain, lastFault } from "../../engine/fault";
+import { failPlain, lastFault } from "../../engine/fault";
 import { Reason } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import {

@@ -22,7 +22,7 @@ import {
   xxh64End,
   xxh64Update,
 } from "../../engine/hash/xxh64-stream";
-import { allocateZeroed, release } from "../../engine/memory";
+import { allocate, allocateZeroed, release } from "../../engine/memory";
 import { planted } from "../../engine/planted";
 import { Reason, SECTOR_SHIFT } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
@@ -74,8 +74,8 @@ const PLANT_OLDER_RECORD: u32 = 29;
 const entry: usize = memory.data(32, 8);
 const hashNow: usize = memory.data(32, 8);
 const digest: usize = memory.data(32, 8);
-const header: usize = memory.data(512, 16);
-const older: usize = memory.data(512, 16);
+const header: usize = allocate(512);
+const older: usize = allocate(512);
 const sha: usize = memory.data(112, 8);
 const xxh: usize = memory.data(32, 8);
 if (SHA256_STATE_SIZE > 112 || XXH64_STATE_SIZE > 32) ERROR("the states do not fit");

@@ -7,7 +7,7 @@
  */
 import { equalBytes, isZero, loadBigU32 } from "../../engine/bytes";
 import { faultAddress } from "../../engine/fault";
-import { allocateZeroed, release } from "../../engine/memory";
+import { allocate, allocateZeroed, release } from "../../engine/memory";
 import {
   FAULT_LBA,
   FAULT_REASON,
@@ -52,7 +52,7 @@ import { chunkIsPack } from "../pack/writer";
 import { objectVerify } from "../read";
 
 /** The last block of a record. */
-const tail: usize = memory.data(4096, 16);
+const tail: usize = allocate(4096);
 
 enum Phase {
   OBJECTS = 0,

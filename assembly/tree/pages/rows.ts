@@ -5,7 +5,9 @@
  * Rows point into their pages, so a page is built in a scratch page and copied over when all is
  * read. One list at a time.
  */
+
 import { compareBytes } from "../../engine/bytes";
+import { allocate } from "../../engine/memory";
 import {
   HEADER_COUNT,
   HEADER_DEAD,
@@ -25,10 +27,10 @@ import { NODE_ROOM, nodeCount, nodePrefix, nodeRecord, RECORD_COST } from "./nod
  */
 const ROW_SIZE: u32 = 28;
 const ROWS_MAX: u32 = 1400;
-const rows: usize = memory.data(39200, 16);
-const scratch: usize = memory.data(8192, 16);
-const firstKey: usize = memory.data(512, 16);
-const lastKey: usize = memory.data(512, 16);
+const rows: usize = allocate(39200);
+const scratch: usize = allocate(8192);
+const firstKey: usize = allocate(512);
+const lastKey: usize = allocate(512);
 let count: u32 = 0;
 
 if (ROWS_MAX * ROW_SIZE > 39200) ERROR("rows is too small");

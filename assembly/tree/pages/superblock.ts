@@ -4,9 +4,11 @@
  * In memory a superblock is its body (everything before self_lba); copies get their place and
  * checksum when they are written. Head writes are one sector, or one padded block on 4Kn.
  */
+
 import { equalBytes, isZero } from "../../engine/bytes";
 import { deviceFail, deviceRead, deviceWrite } from "../../engine/device";
 import { xxh64 } from "../../engine/hash/xxh64";
+import { allocate } from "../../engine/memory";
 import { planted } from "../../engine/planted";
 import { Reason, SECTOR_SIZE } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
@@ -48,8 +50,8 @@ import { Volume, VolumeKind } from "./volume";
 
 /** What is written to the head: one block, at most 4096 bytes. */
 const HEAD_BLOCK_SIZE: u32 = 4096;
-const block: usize = memory.data(4096, 16);
-const fenced: usize = memory.data(4096, 16);
+const block: usize = allocate(4096);
+const fenced: usize = allocate(4096);
 
 export function slotsLba(kind: VolumeKind): u32 {
   return kind === VolumeKind.ST ? LBA_STORE_SLOTS : LBA_WF_SLOTS;

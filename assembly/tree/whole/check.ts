@@ -53,8 +53,8 @@ export const NOTES_MAX: u32 = 64;
 const NOTES_BYTES: u32 = NOTE_SIZE * NOTES_MAX + 8 * NOTES_MAX;
 
 /** One page per level of the walk, and one for second copies. */
-const pages: usize = memory.data(57344, 16);
-const lowKey: usize = memory.data(512, 16);
+const pages: usize = allocate(57344);
+const lowKey: usize = allocate(512);
 if ((LEVEL_MAX + 2) * PAGE_SIZE > 57344) ERROR("pages is too small");
 
 @unmanaged

@@ -2,10 +2,13 @@
  * mkfs, in the order of 1.3: each step is durable before the next, so a crash leaves no region, a
  * store, or both. A chunk without an entry is free, so the cost does not depend on the size.
  */
+
 import { equalBytes, storeBigU32, storeBigU64 } from "../../engine/bytes";
+
 import { Device, deviceFail, deviceFlush, deviceWrite, deviceZero } from "../../engine/device";
 import { failPlain } from "../../engine/fault";
 import { xxh64 } from "../../engine/hash/xxh64";
+import { allocate } from "../../engine/memory";
 import { Reason, SECTOR_SIZE } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import {
@@ -67,7 +70,7 @@ export const REGION_SECTORS_MIN: u64 = 4096;
 const MIB_SECTORS: u64 = 2048;
 const ROOT_MODE: u32 = 0o755;
 
-const page: usize = memory.data(4096, 16);
+const page: usize = allocate(4096);
 const record: usize = memory.data(128, 16);
 const key: usize = memory.data(16, 8);
 

@@ -2,8 +2,12 @@
  * Gives up the store's index when it cannot be read: all pages that nothing else reaches are freed,
  * its root becomes null. What refills it is the store's business, in the same batch.
  */
+
 import { cacheForget } from "../../engine/cache";
 import { failPlain } from "../../engine/fault";
+
+import { allocate } from "../../engine/memory";
+
 import { ErrorCode } from "../../format/errors";
 import { BITMAP_HOMES, CHUNK_OWNER, ChunkOwner, POINTER_SIZE, TreeId } from "../../format/page";
 import {
@@ -28,7 +32,7 @@ import { Check, checkClaimed, checkClose, checkOpen, checkTree, checkWindow } fr
 import { checkFault, listWalk, ownersRead } from "./owners";
 
 const entry: usize = memory.data(32, 8);
-const bitmapPage: usize = memory.data(4096, 16);
+const bitmapPage: usize = allocate(4096);
 
 /**
  * Empties the index. The batch must be open and hold no change. EBADMSG: the space tree is damaged

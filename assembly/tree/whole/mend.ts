@@ -5,9 +5,11 @@
  * Repaired is what is derived or doubled: second copies, bitmaps, counters, superblock copies,
  * descriptors, the zeros of the head. Nothing that cannot be proved is removed.
  */
+
 import { isZero } from "../../engine/bytes";
 import { deviceFail, deviceRead, deviceWrite } from "../../engine/device";
 import { failPlain } from "../../engine/fault";
+import { allocate } from "../../engine/memory";
 import { Reason, SECTOR_SIZE } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import { BITMAP_HOMES, PageKind, TreeId } from "../../format/page";
@@ -43,7 +45,7 @@ import { regionRest } from "./region";
 
 /** Each round mends what the one before has brought to light. */
 const ROUNDS: i32 = 8;
-const block: usize = memory.data(4096, 16);
+const block: usize = allocate(4096);
 
 /** Mends what can be mended: the number of findings left, or an errno. No batch may be open. */
 export function regionRepair(region: Region): i32 {

@@ -1,7 +1,9 @@
 /** Mount, first half: which superblock is the newest, and may it be believed (M1, M2). */
+
 import { isZero } from "../../engine/bytes";
 import { Device, deviceFail, deviceQueueRead, deviceRead, deviceSubmit } from "../../engine/device";
 import { xxh64 } from "../../engine/hash/xxh64";
+import { allocate } from "../../engine/memory";
 import { requestsBegin } from "../../engine/requests";
 import { Reason, SECTOR_SIZE } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
@@ -31,7 +33,7 @@ import { descriptorValid } from "./format";
 const PIECE_SECTORS: u32 = 16;
 const PIECE_SIZE: u32 = PIECE_SECTORS * 512;
 const PIECES: u32 = 4;
-const head: usize = memory.data(32768, 16);
+const head: usize = allocate(32768);
 const COPIES: u32 = 4;
 
 if (PIECE_SIZE * PIECES !== 32768) ERROR("head is too small");

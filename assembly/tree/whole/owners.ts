@@ -67,7 +67,7 @@ import { copyLba, headRead, headSector } from "./mount";
 /** Every copy of superblocks and descriptors must be whole, and the rest of the head zero. */
 export const CHECK_COPIES: u32 = 1;
 
-const bitmapPage: usize = memory.data(4096, 16);
+const bitmapPage: usize = allocate(4096);
 const HEAD_STEP: u32 = 64;
 /** What a chunk's owner byte says beside ChunkOwner: named by a run of grants or returns. */
 const NAMED: u8 = 0x80;

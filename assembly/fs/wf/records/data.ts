@@ -34,7 +34,7 @@ const STAGE_ROOM: u32 = STAGE_SIZE + (STAGE_PAGES << 3) + (INDEX_PLACES << 1);
 /** Pages of one dataFetch at most: with what must be verified afterwards. */
 export const FETCH_MAX: u32 = 264;
 /** { address, page, checksum } of what the open fetch has asked for. */
-const fetched: usize = memory.data(264 * 24, 16);
+const fetched: usize = allocate(264 * 24);
 let fetchCount: u32 = 0;
 
 /** Frees the stage's memory. */

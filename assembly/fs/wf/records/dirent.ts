@@ -7,6 +7,7 @@
 
 import { equalBytes, loadBigU64 } from "../../../engine/bytes";
 import { deviceFail } from "../../../engine/device";
+import { allocate } from "../../../engine/memory";
 import { Reason } from "../../../format/abi";
 import { ErrorCode } from "../../../format/errors";
 import {
@@ -41,7 +42,7 @@ const value: usize = memory.data(16, 8);
 /** What the last direntGet, direntNext or backFirst found. */
 export let direntIno: u64 = 0;
 export let direntType: u32 = 0;
-export const direntName: usize = memory.data(256, 16);
+export const direntName: usize = allocate(256);
 export let direntNameLength: u32 = 0;
 
 /** The entry `name` of directory `dir`: OK with direntIno and direntType, ENOENT, or damage. */

@@ -6,7 +6,9 @@
  * Interface: numbers count pages of the file. extentFirst() copies the record it finds, so that the
  * tree may change while it is used.
  */
+
 import { loadBigU64, loadU48, storeU48 } from "../../../engine/bytes";
+import { allocate } from "../../../engine/memory";
 import { planted } from "../../../engine/planted";
 import { Reason } from "../../../format/abi";
 import { ErrorCode } from "../../../format/errors";
@@ -36,9 +38,9 @@ import {
 } from "./wf";
 
 /** A record: 16 bytes and up to 64 checksums. */
-const record: usize = memory.data(528, 16);
-const joined: usize = memory.data(528, 16);
-const kept: usize = memory.data(512, 16);
+const record: usize = allocate(528);
+const joined: usize = allocate(528);
+const kept: usize = allocate(512);
 
 /** What the last extentFirst found: first page in the file, count, place, birth. */
 export let extentStart: u64 = 0;

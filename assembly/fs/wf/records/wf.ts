@@ -9,7 +9,7 @@ import { storeBigU64 } from "../../../engine/bytes";
 import { deviceFail } from "../../../engine/device";
 import { failPlain } from "../../../engine/fault";
 import { clock } from "../../../engine/host";
-import { allocateZeroed, release } from "../../../engine/memory";
+import { allocate, allocateZeroed, release } from "../../../engine/memory";
 import {
   FILE_STAT_ATIME,
   FILE_STAT_BLOCKS,
@@ -124,7 +124,7 @@ const BUCKETS: u32 = 256;
 /** A Wf, and behind it the heads of its chains. */
 const WF_ROOM: u32 = offsetof<Wf>() + BUCKETS * 4;
 /** Larger than any key: ino, type, parent, name. */
-const key: usize = memory.data(320, 16);
+const key: usize = allocate(320);
 export let keyLength: u32 = 0;
 /** A second one for the reclaim queue. */
 const queueKey: usize = memory.data(16, 8);

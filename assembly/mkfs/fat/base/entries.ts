@@ -6,6 +6,7 @@
  */
 
 import { clock } from "../../../engine/host";
+import { allocate } from "../../../engine/memory";
 import { planted } from "../../../engine/planted";
 import {
   ATTRIBUTE_LONG,
@@ -19,7 +20,6 @@ import {
   ENTRY_CREATED_TIME,
   ENTRY_DELETED,
   ENTRY_END,
-  ENTRY_FILE_SIZE,
   ENTRY_SIZE,
   ENTRY_WRITTEN_DATE,
   ENTRY_WRITTEN_TIME,
@@ -44,7 +44,7 @@ const DAYS_FIRST: i64 = 3652;
 const DAYS_END: i64 = 50403;
 
 /** The name of the entry found, UTF-16. */
-export const entryName: usize = memory.data(560, 16);
+export const entryName: usize = allocate(560);
 const instant: usize = memory.data(8, 8);
 
 /** Offset of the entry found, and of the first piece of its long name. */

@@ -4,7 +4,9 @@
  * Interface: results are left in module tables until the next call: `wide` (UTF-16 units of a
  * name), `alias` (11 bytes of an 8.3 name).
  */
+
 import { failPlain } from "../../../engine/fault";
+import { allocate } from "../../../engine/memory";
 import { ErrorCode } from "../../../format/errors";
 import {
   CASE_BASE,
@@ -16,7 +18,7 @@ import {
 } from "../../../format/fat32";
 
 /** Room for NAME_UNITS_MAX units and for what a directory's 20 pieces could hold. */
-export const wide: usize = memory.data(544, 16);
+export const wide: usize = allocate(544);
 export const alias: usize = memory.data(16, 16);
 const SPACE: u32 = 0x20;
 const DOT: u32 = 0x2e;

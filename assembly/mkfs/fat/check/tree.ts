@@ -48,7 +48,7 @@ const FRAME_SIZE: u32 = 12;
 /** Bits 3 and 4 are the case of the 8.3 name, 0 and 1 belong to Windows. */
 const CASE_MASK: u8 = 0x1b;
 
-const nameCopy: usize = memory.data(560, 16);
+const nameCopy: usize = allocate(560);
 
 /** Frames { first cluster, offset to go on, bytes of the path }, u32 each. */
 let frames: usize = 0;
