@@ -433,6 +433,8 @@ export const REGION_STRICT: u32 = 2;
 export const REGION_NO_FLUSH: u32 = 4;
 /** Read-only on N - 1 when N is damaged: explicit consent. */
 export const REGION_PREVIOUS: u32 = 8;
+/** For repair: opens although a list of freed pages, which only writing needs, is damaged. */
+export const REGION_REPAIR: u32 = 16;
 
 export const FILE_FINDING_CODE: u32 = 0x000;
 export const FILE_FINDING_REASON: u32 = 0x004;

@@ -128,6 +128,8 @@ function listFail(volume: Volume, reason: Reason): ErrorCode {
 export function limboCountChunks(volume: Volume): ErrorCode {
   let chunks: u32 = 0;
   let last: u32 = u32.MAX_VALUE;
+  volume.space.drainChunks = 0;
+  if (volume.space.listsLost) return ErrorCode.OK;
   limboOpen(volume.current + SUPERBLOCK_LIMBO_PREVIOUS);
   let code = limboNext(volume);
   for (; code === ErrorCode.OK; code = limboNext(volume)) {
@@ -139,10 +141,23 @@ export function limboCountChunks(volume: Volume): ErrorCode {
   return code === ErrorCode.ENOENT ? ErrorCode.OK : code;
 }
 
+/** Reads both lists to their ends: OK, or what is wrong with them. */
+export function limboVerify(volume: Volume): ErrorCode {
+  limboOpen(volume.current + SUPERBLOCK_LIMBO_PREVIOUS);
+  let code = limboNext(volume);
+  while (code === ErrorCode.OK) code = limboNext(volume);
+  if (code !== ErrorCode.ENOENT) return code;
+  limboOpen(volume.current + SUPERBLOCK_LIMBO_CURRENT);
+  code = limboNext(volume);
+  while (code === ErrorCode.OK) code = limboNext(volume);
+  return code === ErrorCode.ENOENT ? ErrorCode.OK : code;
+}
+
 /** C2: the pages freed by N - 1 become free, and the pages of that list are freed in turn. */
 export function limboDrain(volume: Volume): ErrorCode {
   if (volume.space.drained) return ErrorCode.OK;
-  let code = drainList(volume, volume.current + SUPERBLOCK_LIMBO_PREVIOUS);
+  let code = ErrorCode.OK;
+  if (!volume.space.listsLost) code = drainList(volume, volume.current + SUPERBLOCK_LIMBO_PREVIOUS);
   // Planted 1: pages are reused after one commit, under the feet of the older slot.
   if (planted(1) && code === ErrorCode.OK) {
     code = drainList(volume, volume.current + SUPERBLOCK_LIMBO_CURRENT);
@@ -202,6 +217,7 @@ export function limboBuild(volume: Volume, out: usize): void {
   const epoch = batchEpoch(volume);
   const pointer = volume.next + SUPERBLOCK_LIMBO_CURRENT;
   // Planted 1 has emptied the current list already.
+  if (space.listsLost) memory.fill(pointer, 0, POINTER_SIZE);
   memory.copy(volume.next + SUPERBLOCK_LIMBO_PREVIOUS, pointer, POINTER_SIZE);
   memory.fill(pointer, 0, POINTER_SIZE);
   let from: u32 = 0;

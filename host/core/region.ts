@@ -20,6 +20,7 @@ import {
   REGION_INFO_UUID,
   REGION_NO_FLUSH,
   REGION_READ_ONLY,
+  REGION_REPAIR,
   REGION_STRICT,
   Reason,
 } from "../../assembly/format/abi.ts";
@@ -55,6 +56,8 @@ export interface RegionOpenOptions extends RegionWindow {
   /** Checks everything before the first write; default: up to 1 GiB. */
   readonly strict?: boolean | undefined;
   readonly durability?: "none" | "batch" | "each" | undefined;
+  /** Opens also what only repair() makes writable: a list of freed pages is damaged. */
+  readonly repair?: boolean | undefined;
 }
 
 export interface RegionInfo {
@@ -143,6 +146,7 @@ export class Region {
     const flags =
       (options.readOnly ? REGION_READ_ONLY : 0) |
       (strict ? REGION_STRICT : 0) |
+      (options.repair ? REGION_REPAIR : 0) |
       (durability === "none" ? REGION_NO_FLUSH : 0);
     const handle = core.check(core.exports.regionOpen(device, baseSector, sectors, flags), "open");
     try {

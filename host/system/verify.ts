@@ -246,7 +246,7 @@ function files(region: Region) {
 /** The region mends what its copies and trees prove; what is left, the next check names. */
 function healRegion(core: Core, id: number, window: RegionWindow): boolean {
   try {
-    const region = Region.open(core, id, window);
+    const region = Region.open(core, id, { ...window, repair: true });
     try {
       region.repair();
     } finally {

@@ -47,7 +47,7 @@ interface TreeExports {
   testGrant(region: number, wanted: number): number;
 }
 
-export const OPEN = { READ_ONLY: 1, STRICT: 2, NO_FLUSH: 4, PREVIOUS: 8 } as const;
+export const OPEN = { READ_ONLY: 1, STRICT: 2, NO_FLUSH: 4, PREVIOUS: 8, REPAIR: 16 } as const;
 export const TREE = { ST_INDEX: 1, ST_SPACE: 2, ST_REFS: 3, WF_FILES: 17, WF_SPACE: 18 } as const;
 export const LOG_SECTORS = 128;
 export const UUID = new Uint8Array(16).map((_, at) => at * 7 + 1);

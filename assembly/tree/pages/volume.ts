@@ -53,6 +53,8 @@ export class Region {
   chunks: u32;
   logSectors: u32;
   readOnly: bool;
+  /** Opened for repair: a damaged list of freed pages is no reason to refuse. */
+  repairing: bool;
   /** No FLUSH is sent: the durability mode `none`. */
   noFlush: bool;
   /** Flushes that failed: what any open batch had written before may be gone. */
@@ -149,6 +151,8 @@ export class SpaceState {
   /** Chunks that the open batch will drain, at most. */
   drainChunks: u32;
   drained: bool;
+  /** Both lists are given up by the open batch: it reads neither, and names their pages anew. */
+  listsLost: bool;
   /** Pages taken for the batch's own limbo list: u64 each. */
   limboPages: usize;
   limboCount: u32;

@@ -3,7 +3,7 @@
  * what a crash in any commit leaves, and doing it again goes on.
  *
  * Repaired is what is derived or doubled: second copies, bitmaps, counters, superblock copies,
- * descriptors, the zeros of the head. Nothing that cannot be proved is removed.
+ * descriptors, the zeros of the head, the lists of freed pages. Nothing that cannot be proved is removed.
  */
 
 import { isZero } from "../../engine/bytes";
@@ -40,6 +40,7 @@ import {
   NOTES_MAX,
 } from "./check";
 import { descriptorValid, descriptorWrite } from "./format";
+import { listsMend } from "./lost";
 import { CHECK_COPIES, regionCheck, sectorIsNamed } from "./owners";
 import { regionRest } from "./region";
 
@@ -52,6 +53,10 @@ export function regionRepair(region: Region): i32 {
   if (region.readOnly) return failPlain(ErrorCode.EROFS);
   // The strict check would refuse the very damage that is to be mended.
   region.strictHook = 0;
+  let listed = listsMend(region.store);
+  const wf = region.wf;
+  if (listed === ErrorCode.OK && wf !== null) listed = listsMend(wf);
+  if (listed !== ErrorCode.OK) return listed;
   let left: i32 = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const check = checkOpen(region);

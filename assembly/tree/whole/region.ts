@@ -6,6 +6,7 @@ import {
   REGION_NO_FLUSH,
   REGION_PREVIOUS,
   REGION_READ_ONLY,
+  REGION_REPAIR,
   REGION_STRICT,
 } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
@@ -46,6 +47,7 @@ export function regionOpen(device: Device, flags: u32): Region | null {
   }
   const previous = (flags & REGION_PREVIOUS) !== 0;
   region.readOnly = previous || (flags & REGION_READ_ONLY) !== 0 || device.readOnly;
+  region.repairing = (flags & REGION_REPAIR) !== 0;
   region.noFlush = (flags & REGION_NO_FLUSH) !== 0;
   regionError = mount(region, previous);
   if (regionError === ErrorCode.OK) {
@@ -115,7 +117,7 @@ function rootsCheck(volume: Volume): ErrorCode {
     }
     if (region.secondReads !== before) region.notices |= NOTICE_SECOND_ROOT;
   }
-  if (region.readOnly) return ErrorCode.OK;
+  if (region.readOnly || region.repairing) return ErrorCode.OK;
   // The list before this one is read whole when the first batch opens, before anything is written.
   const list = volume.current + SUPERBLOCK_LIMBO_CURRENT;
   if (pointerPage(list) === 0) return ErrorCode.OK;
