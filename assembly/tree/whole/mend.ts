@@ -3,7 +3,8 @@
  * what a crash in any commit leaves, and doing it again goes on.
  *
  * Repaired is what is derived or doubled: second copies, bitmaps, counters, superblock copies,
- * descriptors, the zeros of the head, the lists of freed pages. Nothing that cannot be proved is removed.
+ * descriptors, the zeros of the head, the lists of freed pages. Nothing that cannot be proved is
+ * removed.
  */
 
 import { isZero } from "../../engine/bytes";
