@@ -42,6 +42,7 @@ import {
 import {
   stale,
   storeReserve,
+  writerAlign,
   writerFlush,
   writerLoad,
   writerNext,
@@ -171,9 +172,7 @@ function planInline(stream: Stream): ErrorCode {
   let code = reserveSegments(at, 1);
   if (code === ErrorCode.OK) code = writerLoad(at);
   if (code !== ErrorCode.OK) return code;
-  if (writer.chunk !== NO_CHUNK) {
-    writer.position = (writer.position + ALIGN_SECTORS - 1) & ~(ALIGN_SECTORS - 1);
-  }
+  if (writer.chunk !== NO_CHUNK) writerAlign(writer);
   const rest: u32 = writer.chunk === NO_CHUNK ? 0 : at.chunkSectors - writer.position;
   const first: u64 = rest < ALIGN_SECTORS ? 0 : packCapacity(rest);
   const full = <u64>packCapacity(at.chunkSectors);
@@ -277,6 +276,8 @@ export function segmentBegin(stream: Stream): ErrorCode {
     if (code !== ErrorCode.OK) return code;
     stream.segmentStart = 0;
   }
+  // The header comes last, and never if the stream is given up: until then it is no other one.
+  memory.fill(writer.buffer + stream.segmentStart, 0, PACK_SIZE);
   stream.filled = stream.segmentStart + PACK_SIZE + gathered;
   stream.payload = gathered;
   stream.summed = 0;

@@ -91,6 +91,17 @@ export function writerAddress(writer: Writer): usize {
   return writer.buffer + ((<usize>(writer.position - writer.start)) << SECTOR_SHIFT);
 }
 
+/**
+ * Moves to the next 4 KiB block. The sectors between go out with those around them, so they become
+ * zeros: the buffer still has what stood there one buffer before, whole records of other objects.
+ */
+export function writerAlign(writer: Writer): void {
+  const aligned = (writer.position + ALIGN_SECTORS - 1) & ~(ALIGN_SECTORS - 1);
+  const bytes = (<usize>(aligned - writer.position)) << SECTOR_SHIFT;
+  memory.fill(writerAddress(writer), 0, bytes);
+  writer.position = aligned;
+}
+
 /** Sectors left in the open chunk. */
 export function writerRest(at: Store): u32 {
   return at.writer.chunk === NO_CHUNK ? 0 : at.chunkSectors - at.writer.position;
@@ -217,7 +228,10 @@ function accountDamaged(at: Store, chunk: u32): ErrorCode {
   return deviceFail(at.region.device, ErrorCode.EBADMSG, Reason.OWNERSHIP, lba, chunk);
 }
 
-/** Writes what the buffer holds. */
+/**
+ * Writes what the buffer holds. The sectors up to the next 4 KiB block are left out: nothing of the
+ * buffer behind the last record may reach the disk.
+ */
 export function writerOut(at: Store, writer: Writer): ErrorCode {
   const sectors = writer.position - writer.start;
   if (sectors > 0) {
