@@ -2,11 +2,9 @@
  * Space back: compaction of pack chunks, chunks that a crash left half-filled, and the order of
  * attempts before a full store says so. Two chunks are kept for it, so it works when all is full.
  */
-import { equalBytes, loadBigU32 } from "../engine/bytes";
+import { loadBigU32 } from "../engine/bytes";
 import { deviceWrite } from "../engine/device";
 import { failPlain } from "../engine/fault";
-import { SHA256_STATE_SIZE, sha256Begin, sha256End, sha256Update } from "../engine/hash/sha256";
-import { XXH64_STATE_SIZE, xxh64Begin, xxh64End, xxh64Update } from "../engine/hash/xxh64-stream";
 import { planted } from "../engine/planted";
 import { Reason, SECTOR_SHIFT } from "../format/abi";
 import { ErrorCode } from "../format/errors";
@@ -20,14 +18,7 @@ import {
   SPACE_KEY_CHUNK,
   TreeId,
 } from "../format/page";
-import {
-  HASH_SIZE,
-  PACK_CHECKSUM,
-  PACK_HASH,
-  PACK_SEGMENT,
-  PACK_SEGMENTS,
-  PACK_SIZE,
-} from "../format/store";
+import { HASH_SIZE, PACK_CHECKSUM, PACK_HASH, PACK_SEGMENT, PACK_SEGMENTS } from "../format/store";
 import { volumeAbort, volumeCommit, volumeReclaim } from "../tree/commit";
 import { cursorClose, cursorNext, cursorOpen } from "../tree/cursor";
 import { batchOpen } from "../tree/protocol";
@@ -62,6 +53,7 @@ import {
   writerPlace,
 } from "./pack/writer";
 import { streamOwns } from "./streams";
+import { sumAdd, sumBegin, sumMatches } from "./sums";
 
 const PLANT_COMPACT_KEEPS_PLACE: u32 = 26;
 /** A chunk is worth rewriting when at least this part of it is dead: 1/16. */
@@ -73,10 +65,6 @@ const REST_SHIFT: u32 = 3;
 const ROUNDS_MAX: u32 = 64;
 
 const hashNow: usize = memory.data(32, 8);
-const digest: usize = memory.data(32, 8);
-const shaState: usize = memory.data(112, 8);
-const xxhState: usize = memory.data(32, 8);
-if (SHA256_STATE_SIZE > 112 || XXH64_STATE_SIZE > 32) ERROR("the states do not fit");
 
 let victim: u32 = NO_CHUNK;
 let victimDead: u32 = 0;
@@ -292,16 +280,13 @@ function copyRecord(at: Store, segment: u32, segments: u32): ErrorCode {
   }
   if (code !== ErrorCode.OK) return code;
   const start = writer.position;
-  sha256Begin(shaState);
-  xxh64Begin(xxhState, 0);
+  sumBegin(payload, segments);
   let checksum: u64 = 0;
-  let left = payload;
   for (let done: u32 = 0; done < sectors; ) {
     const count = min<u32>(most, sectors - done);
     const place = sectors <= most ? writerAddress(writer) : writer.buffer;
     code = recordRead(at, chunk, sector + done, count, place);
     if (code !== ErrorCode.OK) return code;
-    const skip: u32 = done === 0 ? PACK_SIZE : 0;
     if (done === 0) {
       code = recordCheck(at, place, hashNow, segment);
       if (code !== ErrorCode.OK) return code;
@@ -309,13 +294,7 @@ function copyRecord(at: Store, segment: u32, segments: u32): ErrorCode {
       const lba = packLba(at, writer.chunk, start);
       packWrite(place, at.volume, hashNow, payload, lba, writer.tag, segment, segments, checksum);
     }
-    const bytes = min<u32>(left, (count << SECTOR_SHIFT) - skip);
-    if (segments === 1) sha256Update(shaState, place + skip, bytes);
-    else if (bytes < left) xxh64Update(xxhState, place + skip, bytes);
-    else if (xxh64End(xxhState, place + skip, bytes, payload, 0) !== checksum) {
-      return recordDamaged(at, hashNow, Reason.CHECKSUM, packLba(at, chunk, sector));
-    }
-    left -= bytes;
+    sumAdd(place, count);
     if (sectors > most) {
       code = deviceWrite(
         at.region.device,
@@ -327,11 +306,9 @@ function copyRecord(at: Store, segment: u32, segments: u32): ErrorCode {
     }
     done += count;
   }
-  if (segments === 1) {
-    sha256End(shaState, digest);
-    if (!equalBytes(digest, hashNow, HASH_SIZE)) {
-      return recordDamaged(at, hashNow, Reason.CONTENT_HASH, packLba(at, chunk, sector));
-    }
+  if (!sumMatches(hashNow, checksum)) {
+    const reason = segments === 1 ? Reason.CONTENT_HASH : Reason.CHECKSUM;
+    return recordDamaged(at, hashNow, reason, packLba(at, chunk, sector));
   }
   copiedSector = start;
   writerAdvance(at, sectors, false);

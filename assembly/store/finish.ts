@@ -5,10 +5,9 @@ import { failPlain } from "../engine/fault";
 import { sha256End } from "../engine/hash/sha256";
 import { EXCHANGE_HASH, Reason } from "../format/abi";
 import { ErrorCode } from "../format/errors";
-import { SUPERBLOCK_LIVE_ITEMS, SUPERBLOCK_LIVE_SIZE } from "../format/region";
 import { HASH_SIZE, INDEX_FLAG_SEGMENTED, PACK_SIZE } from "../format/store";
 import { volumeAbort } from "../tree/commit";
-import { volumeAdd } from "../tree/pages/volume";
+import { liveAdd } from "../tree/pages/volume";
 import { makeRoom } from "./compact";
 import { indexPut } from "./pack/index";
 import { NO_CHUNK } from "./pack/state";
@@ -140,8 +139,7 @@ function enter(stream: Stream): ErrorCode {
     );
     if (code !== ErrorCode.OK) return code;
   }
-  volumeAdd(at.volume, SUPERBLOCK_LIVE_ITEMS, 1);
-  volumeAdd(at.volume, SUPERBLOCK_LIVE_SIZE, <i64>stream.length);
+  liveAdd(at.volume, 1, <i64>stream.length);
   return ErrorCode.OK;
 }
 

@@ -31,7 +31,7 @@ import { HASH_SIZE, INDEX_FLAG_SEGMENTED, SEGMENTS_MAX } from "../format/store";
 import { reserveChunks } from "../tree/bitmap";
 import { volumeAbort } from "../tree/commit";
 import { Cursor, cursorClose, cursorNext, cursorOpen, cursorSeek } from "../tree/cursor";
-import { volumeAdd, volumeField, volumeHasChanges } from "../tree/pages/volume";
+import { liveAdd, volumeField, volumeHasChanges } from "../tree/pages/volume";
 import { COMPACTION_CHUNKS, chunksFree } from "../tree/space";
 import {
   entryChunk,
@@ -122,8 +122,7 @@ export function objectForget(at: Store, hash: usize): ErrorCode {
     volumeAbort(at.volume);
     return code;
   }
-  volumeAdd(at.volume, SUPERBLOCK_LIVE_ITEMS, -1);
-  volumeAdd(at.volume, SUPERBLOCK_LIVE_SIZE, -(<i64>length));
+  liveAdd(at.volume, -1, -(<i64>length));
   return ErrorCode.OK;
 }
 

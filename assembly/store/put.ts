@@ -20,10 +20,9 @@ import {
   STORE_TRUST_HASHES,
 } from "../format/abi";
 import { ErrorCode } from "../format/errors";
-import { SUPERBLOCK_LIVE_ITEMS, SUPERBLOCK_LIVE_SIZE } from "../format/region";
 import { HASH_SIZE, PACK_SIZE } from "../format/store";
 import { volumeAbort } from "../tree/commit";
-import { volumeAdd } from "../tree/pages/volume";
+import { liveAdd } from "../tree/pages/volume";
 import { makeRoom } from "./compact";
 import { objectForget } from "./objects";
 import {
@@ -247,7 +246,6 @@ export function keepOne(at: Store, source: usize, length: u32, hash: usize): i32
     return code;
   }
   writerAdvance(at, sectors, true);
-  volumeAdd(at.volume, SUPERBLOCK_LIVE_ITEMS, 1);
-  volumeAdd(at.volume, SUPERBLOCK_LIVE_SIZE, <i64>length);
+  liveAdd(at.volume, 1, <i64>length);
   return 1;
 }

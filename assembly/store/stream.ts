@@ -25,6 +25,7 @@ import {
   STREAM_SEGMENTS_MAX,
 } from "../format/store";
 import { volumeAbort } from "../tree/commit";
+import { regrow } from "../tree/pages/freed";
 import { chunksFree } from "../tree/space";
 import { makeRoom } from "./compact";
 import { chunksReserved, recordsReserved } from "./objects";
@@ -324,10 +325,8 @@ function segmentSector(stream: Stream): u32 {
 
 function grow(stream: Stream): bool {
   const size = stream.capacity * SEGMENT_SIZE;
-  const table = allocate(size * 2);
+  const table = regrow(stream.table, size, size * 2);
   if (table === 0) return false;
-  memory.copy(table, stream.table, size);
-  release(stream.table, size);
   stream.table = table;
   stream.capacity *= 2;
   return true;

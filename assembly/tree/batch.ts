@@ -30,10 +30,11 @@ import {
   bitmapTakePage,
   bitmapTouch,
   reserveChunks,
-  SUMMARY_DATA,
+  SUMMARY_META,
   spaceBounded,
   spaceError,
-  summaryGet,
+  summaryFind,
+  summaryRoom,
   usablePages,
 } from "./bitmap";
 import { pageHasSecond } from "./btree";
@@ -103,7 +104,8 @@ function placeFrame(volume: Volume, frame: Frame): ErrorCode {
 function takeMeta(volume: Volume): u64 {
   const space = volume.space;
   let bitmap: Bitmap | null = null;
-  if (hasFreeMeta(volume, space.openMeta)) bitmap = bitmapLoad(volume, space.openMeta);
+  if (summaryRoom(space, SUMMARY_META, space.openMeta) > 0)
+    bitmap = bitmapLoad(volume, space.openMeta);
   else bitmap = nextMeta(volume);
   if (bitmap === null) return 0;
   if (space.openMeta !== bitmap.chunk) {
@@ -117,8 +119,11 @@ function takeMeta(volume: Volume): u64 {
 /** A page for a second copy: in another meta chunk if the format has one with room. */
 function takeSecond(volume: Volume): u64 {
   const space = volume.space;
-  if (space.openSecond === space.openMeta || !hasFreeMeta(volume, space.openSecond)) {
-    const other = findMeta(volume, space.openMeta, 1);
+  if (
+    space.openSecond === space.openMeta ||
+    summaryRoom(space, SUMMARY_META, space.openSecond) === 0
+  ) {
+    const other = summaryFind(space, SUMMARY_META, space.openMeta, 1);
     if (other === OPEN_NONE) return takeMeta(volume);
     space.openSecond = other;
   }
@@ -126,37 +131,16 @@ function takeSecond(volume: Volume): u64 {
   return bitmap === null ? 0 : bitmapTakePage(volume, bitmap);
 }
 
-function hasFreeMeta(volume: Volume, chunk: u32): bool {
-  if (chunk >= volume.space.summaryChunks) return false;
-  const word = summaryGet(volume.space, chunk);
-  return word > 0 && word < SUMMARY_DATA;
-}
-
-/**
- * The next meta chunk with at least `least` free pages, not `except`; OPEN_NONE if there is none.
- */
-function findMeta(volume: Volume, except: u32, least: u32): u32 {
-  const space = volume.space;
-  if (space.freeMeta < <i32>least) return OPEN_NONE;
-  const start = except === OPEN_NONE ? 0 : except + 1;
-  for (let step: u32 = 0; step < space.summaryChunks; step++) {
-    const chunk = (start + step) % space.summaryChunks;
-    const word = summaryGet(space, chunk);
-    if (chunk !== except && word < SUMMARY_DATA && word >= least) return chunk;
-  }
-  return OPEN_NONE;
-}
-
 /**
  * Opens the next meta chunk: one with a quarter free, a new one, one with any room, the reserve.
  */
 function nextMeta(volume: Volume): Bitmap | null {
   const space = volume.space;
-  const quarter = findMeta(volume, space.openMeta, usablePages(volume) >>> 2);
+  const quarter = summaryFind(space, SUMMARY_META, space.openMeta, usablePages(volume) >>> 2);
   if (quarter !== OPEN_NONE) return bitmapLoad(volume, quarter);
   const spare = <i32>reserveChunks(volume) + 2;
   if (space.freeChunks <= spare) {
-    const any = findMeta(volume, space.openMeta, 1);
+    const any = summaryFind(space, SUMMARY_META, space.openMeta, 1);
     if (any !== OPEN_NONE) return bitmapLoad(volume, any);
   }
   return bitmapTake(volume, ChunkOwner.META);

@@ -77,6 +77,25 @@ export function summaryGet(space: SpaceState, chunk: u32): u32 {
   return load<u16>(space.summary + ((<usize>chunk) << 1));
 }
 
+/** Free pages of `chunk` if it is one of `kind`, SUMMARY_META or SUMMARY_DATA; else 0. */
+export function summaryRoom(space: SpaceState, kind: u32, chunk: u32): u32 {
+  if (chunk >= space.summaryChunks) return 0;
+  const word = summaryGet(space, chunk);
+  return word >= kind && word < kind + SUMMARY_DATA ? word - kind : 0;
+}
+
+/** The next chunk of `kind` behind `last`, in turn, with `least` free pages; else OPEN_NONE. */
+export function summaryFind(space: SpaceState, kind: u32, last: u32, least: u32): u32 {
+  const free = kind === SUMMARY_META ? space.freeMeta : space.freeData;
+  if (free < <i32>least) return OPEN_NONE;
+  const start = last < space.summaryChunks ? last + 1 : 0;
+  for (let step: u32 = 0; step < space.summaryChunks; step++) {
+    const chunk = (start + step) % space.summaryChunks;
+    if (chunk !== last && summaryRoom(space, kind, chunk) >= least) return chunk;
+  }
+  return OPEN_NONE;
+}
+
 /** Changes a chunk's summary, and the counts that follow from it. */
 export function summarySet(volume: Volume, chunk: u32, word: u32): void {
   const space = volume.space;

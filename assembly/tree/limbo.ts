@@ -7,7 +7,7 @@
 import { loadU48, storeU48 } from "../engine/bytes";
 import { deviceFail, deviceRead } from "../engine/device";
 import { failPlain } from "../engine/fault";
-import { allocate, release } from "../engine/memory";
+import { allocate } from "../engine/memory";
 import { planted } from "../engine/planted";
 import { Reason } from "../format/abi";
 import { ErrorCode } from "../format/errors";
@@ -30,7 +30,7 @@ import {
   SUPERBLOCK_LIMBO_PREVIOUS,
 } from "../format/region";
 import { batchEpoch } from "./bitmap";
-import { freedAdd, freedEnsure, freedLength, freedPage } from "./pages/freed";
+import { freedAdd, freedEnsure, freedLength, freedPage, regrow } from "./pages/freed";
 import {
   pageSeal,
   pageStart,
@@ -194,10 +194,8 @@ export function limboAddPage(volume: Volume, page: u64): bool {
   const space = volume.space;
   if (space.limboCount === space.limboCapacity) {
     const capacity = max<u32>(space.limboCapacity << 1, 8);
-    const fresh = allocate((<usize>capacity) << 3);
+    const fresh = regrow(space.limboPages, space.limboCapacity << 3, capacity << 3);
     if (fresh === 0) return false;
-    memory.copy(fresh, space.limboPages, space.limboCount << 3);
-    release(space.limboPages, (<usize>space.limboCapacity) << 3);
     space.limboPages = fresh;
     space.limboCapacity = capacity;
   }

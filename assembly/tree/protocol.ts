@@ -63,19 +63,17 @@ function batchLost(volume: Volume): ErrorCode {
 /** Why a volume takes no modification: EROFS, ESTALE; else OK. */
 export function volumeWritable(volume: Volume): ErrorCode {
   const region = volume.region;
-  const lba = slotsLba(volume.kind);
-  if (volume.latch === Latch.LOST) {
-    const since = <u32>volume.lostSince;
-    return deviceFail(region.device, ErrorCode.ESTALE, Reason.LOST_SINCE, lba, since);
+  const latch = volume.latch;
+  const lost = latch === Latch.LOST;
+  let code = ErrorCode.ESTALE;
+  let reason = lost ? Reason.LOST_SINCE : Reason.FENCE;
+  if (latch === Latch.NONE || latch === Latch.DOUBT) {
+    if (latch === Latch.NONE && !region.readOnly) return ErrorCode.OK;
+    code = ErrorCode.EROFS;
+    reason = latch === Latch.DOUBT ? Reason.LATCHED : Reason.READ_ONLY;
   }
-  if (volume.latch === Latch.FENCED) {
-    return deviceFail(region.device, ErrorCode.ESTALE, Reason.FENCE, lba, 0);
-  }
-  if (volume.latch === Latch.DOUBT) {
-    return deviceFail(region.device, ErrorCode.EROFS, Reason.LATCHED, lba, 0);
-  }
-  if (region.readOnly) return deviceFail(region.device, ErrorCode.EROFS, Reason.READ_ONLY, lba, 0);
-  return ErrorCode.OK;
+  const since = lost ? <u32>volume.lostSince : 0;
+  return deviceFail(region.device, code, reason, slotsLba(volume.kind), since);
 }
 
 /** Opens the batch: claim, fence, mirror, and what space it may use. */

@@ -31,14 +31,13 @@ import {
   ownerPut,
   ownershipFail,
   reserveChunks,
-  SUMMARY_COUNT,
   SUMMARY_DATA,
   SUMMARY_DEAD,
-  SUMMARY_FREE,
   SUMMARY_OTHER,
   spaceBound,
   spaceError,
-  summaryGet,
+  summaryFind,
+  summaryRoom,
   summarySet,
   usablePages,
 } from "./bitmap";
@@ -75,7 +74,7 @@ export function pagesAllocate(volume: Volume, wanted: u32): i32 {
   const space = volume.space;
   const open = space.openData;
   let bitmap: Bitmap | null = null;
-  if (open < space.summaryChunks && dataFree(volume, open) > 0) bitmap = bitmapLoad(volume, open);
+  if (summaryRoom(space, SUMMARY_DATA, open) > 0) bitmap = bitmapLoad(volume, open);
   else bitmap = nextData(volume);
   if (bitmap === null) return spaceError;
   if (space.openData !== bitmap.chunk) {
@@ -94,31 +93,16 @@ export function pagesAllocate(volume: Volume, wanted: u32): i32 {
   return <i32>got;
 }
 
-function dataFree(volume: Volume, chunk: u32): u32 {
-  const word = summaryGet(volume.space, chunk);
-  return word >= SUMMARY_DATA && word < SUMMARY_FREE ? word & SUMMARY_COUNT : 0;
-}
-
 /** The next data chunk: one with a quarter free, a new one, one with any room. */
 function nextData(volume: Volume): Bitmap | null {
-  const quarter = findData(volume, usablePages(volume) >>> 2);
+  const space = volume.space;
+  const quarter = summaryFind(space, SUMMARY_DATA, space.openData, usablePages(volume) >>> 2);
   if (quarter !== OPEN_NONE) return bitmapLoad(volume, quarter);
-  if (volume.space.freeChunks > <i32>reserveChunks(volume)) {
+  if (space.freeChunks > <i32>reserveChunks(volume)) {
     return bitmapTake(volume, ChunkOwner.DATA);
   }
-  const any = findData(volume, 1);
+  const any = summaryFind(space, SUMMARY_DATA, space.openData, 1);
   return any !== OPEN_NONE ? bitmapLoad(volume, any) : bitmapTake(volume, ChunkOwner.DATA);
-}
-
-function findData(volume: Volume, least: u32): u32 {
-  const space = volume.space;
-  if (space.freeData < <i32>least || least === 0) return OPEN_NONE;
-  const start = space.openData < space.summaryChunks ? space.openData + 1 : 0;
-  for (let step: u32 = 0; step < space.summaryChunks; step++) {
-    const chunk = (start + step) % space.summaryChunks;
-    if (dataFree(volume, chunk) >= least) return chunk;
-  }
-  return OPEN_NONE;
 }
 
 /** Frees data pages born at `birth`: reused two commits later, at once if born in this batch. */

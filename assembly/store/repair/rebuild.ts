@@ -8,20 +8,8 @@
  */
 import { equalBytes } from "../../engine/bytes";
 import { failPlain } from "../../engine/fault";
-import {
-  SHA256_STATE_SIZE,
-  sha256,
-  sha256Begin,
-  sha256End,
-  sha256Update,
-} from "../../engine/hash/sha256";
+import { sha256 } from "../../engine/hash/sha256";
 import { xxh64 } from "../../engine/hash/xxh64";
-import {
-  XXH64_STATE_SIZE,
-  xxh64Begin,
-  xxh64End,
-  xxh64Update,
-} from "../../engine/hash/xxh64-stream";
 import { allocate, allocateZeroed, release } from "../../engine/memory";
 import { planted } from "../../engine/planted";
 import { Reason, SECTOR_SHIFT } from "../../format/abi";
@@ -33,7 +21,6 @@ import {
   ChunkOwner,
   TreeId,
 } from "../../format/page";
-import { SUPERBLOCK_LIVE_ITEMS, SUPERBLOCK_LIVE_SIZE } from "../../format/region";
 import {
   HASH_SIZE,
   INDEX_FLAG_SEGMENTED,
@@ -48,7 +35,7 @@ import {
 import { treeWorst } from "../../tree/btree";
 import { RESERVE_DELETE, volumeAbort, volumeReserve } from "../../tree/commit";
 import { Cursor, cursorClose, cursorNext, cursorOpen } from "../../tree/cursor";
-import { volumeAdd, volumeHasChanges } from "../../tree/pages/volume";
+import { liveAdd, volumeHasChanges } from "../../tree/pages/volume";
 import { chunkEntry, chunkUpdate } from "../../tree/space";
 import { indexGiveUp } from "../../tree/whole/lost";
 import { recordRead } from "../get";
@@ -68,6 +55,7 @@ import {
 import { packCheck, packLba, packSectors } from "../pack/record";
 import { Store, storeScratch, storeStale } from "../pack/state";
 import { chunkIsPack, chunkTag, stale, storeReserve, tagFound, writerLoad } from "../pack/writer";
+import { sumAdd, sumBegin, sumMatches } from "../sums";
 
 const PLANT_OLDER_RECORD: u32 = 29;
 
@@ -76,9 +64,6 @@ const hashNow: usize = memory.data(32, 8);
 const digest: usize = memory.data(32, 8);
 const header: usize = allocate(512);
 const older: usize = allocate(512);
-const sha: usize = memory.data(112, 8);
-const xxh: usize = memory.data(32, 8);
-if (SHA256_STATE_SIZE > 112 || XXH64_STATE_SIZE > 32) ERROR("the states do not fit");
 
 /**
  * Makes the index anew: the objects found. EBUSY: changes wait for a commit, or streams are open;
@@ -190,28 +175,16 @@ function isRecord(at: Store, chunk: u32, sector: u32, end: u32, tag: u64): bool 
 /** Reads a record in pieces and compares it with its hash or checksum. */
 function contentIntact(at: Store, chunk: u32, sector: u32, length: u32): bool {
   const sectors = <u32>packSectors(at, length);
-  const whole = load<u32>(header, PACK_SEGMENTS) === 1;
   const most = at.scratchSize >>> SECTOR_SHIFT;
   windowHeld = 0;
-  sha256Begin(sha);
-  xxh64Begin(xxh, 0);
-  let left = length;
+  sumBegin(length, load<u32>(header, PACK_SEGMENTS));
   for (let done: u32 = 0; done < sectors; ) {
     const count = min<u32>(most, sectors - done);
     if (recordRead(at, chunk, sector + done, count, at.scratch) !== ErrorCode.OK) return false;
-    const skip: u32 = done === 0 ? PACK_SIZE : 0;
-    const bytes = min<u32>(left, (count << SECTOR_SHIFT) - skip);
+    sumAdd(at.scratch, count);
     done += count;
-    left -= bytes;
-    if (whole) sha256Update(sha, at.scratch + skip, bytes);
-    else if (left > 0) xxh64Update(xxh, at.scratch + skip, bytes);
-    else {
-      const sum = xxh64End(xxh, at.scratch + skip, bytes, length, 0);
-      return sum === load<u64>(header, PACK_CHECKSUM);
-    }
   }
-  sha256End(sha, digest);
-  return equalBytes(digest, header + PACK_HASH, HASH_SIZE);
+  return sumMatches(header + PACK_HASH, load<u64>(header, PACK_CHECKSUM));
 }
 
 /** Puts a record into the index, unless it has a newer one of the same segment. */
@@ -292,8 +265,7 @@ function completeOne(at: Store): i32 {
     code = indexPut(at, hashNow, 0, chunk, sector, length, INDEX_FLAG_SEGMENTED, sectors, 0);
     if (code !== ErrorCode.OK) return code;
   }
-  volumeAdd(at.volume, SUPERBLOCK_LIVE_ITEMS, 1);
-  volumeAdd(at.volume, SUPERBLOCK_LIVE_SIZE, <i64>length);
+  liveAdd(at.volume, 1, <i64>length);
   return <i32>segments;
 }
 

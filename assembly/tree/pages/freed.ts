@@ -12,13 +12,21 @@ export function freedEnsure(volume: Volume, more: u32): bool {
   if (needed <= volume.freedCapacity) return true;
   let capacity = max<u32>(volume.freedCapacity, FIRST_CAPACITY);
   while (capacity < needed) capacity <<= 1;
-  const fresh = allocate(<usize>capacity * FREED_SIZE);
+  const size = volume.freedCapacity * FREED_SIZE;
+  const fresh = regrow(volume.freed, size, capacity * FREED_SIZE);
   if (fresh === 0) return false;
-  memory.copy(fresh, volume.freed, volume.freedCount * FREED_SIZE);
-  freedRelease(volume);
   volume.freed = fresh;
   volume.freedCapacity = capacity;
   return true;
+}
+
+/** Moves a list of `size` bytes to a block of `wanted`; 0 without memory: nothing has changed. */
+export function regrow(list: usize, size: u32, wanted: u32): usize {
+  const fresh = allocate(wanted);
+  if (fresh === 0) return 0;
+  memory.copy(fresh, list, size);
+  release(list, size);
+  return fresh;
 }
 
 /** Gives the list's memory back. */

@@ -12,6 +12,8 @@ import {
   PAGE_SHIFT,
   SECTORS_PER_PAGE,
   SUPERBLOCK_BODY,
+  SUPERBLOCK_LIVE_ITEMS,
+  SUPERBLOCK_LIVE_SIZE,
   SUPERBLOCK_ROOT_A,
   SUPERBLOCK_ROOT_B,
   SUPERBLOCK_ROOT_C,
@@ -235,6 +237,12 @@ export function volumeSetField(volume: Volume, offset: u32, value: u64): void {
 /** Adds `delta` to a 64-bit counter of the superblock being built. */
 export function volumeAdd(volume: Volume, offset: u32, delta: i64): void {
   volumeSetField(volume, offset, volumeField(volume, offset) + <u64>delta);
+}
+
+/** Counts `items` more objects, of `size` bytes in all; negative: fewer. */
+export function liveAdd(volume: Volume, items: i64, size: i64): void {
+  volumeAdd(volume, SUPERBLOCK_LIVE_ITEMS, items);
+  volumeAdd(volume, SUPERBLOCK_LIVE_SIZE, size);
 }
 
 /** Says that the body or a field of `next` was changed directly. */

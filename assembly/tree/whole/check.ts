@@ -27,6 +27,7 @@ import {
   EXTENT_SIZE,
   FileKey,
 } from "../../format/wf";
+import { regrow } from "../pages/freed";
 import {
   nodeCompare,
   nodeCount,
@@ -127,10 +128,9 @@ export function checkAdd(check: Check, volume: u32, reason: Reason, lba: u64, de
 
 function findingsGrow(check: Check): bool {
   if (check.capacity >= FINDINGS_MAX) return false;
-  const fresh = allocate(check.capacity * 2 * REGION_FINDING_SIZE);
+  const size = check.capacity * REGION_FINDING_SIZE;
+  const fresh = regrow(check.findings, size, size * 2);
   if (fresh === 0) return false;
-  memory.copy(fresh, check.findings, check.capacity * REGION_FINDING_SIZE);
-  release(check.findings, check.capacity * REGION_FINDING_SIZE);
   check.findings = fresh;
   check.capacity *= 2;
   return true;

@@ -1,6 +1,5 @@
 /** Mount, first half: which superblock is the newest, and may it be believed (M1, M2). */
-
-import { isZero } from "../../engine/bytes";
+import { equalBytes, isZero } from "../../engine/bytes";
 import { Device, deviceFail, deviceQueueRead, deviceRead, deviceSubmit } from "../../engine/device";
 import { xxh64 } from "../../engine/hash/xxh64";
 import { allocate } from "../../engine/memory";
@@ -176,17 +175,16 @@ function copiesAgree(volume: Volume, valid: u32, newest: usize): ErrorCode {
     if ((valid & (1 << index)) === 0) continue;
     const lba = copyLba(kind, index);
     const sector = headSector(lba);
-    const uuid = load<u64>(sector, F.SUPERBLOCK_UUID) ^ load<u64>(newest, F.SUPERBLOCK_UUID);
-    const rest =
-      load<u64>(sector, F.SUPERBLOCK_UUID + 8) ^ load<u64>(newest, F.SUPERBLOCK_UUID + 8);
-    if ((uuid | rest) !== 0) return deviceFail(device, ErrorCode.EBADMSG, Reason.UUID, lba, 0);
+    const same = equalBytes(sector + F.SUPERBLOCK_UUID, newest + F.SUPERBLOCK_UUID, 16);
+    if (!same) return deviceFail(device, ErrorCode.EBADMSG, Reason.UUID, lba, 0);
     const epoch = superblockEpoch(sector);
-    const twin = findEpoch(kind, valid, epoch);
-    if (superblockBodyChecksum(twin) !== superblockBodyChecksum(sector)) {
-      return deviceFail(device, ErrorCode.EBADMSG, Reason.FORK, lba, <u32>epoch);
+    const checksum = superblockBodyChecksum(sector);
+    let expected = superblockBodyChecksum(findEpoch(kind, valid, epoch));
+    // What the copies of one epoch agree on is also what the newest superblock names.
+    if (expected === checksum && epoch + 1 === superblockEpoch(newest)) {
+      expected = load<u64>(newest, F.SUPERBLOCK_PREVIOUS_CHECKSUM);
     }
-    if (epoch + 1 !== superblockEpoch(newest)) continue;
-    if (load<u64>(newest, F.SUPERBLOCK_PREVIOUS_CHECKSUM) !== superblockBodyChecksum(sector)) {
+    if (expected !== checksum) {
       return deviceFail(device, ErrorCode.EBADMSG, Reason.FORK, lba, <u32>epoch);
     }
   }

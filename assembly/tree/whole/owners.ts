@@ -131,7 +131,7 @@ export function ownersRead(check: Check, volume: Volume): void {
     }
     const chunk = cursorChunk(cursor);
     if (!entryStands(cursor, chunk)) {
-      checkAdd(check, volume.kind, Reason.OWNERSHIP, slotsLba(volume.kind), chunk);
+      spaceAdd(check, volume, Reason.OWNERSHIP, chunk);
       continue;
     }
     const owner = load<u8>(cursor.value, CHUNK_OWNER);
@@ -140,14 +140,19 @@ export function ownersRead(check: Check, volume: Volume): void {
     const mapped = owner === <u8>ChunkOwner.META || owner === <u8>ChunkOwner.DATA;
     if (mapped) free += <u64>pages;
     else if (pages !== 0 || load<u8>(cursor.value, CHUNK_HOME) !== 0) {
-      checkAdd(check, volume.kind, Reason.FIELD, slotsLba(volume.kind), chunk);
+      spaceAdd(check, volume, Reason.FIELD, chunk);
     }
   }
   cursorClose(cursor);
   if (code !== ErrorCode.ENOENT) return;
   if (free !== load<u64>(volume.current, F.SUPERBLOCK_FREE_PAGES)) {
-    checkAdd(check, volume.kind, Reason.COUNTER, slotsLba(volume.kind), F.SUPERBLOCK_FREE_PAGES);
+    spaceAdd(check, volume, Reason.COUNTER, F.SUPERBLOCK_FREE_PAGES);
   }
+}
+
+/** A finding about the space tree of `volume`. */
+function spaceAdd(check: Check, volume: Volume, reason: Reason, detail: u32): void {
+  checkAdd(check, volume.kind, reason, slotsLba(volume.kind), detail);
 }
 
 /** An entry of a grant or a return: its numbers, and the chunks it names. */
@@ -157,9 +162,8 @@ function runCheck(check: Check, volume: Volume, cursor: Cursor, kind: u32): void
   const last = load<u64>(
     volume.current + <usize>(st ? F.SUPERBLOCK_GRANT_SEQ : F.SUPERBLOCK_RETURN_SEQ),
   );
-  const lba = slotsLba(volume.kind);
   if (kind !== expected || cursor.keyLength !== 9 || cursor.valueLength !== 8) {
-    checkAdd(check, volume.kind, Reason.FIELD, lba, kind);
+    spaceAdd(check, volume, Reason.FIELD, kind);
     return;
   }
   const first = load<u32>(cursor.value);
@@ -167,7 +171,7 @@ function runCheck(check: Check, volume: Volume, cursor: Cursor, kind: u32): void
   const chunks = check.region.chunks;
   const seq = loadBigU64(cursor.key + 1);
   if (seq > last || count === 0 || first >= chunks || count > chunks - first) {
-    checkAdd(check, volume.kind, Reason.OWNERSHIP, lba, first);
+    spaceAdd(check, volume, Reason.OWNERSHIP, first);
     return;
   }
   const wf = check.region.wf;
