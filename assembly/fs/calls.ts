@@ -45,7 +45,7 @@ import { Mount, mountBegin, mountReadlink, mountStat } from "./mount";
 import { Follow, Last, Resolved, resolve, resolvedFirst, resolvedSecond } from "./path";
 import { createdIno, dirCreate, dirLink, dirRemove, dirRename } from "./wf/dir";
 import { fileResize } from "./wf/free";
-import { inodeGet, inodePut, Wf, wfNow, wfReserve, wfSettle } from "./wf/records/wf";
+import { inode, inodeGet, inodePut, Wf, wfNow, wfReserve, wfSettle } from "./wf/records/wf";
 
 const SLASH: u8 = 0x2f;
 
@@ -219,8 +219,6 @@ export function callResize(mount: Mount, ino: u64, type: u32, size: u64): ErrorC
   const code = mountBegin(mount);
   return code === ErrorCode.OK ? fileResize(mount.wf, ino, size) : code;
 }
-
-const inode: usize = memory.data(80, 16);
 
 /** Changes what `mask` names of the attributes; every change is one of ctime too. */
 export function callChange(mount: Mount, ino: u64, mask: u32, given: usize): ErrorCode {

@@ -38,7 +38,16 @@ import {
   direntType,
 } from "./wf/records/dirent";
 import { Findings, findingsRelease } from "./wf/records/findings";
-import { inodeGet, inodeStat, Wf, wfClose, wfOpen, wfRelease, wfRetain } from "./wf/records/wf";
+import {
+  inode,
+  inodeGet,
+  inodeStat,
+  Wf,
+  wfClose,
+  wfOpen,
+  wfRelease,
+  wfRetain,
+} from "./wf/records/wf";
 import { fileWrite } from "./wf/write";
 
 @unmanaged
@@ -61,8 +70,6 @@ export let foundIno: u64 = 0;
 export let foundType: u32 = 0;
 export const foundName: usize = allocate(256);
 export let foundNameLength: u32 = 0;
-
-const inode: usize = memory.data(80, 16);
 
 export function mountImage(image: Image): Mount | null {
   const mount = mountNew(FileSystemType.RO);

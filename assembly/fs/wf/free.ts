@@ -26,7 +26,7 @@ import { treeDelete, treeGet, treePut } from "../../tree/btree";
 import { RESERVE_DELETE, volumeCommit } from "../../tree/commit";
 import { cursorNext, cursorSeek } from "../../tree/cursor";
 import { volumeAdd } from "../../tree/pages/volume";
-import { inline, inlineGet } from "./read";
+import { head, inline, inlineGet } from "./read";
 import { dataRoom } from "./records/data";
 import { isOf } from "./records/dirent";
 import {
@@ -42,6 +42,7 @@ import {
 } from "./records/extent";
 import {
   FILE_SIZE_MAX,
+  inode,
   inodeGet,
   inodePut,
   inodeTouch,
@@ -65,9 +66,7 @@ const STEP_RECORDS: u32 = 32;
 /** Where space is short. */
 const STEP_RECORDS_MIN: u32 = 2;
 
-const inode: usize = memory.data(80, 16);
 const victim: usize = memory.data(80, 16);
-const page: usize = allocate(4096);
 /** Extents freed since the last commit of a reclaim. */
 let freedExtents: u32 = 0;
 
@@ -174,13 +173,13 @@ function zeroTail(wf: Wf, ino: u64, size: u64): ErrorCode {
   const skip = <u32>size & (PAGE_SIZE - 1);
   let code = extentAt(wf, ino, number);
   if (code === ErrorCode.ENOENT) return ErrorCode.OK;
-  if (code === ErrorCode.OK) code = extentRead(wf, number, 1, page);
+  if (code === ErrorCode.OK) code = extentRead(wf, number, 1, head);
   if (code !== ErrorCode.OK) return code;
-  memory.fill(page + skip, 0, PAGE_SIZE - skip);
+  memory.fill(head + skip, 0, PAGE_SIZE - skip);
   code = takePages(wf, 1);
   if (code !== ErrorCode.OK) return code;
   const old = load<u64>(inode, INODE_LENGTH);
-  code = writeFresh(wf, ino, inode, number << PAGE_SHIFT, page, PAGE_SIZE, 1);
+  code = writeFresh(wf, ino, inode, number << PAGE_SHIFT, head, PAGE_SIZE, 1);
   store<u64>(inode, old, INODE_LENGTH);
   return wfSettle(wf, code);
 }
@@ -271,8 +270,8 @@ function deleteRecords(wf: Wf, ino: u64, node: usize, most: u32): ErrorCode {
     if (!isOf(cursor, ino, FileKey.XATTR) && !isOf(cursor, ino, FileKey.INLINE)) {
       return ErrorCode.OK;
     }
-    memory.copy(page, cursor.key, cursor.keyLength);
-    code = treeDelete(volume, TreeId.WF_FILES, page, cursor.keyLength);
+    memory.copy(head, cursor.key, cursor.keyLength);
+    code = treeDelete(volume, TreeId.WF_FILES, head, cursor.keyLength);
     if (code !== ErrorCode.OK) return code;
   }
   return ErrorCode.EAGAIN;

@@ -18,15 +18,15 @@ import {
 import { foundLength, foundValue } from "../../tree/btree";
 import { dataFetchBegin, dataFetchEnd, fetchBadAddress } from "./records/data";
 import { extentAt, extentFetch, extentPages, extentRead, extentStart } from "./records/extent";
-import { inodeGet, inodeType, recordGet, Wf, wfDamage, wfKey } from "./records/wf";
+import { inode, inodeGet, inodeType, recordGet, Wf, wfDamage, wfKey } from "./records/wf";
 
 /** Bytes of one step at most. */
 export const STEP_SIZE: u32 = 1 << 20;
 const WINDOW_PAGES: u32 = 16;
 
-const inode: usize = memory.data(80, 16);
-const head: usize = allocate(4096);
-const tail: usize = allocate(4096);
+/** The first and last page of a read or a write, where it holds only a part of them. */
+export const head: usize = allocate(4096);
+export const tail: usize = allocate(4096);
 /** What the last inlineGet found: INLINE_MAX bytes. */
 export const inline: usize = allocate(1024);
 

@@ -24,7 +24,7 @@ import {
 import { RESERVE_NORMAL } from "../../tree/commit";
 import { volumeAdd } from "../../tree/pages/volume";
 import { allocatedPage, pagesAllocate, pagesFree } from "../../tree/space";
-import { inline, inlineGet, readOld, STEP_SIZE } from "./read";
+import { head, inline, inlineGet, readOld, STEP_SIZE, tail } from "./read";
 import { dataRoom, dataStage, dataSum, dataWrite } from "./records/data";
 import {
   cutPages,
@@ -40,6 +40,7 @@ import {
 } from "./records/extent";
 import {
   FILE_SIZE_MAX,
+  inode,
   inodeGet,
   inodePut,
   inodeTouch,
@@ -56,9 +57,6 @@ import {
 /** From this many whole pages on a run goes to the device at once, past the stage. */
 const DIRECT_PAGES: u32 = 16;
 
-const inode: usize = memory.data(80, 16);
-const head: usize = allocate(4096);
-const tail: usize = allocate(4096);
 const sums: usize = allocate(257 * 8);
 /** Runs of pages that a write took: { page u64, count u32 }. */
 const runs: usize = allocate(257 * 16);

@@ -12,6 +12,7 @@ import { RESERVE_DELETE, RESERVE_NORMAL } from "../../tree/commit";
 import { cursorNext, cursorSeek } from "../../tree/cursor";
 import { isOf } from "./records/dirent";
 import {
+  inode,
   inodeGet,
   inodePut,
   keyLength,
@@ -26,8 +27,6 @@ import {
   wfReserve,
   wfSettle,
 } from "./records/wf";
-
-const inode: usize = memory.data(80, 16);
 
 /** Copies a value: its length. ENODATA: no such name; ERANGE: `room` is too small (not if 0). */
 export function xattrGet(wf: Wf, ino: u64, name: usize, length: u32, out: usize, room: u32): i32 {

@@ -128,6 +128,8 @@ const key: usize = allocate(320);
 export let keyLength: u32 = 0;
 /** A second one for the reclaim queue. */
 const queueKey: usize = memory.data(16, 8);
+/** The inode that the running call is about: of whoever read it last. */
+export const inode: usize = memory.data(80, 16);
 const time: usize = memory.data(8, 8);
 
 export const FILE_SIZE_MAX: u64 = (<u64>1) << FILE_BITS_MAX;
