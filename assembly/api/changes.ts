@@ -1,4 +1,5 @@
 /** ABI: changes of filesystems by path. What each does is said in host/core/node/exports. */
+import { isCount } from "../engine/bytes";
 import { failPlain } from "../engine/fault";
 import { HandleKind, handleObject, handleRequire } from "../engine/handles";
 import { FileSystemType, OPEN_ACCESS, OPEN_READ } from "../format/abi";
@@ -20,7 +21,6 @@ import { controlGet, controlSet } from "../fs/wf/records/wf";
 import { xattrGet, xattrList, xattrRemove, xattrSet } from "../fs/wf/xattr";
 
 const LINK_MODE: u32 = 0o777;
-const SIZE_MAX: f64 = 9007199254740991;
 
 /** What the last targetOf() found. */
 let targetMount: usize = 0;
@@ -93,7 +93,7 @@ export function filesSymlink(mount: u32, a: usize, aLength: u32, b: usize, bLeng
 }
 
 export function filesResize(target: u32, path: usize, length: u32, size: f64): i32 {
-  if (!(size >= 0 && size <= SIZE_MAX)) return failPlain(ErrorCode.EINVAL);
+  if (!isCount(size)) return failPlain(ErrorCode.EINVAL);
   const code = targetToChange(target, path, length, true);
   if (code !== ErrorCode.OK) return code;
   if ((targetFlags & OPEN_ACCESS) === OPEN_READ) return failPlain(ErrorCode.EINVAL);

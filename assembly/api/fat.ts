@@ -1,4 +1,5 @@
 /** ABI: FAT32: format, write, read, check. */
+import { isCount } from "../engine/bytes";
 import { failPlain, lastFault } from "../engine/fault";
 import { HandleKind, handleClose, handleOpen, handleRequire } from "../engine/handles";
 import { ErrorCode } from "../format/errors";
@@ -28,8 +29,6 @@ import {
 } from "../mkfs/fat/file";
 import { fatFormat as format } from "../mkfs/fat/format";
 import { listDirectory, statFound, walk, walkDirectory } from "../mkfs/fat/tree";
-
-const SECTORS_MAX: f64 = 9007199254740991;
 
 /**
  * Formats sectors [base, base + sectors) of a device; `label`: 11 bytes padded with spaces;
@@ -209,8 +208,4 @@ export function fatFinding(index: u32): usize {
 /** Releases the findings of the last check. */
 export function fatCheckEnd(): void {
   findingsEnd();
-}
-
-function isCount(value: f64): bool {
-  return value >= 0 && value <= SECTORS_MAX && Math.floor(value) === value;
 }

@@ -1,6 +1,7 @@
 /**
  * ABI: filesystems: mounts, handles, paths. What each call does is said in host/core/node/exports.
  */
+import { isCount } from "../engine/bytes";
 import { failPlain, lastFault } from "../engine/fault";
 import { HandleKind, handleClose, handleOpen, handleRequire } from "../engine/handles";
 import { FILE_FINDING_SIZE, FileSystemType } from "../format/abi";
@@ -136,7 +137,7 @@ export function filesFinding(mount: u32, index: u32, out: usize): i32 {
 export function filesPath(mount: u32, ino: f64, out: usize, room: u32): i32 {
   const object = handleRequire(mount, HandleKind.MOUNT);
   if (object === 0) return ErrorCode.EBADF;
-  if (!(ino >= 1 && ino <= POSITION_MAX)) return failPlain(ErrorCode.EINVAL);
+  if (ino < 1 || !isCount(ino)) return failPlain(ErrorCode.EINVAL);
   return mountPath(changetype<Mount>(object), <u64>ino, out, room);
 }
 

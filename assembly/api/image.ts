@@ -1,4 +1,5 @@
 /** ABI: CAPOSRO1, the read-only image: open as a mount, and build. */
+import { isCount } from "../engine/bytes";
 import { Device, deviceClose, deviceOpen } from "../engine/device";
 import { failPlain, lastFault } from "../engine/fault";
 import {
@@ -65,7 +66,7 @@ export function imageNode(
 ): i32 {
   const object = handleRequire(build, HandleKind.IMAGE_BUILD);
   if (object === 0) return ErrorCode.EBADF;
-  if (!(size >= 0 && size <= 9007199254740991)) return failPlain(ErrorCode.EINVAL);
+  if (!isCount(size)) return failPlain(ErrorCode.EINVAL);
   return buildNode(changetype<Build>(object), parent, type, mode, <u64>size, name, nameLength);
 }
 
@@ -100,8 +101,7 @@ export function imageEnd(build: u32): void {
 }
 
 function openWindow(device: u32, base: f64, sectors: f64, readOnly: bool): Device | null {
-  const isWhole = base >= 0 && sectors >= 0 && base <= 9007199254740991;
-  if (!isWhole || !(sectors <= 9007199254740991)) {
+  if (!isCount(base) || !isCount(sectors)) {
     failPlain(ErrorCode.EINVAL);
     return null;
   }

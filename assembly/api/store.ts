@@ -1,4 +1,5 @@
 /** ABI: the content-addressed store. Checks handles and pointers, then calls inward. */
+import { isCount } from "../engine/bytes";
 import { failPlain } from "../engine/fault";
 import {
   HandleKind,
@@ -115,7 +116,7 @@ export function storePutEnd(handle: u32, count: u32, flags: u32): i32 {
 export function storeStreamOpen(handle: u32, flags: u32, length: f64): i32 {
   const opened = storeOf(handle);
   if (opened === null) return ErrorCode.EBADF;
-  if (!(length >= 0 && length <= 9007199254740991.0)) return failPlain(ErrorCode.EINVAL);
+  if (!isCount(length)) return failPlain(ErrorCode.EINVAL);
   const stream = streamOpen(opened, flags, <u64>length);
   if (stream === null) return streamCode;
   stream.storeHandle = handle;
@@ -161,7 +162,7 @@ export function storeRead(handle: u32, length: u32, flags: u32): i32 {
   const opened = storeOf(handle);
   if (opened === null) return ErrorCode.EBADF;
   const offset = load<f64>(opened.exchange, EXCHANGE_OFFSET);
-  if (!(offset >= 0 && offset <= 9007199254740991.0)) return failPlain(ErrorCode.EINVAL);
+  if (!isCount(offset)) return failPlain(ErrorCode.EINVAL);
   return storeReadRange(opened, opened.exchange + EXCHANGE_HASH, <u64>offset, length, flags);
 }
 

@@ -98,3 +98,8 @@ export function nameCheck(name: usize, length: u32): ErrorCode {
   }
   return isUtf8(name, length) ? ErrorCode.OK : ErrorCode.EILSEQ;
 }
+
+/** True for a whole number from 0 to 2^53 - 1: what the host may say as a 64-bit number. */
+export function isCount(value: f64): bool {
+  return value >= 0 && value <= 9007199254740991 && floor(value) === value;
+}

@@ -11,8 +11,14 @@
  * So a cut leaves the old tree or the new one, or parts of both, every file of it whole; what can
  * be left over is lost clusters, and the mark says so.
  */
-import { deviceFlush, deviceQueueWrite, deviceSubmit, deviceWrite } from "../../engine/device";
-import { fail, failPlain } from "../../engine/fault";
+import {
+  deviceFail,
+  deviceFlush,
+  deviceQueueWrite,
+  deviceSubmit,
+  deviceWrite,
+} from "../../engine/device";
+import { failPlain } from "../../engine/fault";
 import { allocate, release } from "../../engine/memory";
 import { planted } from "../../engine/planted";
 import { requestsBegin } from "../../engine/requests";
@@ -50,10 +56,10 @@ const RESERVE: u32 = 64;
 /** Before every change: may it be written, is the volume marked, is there room to remember it. */
 export function begin(fat: Fat): ErrorCode {
   if (fat.latched !== ErrorCode.OK) {
-    return fail(ErrorCode.EIO, Reason.LATCHED, fat.device.id, fat.device.base, 0);
+    return deviceFail(fat.device, ErrorCode.EIO, Reason.LATCHED, 0, 0);
   }
   if (fat.readOnly) {
-    return fail(ErrorCode.EROFS, Reason.READ_ONLY, fat.device.id, fat.device.base, 0);
+    return deviceFail(fat.device, ErrorCode.EROFS, Reason.READ_ONLY, 0, 0);
   }
   let code = tableCount(fat);
   if (code === ErrorCode.OK && !fat.marked) code = latch(fat, mark(fat, true));
@@ -113,7 +119,7 @@ export function commit(fat: Fat): ErrorCode {
 /** commit(), then free-space info, the seal, and the mark taken off. */
 export function flush(fat: Fat): ErrorCode {
   if (fat.latched !== ErrorCode.OK) {
-    return fail(ErrorCode.EIO, Reason.LATCHED, fat.device.id, fat.device.base, 0);
+    return deviceFail(fat.device, ErrorCode.EIO, Reason.LATCHED, 0, 0);
   }
   if (!fat.marked) return ErrorCode.OK;
   let code = commit(fat);

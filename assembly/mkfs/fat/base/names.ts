@@ -5,6 +5,7 @@
  * name), `alias` (11 bytes of an 8.3 name).
  */
 
+import { isUtf8 } from "../../../engine/bytes";
 import { failPlain } from "../../../engine/fault";
 import { allocate } from "../../../engine/memory";
 import { ErrorCode } from "../../../format/errors";
@@ -39,6 +40,10 @@ const codePage: usize = memory.data<u16>([
   0x221a, 0x207f, 0xb2, 0x25a0, 0xa0,
 ]);
 
+/** Sets of ASCII characters, a bit for each: what 8.3 names have, what no name has. */
+const aliasCharacters: usize = memory.data<u32>([0x0, 0x3ff23fa, 0xc7ffffff, 0x68000001]);
+const forbidden: usize = memory.data<u32>([0xffffffff, 0xd4008404, 0x10000000, 0x90000000]);
+
 /**
  * Reads one name of a path into `wide`. Answers its units, or EILSEQ (not UTF-8), EINVAL (a
  * character or ending that FAT has no name for), ENAMETOOLONG.
@@ -46,9 +51,10 @@ const codePage: usize = memory.data<u16>([
 export function wideFromUtf8(address: usize, length: u32): i32 {
   let units: u32 = 0;
   let at: u32 = 0;
+  if (!isUtf8(address, length)) return failPlain(ErrorCode.EILSEQ);
   while (at < length) {
-    const size = sequenceSize(address + at, length - at);
-    if (size === 0) return failPlain(ErrorCode.EILSEQ);
+    const first = load<u8>(address + at);
+    const size: u32 = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
     const point = decodePoint(address + at, size);
     at += size;
     if (isForbidden(point)) return failPlain(ErrorCode.EINVAL);
@@ -81,10 +87,12 @@ export function utf8FromWide(source: usize, units: u32, out: usize): u32 {
 
 /** True if a name cannot hold this character, long or short: controls and " * / : < > ? \\ |. */
 export function isForbidden(point: u32): bool {
-  if (point < 0x20 || point === 0x7f) return true;
-  if (point === 0x22 || point === 0x2a || point === 0x2f || point === 0x3a) return true;
-  if (point === 0x3c || point === 0x3e || point === 0x3f) return true;
-  return point === 0x5c || point === 0x7c;
+  return point < 0x80 && isIn(forbidden, point);
+}
+
+/** True if the set of ASCII characters at `set`, a bit for each, has this one. */
+function isIn(set: usize, character: u32): bool {
+  return ((load<u8>(set + (character >>> 3)) >>> <u8>(character & 7)) & 1) !== 0;
 }
 
 /** Upper case of one UTF-16 unit: the simple mappings of the scripts that have case. */
@@ -94,28 +102,39 @@ export function foldUnit(unit: u32): u32 {
     if (unit === 0xff) return 0x178;
     return unit >= 0xe0 && unit !== 0xf7 ? unit - 0x20 : unit;
   }
-  if (unit < 0x180) return foldExtended(unit);
-  if (unit >= 0x3b1 && unit <= 0x3cb && unit !== 0x3c2) return unit - 0x20;
-  if (unit >= 0x430 && unit <= 0x44f) return unit - 0x20;
-  if (unit >= 0x450 && unit <= 0x45f) return unit - 0x50;
-  if (unit >= 0x460 && unit <= 0x481) return unit & ~1;
-  if (unit >= 0x48a && unit <= 0x4bf) return unit & ~1;
-  if (unit >= 0x4d0 && unit <= 0x52f) return unit & ~1;
-  if (unit >= 0x561 && unit <= 0x586) return unit - 0x30;
-  if (unit >= 0x1e00 && unit <= 0x1e95) return unit & ~1;
-  if (unit >= 0x1ea0 && unit <= 0x1eff) return unit & ~1;
-  if (unit >= 0xff41 && unit <= 0xff5a) return unit - 0x20;
-  return unit;
+  if (unit === 0x3c2) return unit;
+  for (let row: usize = folds; ; row += 6) {
+    if (unit > <u32>load<u16>(row, 2)) continue;
+    if (unit < <u32>load<u16>(row)) return unit;
+    const how = <u32>load<u16>(row, 4);
+    if (how === FOLD_EVEN) return unit & ~1;
+    return how === FOLD_ODD ? (unit - 1) | 1 : unit - how;
+  }
 }
 
-/** Latin Extended-A: pairs, with the odd or the even one in lower case. */
-function foldExtended(unit: u32): u32 {
-  if (unit === 0x131 || unit === 0x138 || unit === 0x149 || unit === 0x17f) return unit;
-  if (unit === 0x130 || unit === 0x178) return unit;
-  const odd = (unit >= 0x139 && unit <= 0x148) || (unit >= 0x179 && unit <= 0x17e);
-  if (odd) return (unit & 1) === 0 ? unit - 1 : unit;
-  return unit & ~1;
-}
+/** Pairs of letters with the upper case at the even or at the odd unit; else: what to subtract. */
+const FOLD_EVEN: u32 = 0;
+const FOLD_ODD: u32 = 1;
+/** Rows of first and last unit and how it folds, ascending; the last row ends every search. */
+// biome-ignore format: one row a line
+const folds: usize = memory.data<u16>([
+  0x100, 0x12f, 0,
+  0x132, 0x137, 0,
+  0x139, 0x148, 1,
+  0x14a, 0x177, 0,
+  0x179, 0x17e, 1,
+  0x3b1, 0x3cb, 0x20,
+  0x430, 0x44f, 0x20,
+  0x450, 0x45f, 0x50,
+  0x460, 0x481, 0,
+  0x48a, 0x4bf, 0,
+  0x4d0, 0x52f, 0,
+  0x561, 0x586, 0x30,
+  0x1e00, 0x1e95, 0,
+  0x1ea0, 0x1eff, 0,
+  0xff41, 0xff5a, 0x20,
+  0xffff, 0xffff, 1,
+]);
 
 /** True if two names are the same without regard to case. */
 export function sameName(a: usize, aUnits: u32, b: usize, bUnits: u32): bool {
@@ -278,34 +297,7 @@ function aliasPart(from: u32, to: u32, size: u32, out: usize): u32 {
 
 /** Letters in upper case, digits and $ % ' - _ @ ~ ` ! ( ) { } ^ # & are what an 8.3 name has. */
 function isAliasCharacter(byte: u32): bool {
-  if (byte >= 0x41 && byte <= 0x5a) return true;
-  if (byte >= 0x30 && byte <= 0x39) return true;
-  if (byte >= 0x23 && byte <= 0x29) return true;
-  return (
-    byte === 0x21 ||
-    byte === 0x2d ||
-    byte === 0x40 ||
-    (byte >= 0x5e && byte <= 0x60) ||
-    byte === 0x7b ||
-    byte === 0x7d ||
-    byte === 0x7e
-  );
-}
-
-/** Bytes of the UTF-8 sequence at `address`, 0 if it is not one. */
-function sequenceSize(address: usize, left: u32): u32 {
-  const first = <u32>load<u8>(address);
-  if (first < 0x80) return 1;
-  const size: u32 = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-  if (first < 0xc2 || first > 0xf4 || size > left) return 0;
-  for (let at: u32 = 1; at < size; at++) {
-    if ((load<u8>(address + at) & 0xc0) !== 0x80) return 0;
-  }
-  const second = <u32>load<u8>(address, 1);
-  if (first === 0xe0 && second < 0xa0) return 0;
-  if (first === 0xed && second > 0x9f) return 0;
-  if (first === 0xf0 && second < 0x90) return 0;
-  return first === 0xf4 && second > 0x8f ? 0 : size;
+  return isIn(aliasCharacters, byte);
 }
 
 function decodePoint(address: usize, size: u32): u32 {
