@@ -162,7 +162,6 @@ export function treePut(
     pathSet(0, leaf, 0);
   }
   dirtyPath(volume, tree);
-  volume.changes += 1;
   const page = pathFrame(depth).address;
   if (nodeFind(page, key, keyLength)) {
     if (nodeValueLength(page, foundIndex) === valueLength) {
@@ -181,7 +180,6 @@ export function treeTouch(volume: Volume, tree: TreeId, key: usize, keyLength: u
   if (code !== ErrorCode.OK) return code;
   if (!changeEnsure(volume, depth + 1)) return failPlain(ErrorCode.ENOMEM);
   dirtyPath(volume, tree);
-  volume.changes += 1;
   return ErrorCode.OK;
 }
 
@@ -192,7 +190,6 @@ export function treeDelete(volume: Volume, tree: TreeId, key: usize, keyLength: 
   if (!nodeFind(pathFrame(depth).address, key, keyLength)) return ErrorCode.ENOENT;
   if (!changeEnsure(volume, depth + 1)) return failPlain(ErrorCode.ENOMEM);
   dirtyPath(volume, tree);
-  volume.changes += 1;
   const page = pathFrame(depth).address;
   nodeFind(page, key, keyLength);
   nodeRemove(page, foundIndex);
@@ -276,8 +273,9 @@ function pageFree(volume: Volume, pointer: usize): void {
   if (second !== 0) freedAdd(volume, second, 1);
 }
 
-/** Makes every page of the path dirty, from the root down. */
+/** Makes every page of the path dirty, from the root down: cursors look again. */
 export function dirtyPath(volume: Volume, tree: TreeId): void {
+  volume.changes += 1;
   let pointer = rootPointer(volume, tree);
   for (let at: u32 = 0; at <= depth; at++) {
     const frame = pathFrame(at);

@@ -121,13 +121,18 @@ function descriptorsMend(region: Region): ErrorCode {
     let code = deviceRead(region.device, lba, block, SECTOR_SIZE);
     const good = code === ErrorCode.OK && descriptorValid(region, block, lba);
     if (good && load<u64>(block, F.DESCRIPTOR_SECTORS) >= region.sectors) continue;
-    const uuid = region.store.current + F.SUPERBLOCK_UUID;
-    code = descriptorWrite(region, uuid, descriptorGeneration(region), region.sectors, lba);
-    if (code === ErrorCode.OK) code = regionFlush(region);
+    code = descriptorPut(region, descriptorGeneration(region), region.sectors, lba);
     if (code !== ErrorCode.OK) return code;
   }
   region.notices &= ~NOTICE_DESCRIPTOR;
   return ErrorCode.OK;
+}
+
+/** Writes one copy of the descriptor and makes it durable. */
+function descriptorPut(region: Region, generation: u32, sectors: u64, lba: u32): ErrorCode {
+  const uuid = region.store.current + F.SUPERBLOCK_UUID;
+  const code = descriptorWrite(region, uuid, generation, sectors, lba);
+  return code === ErrorCode.OK ? regionFlush(region) : code;
 }
 
 /** The generation that a whole descriptor names; 1 if there is none. */
@@ -178,14 +183,11 @@ export function regionGrow(region: Region): ErrorCode {
   if (code === ErrorCode.OK && wf !== null) code = volumeCommit(wf);
   if (code === ErrorCode.OK) code = batchOpen(storage);
   if (code !== ErrorCode.OK) return code;
-  const uuid = storage.current + F.SUPERBLOCK_UUID;
   const generation = descriptorGeneration(region) + 1;
-  code = descriptorWrite(region, uuid, generation, sectors, F.LBA_DESCRIPTOR_B);
-  if (code === ErrorCode.OK) code = regionFlush(region);
+  code = descriptorPut(region, generation, sectors, F.LBA_DESCRIPTOR_B);
   if (code === ErrorCode.OK) {
-    code = descriptorWrite(region, uuid, generation, sectors, F.LBA_DESCRIPTOR_A);
+    code = descriptorPut(region, generation, sectors, F.LBA_DESCRIPTOR_A);
   }
-  if (code === ErrorCode.OK) code = regionFlush(region);
   if (code === ErrorCode.OK) code = sizeCommit(storage, sectors);
   if (code !== ErrorCode.OK) return code;
   region.sectors = sectors;
