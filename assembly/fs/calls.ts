@@ -6,7 +6,6 @@
  */
 
 import { failPlain, faultAddress } from "../engine/fault";
-import { allocate } from "../engine/memory";
 import {
   ATTRIBUTES_ATIME,
   ATTRIBUTES_GID,
@@ -42,7 +41,15 @@ import {
 import { RESERVE_NORMAL } from "../tree/commit";
 import { Open, openNew } from "./files";
 import { Mount, mountBegin, mountReadlink, mountStat } from "./mount";
-import { Follow, Last, Resolved, resolve, resolvedFirst, resolvedSecond } from "./path";
+import {
+  Follow,
+  Last,
+  target as linkRoom,
+  Resolved,
+  resolve,
+  resolvedFirst,
+  resolvedSecond,
+} from "./path";
 import { createdIno, dirCreate, dirLink, dirRemove, dirRename } from "./wf/dir";
 import { fileResize } from "./wf/free";
 import { inode, inodeGet, inodePut, Wf, wfNow, wfReserve, wfSettle } from "./wf/records/wf";
@@ -269,14 +276,12 @@ export function callReadlink(mount: Mount, path: usize, length: u32, out: usize,
   const code = resolveThere(mount, path, length, false, at);
   if (code !== ErrorCode.OK) return code;
   if (at.type !== FileType.SYMLINK) return plain(ErrorCode.EINVAL);
-  const got = mountReadlink(mount, at.ino, link);
+  const got = mountReadlink(mount, at.ino, linkRoom);
   if (got < 0) return got;
   const size = min<u32>(<u32>got, room);
-  memory.copy(out, link, size);
+  memory.copy(out, linkRoom, size);
   return <i32>size;
 }
-
-const link: usize = allocate(1024);
 
 /** Like resolve(), and what the path leads to must exist. */
 export function resolveThere(

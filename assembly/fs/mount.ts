@@ -5,7 +5,7 @@
  * Interface: inode 1 is the root in both. found* hold the answer of the last lookup.
  */
 import { failPlain } from "../engine/fault";
-import { allocate, allocateZeroed, release } from "../engine/memory";
+import { allocateZeroed, release } from "../engine/memory";
 import { FileSystemType } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { FileType, INO_ROOT, INODE_LENGTH, INODE_PARENT, SYMLINK_MAX } from "../format/wf";
@@ -68,7 +68,8 @@ const MOUNT_ROOM: u32 = offsetof<Mount>() + offsetof<Findings>();
 
 export let foundIno: u64 = 0;
 export let foundType: u32 = 0;
-export const foundName: usize = allocate(256);
+/** Where the name stands: valid until the next lookup. */
+export let foundName: usize = 0;
 export let foundNameLength: u32 = 0;
 
 export function mountImage(image: Image): Mount | null {
@@ -211,7 +212,7 @@ export function mountNext(
   foundIno = <u64>number + 1;
   foundType = imageType(image, number);
   foundNameLength = imageNameLength(image, number);
-  memory.copy(foundName, imageName(image, number), foundNameLength);
+  foundName = imageName(image, number);
   return ErrorCode.OK;
 }
 
@@ -219,7 +220,7 @@ function takeDirent(): void {
   foundIno = direntIno;
   foundType = direntType;
   foundNameLength = direntNameLength;
-  memory.copy(foundName, direntName, direntNameLength);
+  foundName = direntName;
 }
 
 /** The directory (foundIno) and name by which `ino` can be reached; ENOENT if by none. */
@@ -234,7 +235,7 @@ export function mountReverse(mount: Mount, ino: u64): ErrorCode {
   const number = <u32>(ino - 1);
   foundIno = <u64>imageParent(image, number) + 1;
   foundNameLength = imageNameLength(image, number);
-  memory.copy(foundName, imageName(image, number), foundNameLength);
+  foundName = imageName(image, number);
   return ErrorCode.OK;
 }
 

@@ -50,7 +50,8 @@ const WORK_SIZE: u32 = PATH_LENGTH_MAX + SYMLINK_MAX + 2;
 
 /** The rest of the path, at the end of the block, so that a link's target can go before it. */
 const work: usize = allocate(8192);
-const target: usize = allocate(1024);
+/** The target of a link: for whoever asks for one. */
+export const target: usize = allocate(1024);
 const first: usize = memory.data(64, 16);
 const second: usize = memory.data(64, 16);
 const firstName: usize = allocate(256);
