@@ -1,10 +1,14 @@
-/** The ABI: what api/ exports. Mirrored by docs/abi.md. */
-export * from "./api/changes";
-export * from "./api/engine";
-export * from "./api/fat";
-export * from "./api/files";
-export * from "./api/gpt";
+/**
+ * The ABI: what api/ exports. Mirrored by docs/abi.md. The order, hashes first, is that of the code
+ * in the module, and the one that compresses best.
+ */
+// biome-ignore-all assist/source/organizeImports: see above
 export * from "./api/hash";
-export * from "./api/image";
 export * from "./api/region";
 export * from "./api/store";
+export * from "./api/files";
+export * from "./api/changes";
+export * from "./api/image";
+export * from "./api/gpt";
+export * from "./api/fat";
+export * from "./api/engine";
