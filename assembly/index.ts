@@ -4,11 +4,11 @@
  */
 // biome-ignore-all assist/source/organizeImports: see above
 export * from "./api/hash";
+export * from "./api/gpt";
 export * from "./api/region";
 export * from "./api/store";
 export * from "./api/files";
 export * from "./api/changes";
 export * from "./api/image";
-export * from "./api/gpt";
 export * from "./api/fat";
 export * from "./api/engine";

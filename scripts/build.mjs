@@ -29,7 +29,8 @@ function optimize(from, to) {
   const enable = features.map((feature) => `--enable-${feature}`);
   const rooms = ["api", "disk", "fs", "mkfs", "store", "tree"];
   const files = ["bytes", "cache", "device", "fault", "handles", "host", "memory", "requests"];
-  const cold = [...rooms, ...files.map((file) => `engine/${file}`)];
+  const sums = ["hash/crc/slice", "hash/xxh64-stream"];
+  const cold = [...rooms, ...[...files, ...sums].map((file) => `engine/${file}`)];
   run(
     "wasm-opt",
     ...[...enable, "-g", from, "-o", to, "--no-inline=~lib/polyfills/bswap<u64>"],
@@ -40,7 +41,8 @@ function optimize(from, to) {
   // What shortens the code but not what gzip makes of it is skipped.
   run(
     "wasm-opt",
-    ...[...enable, "-Oz", "--ignore-implicit-traps", "--always-inline-max-function-size=4"],
+    ...[...enable, "-Oz", "--always-inline-max-function-size=5"],
+    "--one-caller-inline-max-function-size=100",
     ...["--skip-pass=local-cse", "--skip-pass=code-folding"],
     ...["--strip-debug", "--strip-producers", to, "-o", to],
   );

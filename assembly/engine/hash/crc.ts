@@ -1,20 +1,16 @@
 /**
- * CRC-32 (IEEE 802.3, as GPT has it) and CRC-32C (Castagnoli): slicing by 16, and from 4 KiB on
- * sixteen streams at once whose bytes are looked up by nibble with SIMD swizzles.
+ * CRC-32 (IEEE 802.3, as GPT has it) and CRC-32C (Castagnoli): slicing by 16.
  *
  * Interface: both chain, crc32(crc32(0, a), b) is the checksum of a followed by b; start with 0.
  */
 
-import { crcBlocks } from "./crc-simd";
 import { CRC_TABLES, CRC_TABLES_SIZE, crcTables } from "./crc-tables";
 
 const POLYNOMIAL_IEEE: u32 = 0xedb88320;
 const POLYNOMIAL_CASTAGNOLI: u32 = 0x82f63b78;
-const BLOCK_SIZE: u32 = 4096;
 
 const ieee: usize = CRC_TABLES;
 const castagnoli: usize = CRC_TABLES + CRC_TABLES_SIZE;
-if (CRC_TABLES_SIZE !== 20608) ERROR("the tables take another size");
 
 export function crc32(crc: u32, address: usize, length: u32): u32 {
   if (load<u32>(ieee, 4) === 0) crcTables(ieee, POLYNOMIAL_IEEE);
@@ -27,9 +23,7 @@ export function crc32c(crc: u32, address: usize, length: u32): u32 {
 }
 
 function run(tables: usize, crc: u32, address: usize, length: u32): u32 {
-  const whole = length & ~(BLOCK_SIZE - 1);
-  if (whole !== 0) crc = crcBlocks(tables, crc, address, whole);
-  let at = address + whole;
+  let at = address;
   const end = address + length;
   const sixteens = at + ((end - at) & ~15);
   while (at < sixteens) {

@@ -3,7 +3,7 @@
  * other, every directory and chain, what is left over, and the seal. Writes nothing.
  */
 
-import { isZero } from "../../../engine/bytes";
+import { equalBytes, isZero } from "../../../engine/bytes";
 import { deviceRead } from "../../../engine/device";
 import { failPlain } from "../../../engine/fault";
 import { crc32c } from "../../../engine/hash/crc";
@@ -164,7 +164,7 @@ function compareTables(
   copy: u32,
 ): void {
   for (let at: u32 = 0; at < length; at += 512) {
-    if (memory.compare(first + at, second + at, 512) === 0) continue;
+    if (equalBytes(first + at, second + at, 512)) continue;
     const place = sector + <u64>(at >>> 9);
     const original = place - deviceSector(fat, <u64>copy * <u64>fat.fatSectors);
     const index = <u32>(original - tableSector(fat, 0));
