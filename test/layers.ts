@@ -17,6 +17,7 @@ const CORE = [
   "host/core/node",
   "host/core/gpt",
   "host/core/fat",
+  "host/core/boot",
   "host/core",
 ];
 const LOG = [...CORE, "host/system/log"];
@@ -63,7 +64,15 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/core/gpt": ["host/base"],
   "host/core/store": ["assembly/format", "host/base"],
   "host/core/fat": ["assembly/format", "host/base"],
-  "host/core": [...DEVICE, "host/core/node", "host/core/gpt", "host/core/store", "host/core/fat"],
+  "host/core/boot": ["assembly/format", "host/base"],
+  "host/core": [
+    ...DEVICE,
+    "host/core/node",
+    "host/core/gpt",
+    "host/core/store",
+    "host/core/fat",
+    "host/core/boot",
+  ],
   "host/system/log": CORE,
   "host/system/caps/base": CORE,
   "host/system/caps/tree": [...CORE, "host/system/caps/base"],

@@ -117,6 +117,15 @@ export const CONTROL_RESERVED: u32 = 0x073;
 export const CONTROL_ROLLBACK_COUNT: u32 = 0x074;
 export const CONTROL_GOOD_BOOT: u32 = 0x078;
 export const CONTROL_SIZE: u32 = 0x080;
+export const CONTROL_PHASE_MAX: u32 = 3;
+export const CONTROL_ACTIVE_FAILURES_MAX: u32 = 3;
+export const CONTROL_STAGE_MAX: u32 = 4;
+export const CONTROL_CAUSE_MAX: u32 = 5;
+export const CONTROL_RING_MAX: u32 = 3;
+export const CONTROL_BIT_RECOVERY: u32 = 1;
+export const CONTROL_BIT_GOLDEN_IS_ACTIVE: u32 = 2;
+export const CONTROL_BIT_GOLDEN_IS_BAD: u32 = 4;
+export const CONTROL_BIT_CANDIDATE_IS_GOLDEN: u32 = 8;
 
 /** Second part of a key, after ino u64. */
 export enum FileKey {
