@@ -3,21 +3,34 @@
  * console. It boots what is on the disks, and every boot is a real mount of what the last one left.
  *
  * ```
- * power on -> firmware: ESP, boot loader -> kernel: data region or base floor -> init -> checkpoint
- *                 |                              |                                |
- *                 no loader: NO_BOOTABLE_DEVICE  one console line                 one console line
+ * power on -> firmware: ESP, boot loader -> boot manager: SELECT -> kernel: data region or floor
+ *                 |                              |                       |
+ *                 no loader:                     durable before          one console line
+ *                 NO_BOOTABLE_DEVICE             the kernel is entered   -> init -> checkpoint
  * ```
+ *
+ * A boot that fails its health checkpoint resets the machine by itself, and the next one runs what
+ * the boot manager then selects: a bounded number of times, to a good generation or to recovery.
  *
  * @example
  * const machine = new Machine({ disks: [disk] });
  * const { outcome, lines } = machine.boot();
  */
 import { failure } from "../base/errors.ts";
+import { toHex } from "../base/hash.ts";
+import { ResetCause } from "../core/boot/control.ts";
+import { FatVolume } from "../core/fat.ts";
 import { type Environment, nodeEnvironment } from "../core/imports.ts";
 import { Core } from "../core/load.ts";
 import type { BlockDevice } from "../device/device.ts";
-import { NO_BOOTABLE_DEVICE } from "../format/lines.ts";
-import { type AttachedDisk, type FirmwareNote, runFirmware } from "./boot/firmware.ts";
+import * as text from "../format/lines.ts";
+import {
+  type AttachedDisk,
+  type BootTarget,
+  type FirmwareNote,
+  runFirmware,
+} from "./boot/firmware.ts";
+import { Generations, type Running } from "./boot/generations.ts";
 import {
   type BaseFloor,
   closeQuietly,
@@ -26,6 +39,12 @@ import {
   runKernel,
 } from "./boot/kernel.ts";
 import { Nvram } from "./boot/nvram.ts";
+import type { Profile } from "./boot/select.ts";
+import { ConsoleLog } from "./caps/console.ts";
+import { type InitReport, runInit } from "./init/init.ts";
+
+/** Boots in a row without an operator: from any state a good one or recovery comes within ten. */
+const RESETS_MAX = 10;
 
 /** What init does with its grant, once it has one or not. Runs before the checkpoint. */
 export type Init = (boot: InitContext) => void;
@@ -46,16 +65,24 @@ export interface MachineOptions {
   readonly console?: ((line: string) => void) | undefined;
   /** First sector of the data region that the kernel trusts, default 264192. */
   readonly dataRegionBase?: number | undefined;
+  /** Attempts and failures that are forgiven; default: capOS. */
+  readonly profile?: Profile | undefined;
+  /** Resets that one boot() may do by itself, default 10. */
+  readonly resetsMax?: number | undefined;
+  /** Runs beside init, with the same grant. */
   readonly init?: Init | undefined;
   readonly makeCore?: ((environment: Environment) => Core) | undefined;
 }
 
-/** "checkpoint": the boot went through, on the data region or on the base floor. */
-export type BootOutcome = "checkpoint" | "no-bootable-device";
+/**
+ * "checkpoint": the boot went through, on the data region or on the base floor; "unhealthy": a
+ * service failed and nothing else could run; "recovery": no generation may run.
+ */
+export type BootOutcome = "checkpoint" | "unhealthy" | "recovery" | "no-bootable-device";
 
 export interface BootReport {
   readonly outcome: BootOutcome;
-  /** The console, line by line. */
+  /** The console, line by line, all resets included. */
   readonly lines: readonly string[];
   /** What was booted; undefined where no loader was found. */
   readonly loader?: BootedLoader | undefined;
@@ -64,6 +91,18 @@ export interface BootReport {
   readonly dataRegion:
     | { readonly mounted: true; readonly configEntries: number; readonly readOnly: boolean }
     | { readonly mounted: false; readonly floor?: BaseFloor | undefined };
+  /** What ran, of a system with generations. */
+  readonly generation?: BootedGeneration | undefined;
+  /** What init did; undefined where there was nothing to boot. */
+  readonly init?: InitReport | undefined;
+  /** Times that the machine reset itself. */
+  readonly resets: number;
+}
+
+export interface BootedGeneration {
+  readonly id: number;
+  readonly kind: Running["boot"]["kind"];
+  readonly manifestHash?: string | undefined;
 }
 
 export interface BootedLoader {
@@ -74,6 +113,8 @@ export interface BootedLoader {
   readonly sizeBytes: number;
   readonly option?: number | undefined;
 }
+
+type OneBoot = Omit<BootReport, "lines" | "resets">;
 
 /** One machine; its disks stay open until their owner closes them. */
 export class Machine {
@@ -107,49 +148,134 @@ export class Machine {
 
   /** Power on to the health checkpoint, and off again: then the data region is closed. */
   boot(): BootReport {
-    const { makeCore, console } = this.#options;
+    const { console, resetsMax = RESETS_MAX } = this.#options;
     const lines: string[] = [];
     const print = (line: string) => {
       lines.push(line);
       console?.(line);
     };
+    for (let resets = 0; ; resets++) {
+      const once = this.#boot(print);
+      if (once.init?.reset !== true || resets >= resetsMax) return { ...once, lines, resets };
+      print(text.WARM_RESET);
+    }
+  }
+
+  /** One boot, to the checkpoint or to the reset that it asks for. */
+  #boot(print: (line: string) => void): OneBoot {
+    const { makeCore } = this.#options;
     // A new core each time: no boot sees anything but what is on the disks.
     const core = (makeCore ?? ((environment) => new Core({ environment })))(this.#environment);
     const disks = this.#attach(core);
     const { target, notes } = runFirmware(core, disks, this.nvram);
     if (target === undefined) {
-      print(NO_BOOTABLE_DEVICE);
-      return { outcome: "no-bootable-device", lines, notes, dataRegion: { mounted: false } };
+      print(text.NO_BOOTABLE_DEVICE);
+      return { outcome: "no-bootable-device", notes, dataRegion: { mounted: false } };
     }
     const { disk, partition, path, sizeBytes, option } = target;
     const { name, identity } = disk.device;
     const loader = { disk: name, pci: identity.pci, partition, path, sizeBytes, option };
-    const dataRegion = this.#run(core, disk, print);
-    return { outcome: "checkpoint", lines, loader, notes, dataRegion };
+    return { loader, notes, ...this.#run(core, disks, target, print) };
   }
 
-  /** Kernel and init. */
-  #run(core: Core, disk: AttachedDisk, print: (line: string) => void): BootReport["dataRegion"] {
-    const { init, dataRegionBase } = this.#options;
-    const environment = this.#environment;
-    const kernel = runKernel(core, disk, print, { dataRegionBase });
-    if (!kernel.mounted) {
-      init?.({ environment, print });
-      return { mounted: false, floor: kernel.floor };
-    }
-    const { grant } = kernel;
-    let report: BootReport["dataRegion"];
+  /** Boot manager, kernel and init. */
+  #run(
+    core: Core,
+    disks: readonly AttachedDisk[],
+    target: BootTarget,
+    print: (line: string) => void,
+  ): Pick<OneBoot, "outcome" | "dataRegion" | "generation" | "init"> {
+    const { dataRegionBase } = this.#options;
+    let running: Running | undefined;
+    const select = (grant: DataGrant): BaseFloor | undefined => {
+      const answer = this.#select(grant, print);
+      running = answer.running;
+      return answer.floor;
+    };
+    const kernel = runKernel(core, target.disk, print, { dataRegionBase, select });
+    const grant = kernel.mounted ? kernel.grant : undefined;
     try {
-      const configEntries = countConfig(grant, print);
-      init?.({ grant, environment, print });
-      report = { mounted: true, configEntries, readOnly: grant.readOnly };
+      const dataRegion: BootReport["dataRegion"] = kernel.mounted
+        ? {
+            mounted: true,
+            configEntries: countConfig(kernel.grant, print),
+            readOnly: kernel.grant.readOnly,
+          }
+        : { mounted: false, floor: kernel.floor };
+      const init = this.#init(core, disks, target, grant, running, print);
+      this.#rememberEnd(grant, running);
+      grant?.region.close();
+      return {
+        outcome: outcomeOf(running, init),
+        dataRegion,
+        ...(running === undefined ? {} : { generation: bootedOf(running) }),
+        init,
+      };
     } catch (error) {
       // Why init stopped is what the caller must see, not that its disk could not be closed.
-      closeQuietly(grant.region);
+      if (grant !== undefined) closeQuietly(grant.region);
       throw error;
     }
-    grant.region.close();
-    return report;
+  }
+
+  /** Which generation runs: the boot manager's decision on boot control alone. */
+  #select(
+    grant: DataGrant,
+    print: (line: string) => void,
+  ): { running?: Running; floor?: BaseFloor } {
+    const { profile } = this.#options;
+    const { random, clock } = this.#environment;
+    const generations = new Generations(grant, { profile, random, clock });
+    if (!generations.provisioned) return {};
+    const { control } = generations;
+    if (grant.readOnly) {
+      const boot = { id: control.active, kind: "active" } as const;
+      const hash = generations.hashOf(control.active);
+      return { running: { boot, hash, token: 0n, log: "the disk is read-only" } };
+    }
+    const { cause, bootSequence } = this.nvram.lastReset;
+    const known = bootSequence === control.bootSequence ? cause : ResetCause.POWER;
+    const answer = generations.select(cause === ResetCause.UNKNOWN ? cause : known);
+    if (!answer.ok) return { floor: { code: "EBADMSG", reason: answer.reason } };
+    const running = answer.value;
+    const { boot, hash, log } = running;
+    if (boot.kind === "recovery") {
+      print(text.recoveryEntered(log));
+      return { running, floor: { code: "ECANCELED", reason: log } };
+    }
+    print(text.generationSelected(boot.kind, boot.id, hash, log));
+    return { running };
+  }
+
+  #init(
+    core: Core,
+    disks: readonly AttachedDisk[],
+    target: BootTarget,
+    grant: DataGrant | undefined,
+    running: Running | undefined,
+    print: (line: string) => void,
+  ): InitReport {
+    const environment = this.#environment;
+    this.#options.init?.({ grant, environment, print });
+    const volume = FatVolume.open(core, target.disk.id, { ...target.place, readOnly: true });
+    try {
+      return runInit({
+        ...{ volume, grant, environment, print, profile: this.#options.profile },
+        running: grant === undefined ? undefined : running,
+        devices: { core, disks, bootDisk: target.disk, imageSource: undefined },
+        log: new ConsoleLog(print),
+      });
+    } finally {
+      volume.close();
+    }
+  }
+
+  /** The machine was switched off in an orderly way: the next boot may know. */
+  #rememberEnd(grant: DataGrant | undefined, running: Running | undefined): void {
+    if (grant === undefined || running === undefined) return;
+    const { random, clock } = this.#environment;
+    const { bootSequence } = new Generations(grant, { random, clock }).control;
+    this.nvram.lastReset = { cause: ResetCause.CLEAN, bootSequence };
   }
 
   #attach(core: Core): AttachedDisk[] {
@@ -157,6 +283,15 @@ export class Machine {
       .sort((one, other) => busOrder(one.identity.pci).localeCompare(busOrder(other.identity.pci)))
       .map((device) => ({ id: core.attach(device), device }));
   }
+}
+
+function outcomeOf(running: Running | undefined, init: InitReport): BootOutcome {
+  if (running?.boot.kind === "recovery") return "recovery";
+  return init.healthy && !init.reset ? "checkpoint" : "unhealthy";
+}
+
+function bootedOf({ boot, hash }: Running): BootedGeneration {
+  return { ...boot, ...(hash === undefined ? {} : { manifestHash: toHex(hash) }) };
 }
 
 /** The part of a PCI identity that says where it is: `bus:slot.fn`. */

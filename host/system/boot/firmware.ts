@@ -26,6 +26,8 @@ export interface BootTarget {
   readonly disk: AttachedDisk;
   readonly partition: number;
   readonly partitionGuid: string;
+  /** Where the volume is, in sectors of the disk. */
+  readonly place: { readonly baseSector: number; readonly sectors: number };
   readonly path: string;
   readonly sizeBytes: number;
   /** Number of the NVRAM option; undefined for the default path. */
@@ -119,6 +121,7 @@ function loaderOn(
         disk,
         partition: partition.index,
         partitionGuid: partition.uniqueGuid,
+        place: { baseSector, sectors },
         path,
         sizeBytes: stat.sizeBytes,
         beside: volume.list(folder).map((entry) => entry.name),

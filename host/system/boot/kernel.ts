@@ -41,6 +41,11 @@ export type KernelResult =
 export interface KernelOptions {
   /** First sector of the data region, default 264192. */
   readonly dataRegionBase?: number | undefined;
+  /**
+   * The boot manager's part, before the kernel is entered: durable when it answers. A reason: the
+   * kernel gets no grant.
+   */
+  readonly select?: ((grant: DataGrant) => BaseFloor | undefined) | undefined;
 }
 
 /** Mounts the data region, or falls back to the base floor; prints which. */
@@ -51,7 +56,7 @@ export function runKernel(
   options: KernelOptions = {},
 ): KernelResult {
   const base = options.dataRegionBase ?? DATA_REGION_BASE_LBA;
-  const result = mount(core, disk, base);
+  const result = selected(mount(core, disk, base), options);
   print(result.mounted ? DATA_REGION_MOUNTED : BASE_FLOOR);
   return result;
 }
@@ -62,6 +67,21 @@ export function countConfig(grant: DataGrant, print: (line: string) => void): nu
   const entries = files.readdir(root).length;
   print(dataRegionMounted(entries));
   return entries;
+}
+
+/** What is mounted, unless early boot says that nothing may run on it. */
+function selected(result: KernelResult, { select }: KernelOptions): KernelResult {
+  if (!result.mounted || select === undefined) return result;
+  const { region } = result.grant;
+  try {
+    const refusal = select(result.grant);
+    if (refusal === undefined) return result;
+    region.close();
+    return { mounted: false, floor: refusal };
+  } catch (error) {
+    closeQuietly(region);
+    return refused(error);
+  }
 }
 
 function mount(core: Core, disk: AttachedDisk, base: number): KernelResult {

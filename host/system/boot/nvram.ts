@@ -6,6 +6,7 @@
  * GUID of a partition, as an EFI hard drive path does: it survives a move to another disk slot.
  */
 import { failure } from "../../base/errors.ts";
+import { ResetCause } from "../../core/boot/control.ts";
 import * as wire from "../../base/wire.ts";
 
 const TIMEOUT_DEFAULT_S = 5;
@@ -16,6 +17,8 @@ const nvramRecord = wire.record("NVRAM file", {
   magic: wire.text(16),
   version: wire.u16,
   timeoutS: wire.u16,
+  resetCause: wire.upTo(ResetCause.HEALTH),
+  bootSequence: wire.u53,
   /** 0: none; else the number of the option, plus 1. */
   bootNext: wire.u32,
   bootCurrent: wire.u32,
@@ -33,7 +36,7 @@ const nvramRecord = wire.record("NVRAM file", {
 });
 
 const MAGIC = "DWRIGHT-NVRAM";
-const VERSION = 1;
+const VERSION = 2;
 
 /** A Boot#### variable. */
 export interface BootOption {
@@ -46,6 +49,13 @@ export interface BootOption {
   readonly path: string;
 }
 
+/** How a boot ended, as the machine itself knows it. */
+export interface LastReset {
+  readonly cause: ResetCause;
+  /** Boot sequence of the boot that ended so: of another one it says nothing. */
+  readonly bootSequence: number;
+}
+
 /** The variables of one machine. */
 export class Nvram {
   /** Numbers of boot options in the order in which the firmware tries them. */
@@ -55,6 +65,7 @@ export class Nvram {
   /** The option of the boot that runs or ran last; undefined for the default path. */
   bootCurrent: number | undefined;
   readonly options = new Map<number, BootOption>();
+  lastReset: LastReset = { cause: ResetCause.UNKNOWN, bootSequence: 0 };
   #timeoutS = TIMEOUT_DEFAULT_S;
 
   /** Seconds that a boot menu waits. */
@@ -82,6 +93,7 @@ export class Nvram {
     }
     const nvram = new Nvram();
     nvram.timeoutS = read.timeoutS;
+    nvram.lastReset = { cause: read.resetCause, bootSequence: read.bootSequence };
     nvram.bootOrder = [...read.bootOrder];
     nvram.bootNext = read.bootNext === 0 ? undefined : read.bootNext - 1;
     nvram.bootCurrent = read.bootCurrent === 0 ? undefined : read.bootCurrent - 1;
@@ -97,6 +109,8 @@ export class Nvram {
       magic: MAGIC,
       version: VERSION,
       timeoutS: this.timeoutS,
+      resetCause: this.lastReset.cause,
+      bootSequence: this.lastReset.bootSequence,
       bootNext: this.bootNext === undefined ? 0 : this.bootNext + 1,
       bootCurrent: this.bootCurrent === undefined ? 0 : this.bootCurrent + 1,
       bootOrder: this.bootOrder,

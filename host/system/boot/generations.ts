@@ -1,0 +1,374 @@
+/**
+ * The generations of one data region: asks the state machine (transition.ts) what an event comes
+ * to, and makes the answer durable: control block, records, BAD marks and marker files in one
+ * commit of the filesystem. Nothing is remembered between calls: the disk says what holds.
+ *
+ * Interface: a request answers an Outcome; refused means that nothing was written. A device that
+ * fails throws.
+ */
+import { StorageError } from "../../base/errors.ts";
+import { toHex } from "../../base/hash.ts";
+import {
+  type BootControl,
+  decodeControl,
+  encodeControl,
+  isProvisioned,
+  Phase,
+  type ResetCause,
+} from "../../core/boot/control.ts";
+import { type GenerationRecord, GenerationRecords } from "../../core/boot/records.ts";
+import type { SystemManifest } from "../../format/manifest.ts";
+import { type Outcome, ok, refused } from "../caps/base/outcome.ts";
+import { admits, type ReadyContent, readContent, readGeneration } from "./content.ts";
+import type { DataGrant } from "./kernel.ts";
+import { markerFiles, writeMarkers } from "./markers.ts";
+import { type Boot, CAPOS, type Profile } from "./select.ts";
+import { type BootEvent, type Effects, type Stage, transition } from "./transition.ts";
+
+/** Why a BAD mark was set: the value of the mark. */
+const BAD_IN_BOOT = 1;
+
+export interface GenerationsOptions {
+  readonly profile?: Profile | undefined;
+  /** Fills with random bytes: boot tokens. */
+  readonly random: (into: Uint8Array) => void;
+  /** ns since 1970 UTC. */
+  readonly clock: () => bigint;
+  /** What boots this disk; undefined: it has no manifest. */
+  readonly base?: SystemManifest | undefined;
+}
+
+/** A generation that runs or is about to. */
+export interface Running {
+  readonly boot: Boot;
+  /** Manifest hash; undefined for recovery and where the record is lost. */
+  readonly hash: Uint8Array | undefined;
+  /** What CONFIRM, MARK-GOOD and FAIL must show. */
+  readonly token: bigint;
+  /** Why this one, for the console. */
+  readonly log: string;
+}
+
+export interface StageOptions {
+  /** Of the requester's view; refused as stale if boot control has moved on. */
+  readonly controlSequence?: number | undefined;
+  /** Must be the high water plus one; that is the default. */
+  readonly pointerEpoch?: number | undefined;
+  /** False: the running generation has not passed its checks. Default true. */
+  readonly healthy?: boolean | undefined;
+}
+
+type Changes = Pick<Effects, "records" | "marks" | "unmarks">;
+
+export class Generations {
+  readonly profile: Profile;
+  readonly #grant: DataGrant;
+  readonly #options: GenerationsOptions;
+  readonly #records: GenerationRecords;
+
+  constructor(grant: DataGrant, options: GenerationsOptions) {
+    this.#grant = grant;
+    this.#options = options;
+    this.profile = options.profile ?? CAPOS;
+    this.#records = new GenerationRecords(grant.config.files);
+  }
+
+  /** @throws {StorageError} EBADMSG: the block has a value that the format does not know */
+  get control(): BootControl {
+    return decodeControl(this.#grant.config.files.control());
+  }
+
+  get provisioned(): boolean {
+    return isProvisioned(this.control);
+  }
+
+  record(id: number): GenerationRecord | undefined {
+    return id === 0 ? undefined : this.#records.get(id);
+  }
+
+  /** Ids of all records, ascending. */
+  ids(): number[] {
+    return this.#records.ids();
+  }
+
+  /** Manifest hash of generation `id`. */
+  hashOf(id: number): Uint8Array | undefined {
+    return this.record(id)?.manifestHash;
+  }
+
+  isBad(hash: Uint8Array): boolean {
+    return this.#records.badMark(hash) !== undefined;
+  }
+
+  /** Generation 1: the only one that is confirmed without having run. */
+  provision(hash: Uint8Array): Outcome<number> {
+    if (this.provisioned) return refused("stale-epoch", "a generation was provisioned before");
+    const content = this.#ready(hash);
+    if (!content.ok) return content;
+    const record = this.#fresh(content.value, 0);
+    return this.#request({ type: "provision", ready: true }, new Map([[1, record]]), () => 1);
+  }
+
+  /** A new generation whose objects are in the store. It does not run before it is armed. */
+  stage(hash: Uint8Array, options: StageOptions = {}): Outcome<number> {
+    return this.#stage(hash, undefined, options);
+  }
+
+  /** A rollback: a new pointer epoch with the content of golden or of one in the ring. */
+  stageOld(source: number, options: StageOptions = {}): Outcome<number> {
+    const hash = this.hashOf(source);
+    if (hash === undefined) return refused("not-found", `there is no generation ${source}`);
+    return this.#stage(hash, source, options);
+  }
+
+  /** The staged generation runs at the next boot. */
+  arm(attempts = this.profile.attempts): Outcome<number> {
+    const { candidate } = this.control;
+    return this.#request({ type: "arm", attempts }, undefined, () => candidate);
+  }
+
+  cancel(): Outcome<number> {
+    const { candidate } = this.control;
+    return this.#request({ type: "cancel" }, undefined, () => candidate);
+  }
+
+  /**
+   * Early boot: which generation runs now; durable before it answers. If the commit fails, the
+   * active generation runs, uncounted, and never the candidate.
+   */
+  select(cause: ResetCause): Outcome<Running> {
+    const event: BootEvent = { type: "select", cause, token: this.#token() };
+    const answer = transition(this.control, event, this.profile);
+    if ("refused" in answer) return refused("invalid", answer.reason);
+    const boot = answer.boot as Boot;
+    try {
+      this.#commit(answer.control, answer, answer.unchanged);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#grant.config.files.reopen();
+      const instead = answer.uncounted as Boot;
+      const log = `the attempt could not be recorded (${error.code}); ${nameOf(instead)} runs`;
+      return ok({ boot: instead, hash: this.hashOf(instead.id), token: 0n, log });
+    }
+    const { bootToken } = answer.control;
+    return ok({ boot, hash: this.hashOf(boot.id), token: bootToken, log: answer.log });
+  }
+
+  /** A normal run's first act: what early boot could not write to the tree. */
+  settle(): void {
+    const { badActive, badCandidate } = this.control;
+    if (badActive === 0 && badCandidate === 0) return;
+    this.#request({ type: "settle" }, undefined, () => undefined);
+  }
+
+  /** Makes the marker files what boot control says; answers the names of those that were not. */
+  heal(): string[] {
+    const { config } = this.#grant;
+    const differing = writeMarkers(config.files, config.root, this.#markers(this.control));
+    if (differing.length > 0) config.files.sync();
+    return differing;
+  }
+
+  /** The candidate that runs has passed its checks: it is active from now on. */
+  confirm({ boot, token }: Running, stage: Stage): Outcome<number> {
+    const { sequence: controlSequence } = this.control;
+    const event = { type: "confirm", token, controlSequence, running: boot.id } as const;
+    return this.#request({ ...event, healthy: true, stage }, undefined, () => boot.id);
+  }
+
+  /** The active generation has passed its checks. */
+  markGood({ boot, token }: Running, stage: Stage): Outcome<number> {
+    const event = { type: "markGood", token, running: boot.id, healthy: true, stage } as const;
+    return this.#request(event, undefined, () => boot.id);
+  }
+
+  /** What runs has not passed its checks; the machine must be reset. */
+  fail({ token }: Running, why: string, stage: Stage): Outcome<void> {
+    return this.#request({ type: "fail", token, why, stage }, undefined, () => undefined);
+  }
+
+  /** The active generation is what a failing one falls back to. */
+  promote({ boot }: Running, stage: Stage): Outcome<boolean> {
+    const was = this.control.golden;
+    const event = { type: "promote", running: boot.id, healthy: true, stage } as const;
+    return this.#request(event, undefined, ({ golden }) => golden !== was);
+  }
+
+  /** Ends recovery: golden's objects are read again, and it is active. */
+  resetRecovery(): Outcome<number> {
+    const { golden } = this.control;
+    const hash = this.hashOf(golden);
+    const goldenReady = hash !== undefined && readContent(this.#grant.store, hash).ok;
+    return this.#request({ type: "recReset", goldenReady }, undefined, ({ active }) => active);
+  }
+
+  /** Generation `id` is not needed any more: its objects may go at the next collection. */
+  drop(id: number): Outcome<number> {
+    if (this.record(id) === undefined) return refused("not-found", `there is no generation ${id}`);
+    return this.#request({ type: "drop", id }, undefined, () => id);
+  }
+
+  /** The oldest generation leaves the ring. */
+  shorten(): Outcome<void> {
+    return this.#request({ type: "shorten" }, undefined, () => undefined);
+  }
+
+  /** Takes the record of a retired generation away, whose objects are gone. */
+  forget(ids: readonly number[]): void {
+    for (const id of ids) this.#records.remove(id);
+    if (ids.length > 0) this.#grant.config.files.sync();
+  }
+
+  #stage(hash: Uint8Array, source: number | undefined, options: StageOptions): Outcome<number> {
+    const control = this.control;
+    const { controlSequence = control.sequence, pointerEpoch = control.highWater + 1 } = options;
+    // What needs no reading is told first: a stale request costs nothing.
+    if (pointerEpoch <= control.highWater) {
+      const why = `pointer epoch ${pointerEpoch} is not above ${control.highWater}`;
+      return refused("stale-epoch", why);
+    }
+    const content = this.#ready(hash);
+    if (!content.ok) return content;
+    const admitted = admits(this.#grant.store, content.value, this.#options.base);
+    if (!admitted.ok) return admitted;
+    const facts = {
+      isBad: this.isBad(hash),
+      isActiveContent: isSame(hash, this.hashOf(control.active)),
+      isGoldenContent: isSame(hash, this.hashOf(control.golden)),
+      ready: true,
+      overlayEpochOk: true,
+      runningHealthy: options.healthy ?? true,
+    };
+    const request = { controlSequence, pointerEpoch, facts };
+    const event: BootEvent =
+      source === undefined
+        ? { type: "stage", ...request }
+        : { type: "stageOld", source, ...request };
+    const record = this.#fresh(content.value, control.active);
+    return this.#request(event, new Map([[pointerEpoch, record]]), () => pointerEpoch);
+  }
+
+  /**
+   * All objects verified, committed, and the store's mirror written: only then may the filesystem
+   * point to them (formats.md 1.6, "Commits that span both formats").
+   */
+  #ready(hash: Uint8Array): Outcome<ReadyContent> {
+    const { region, store } = this.#grant;
+    const content = readContent(store, hash);
+    if (!content.ok) return content;
+    store.commit();
+    region.rest();
+    return content;
+  }
+
+  #fresh({ hash, generation, accountHash }: ReadyContent, parent: number): GenerationRecord {
+    return {
+      manifestHash: hash,
+      state: "FRESH",
+      overlayEpoch: generation.overlayEpoch,
+      tries: 0,
+      successes: 0,
+      createdNs: this.#options.clock(),
+      accountHash,
+      parent,
+      stagedBoot: this.control.bootSequence,
+    };
+  }
+
+  #request<T>(
+    event: BootEvent,
+    fresh: ReadonlyMap<number, GenerationRecord> | undefined,
+    value: (control: BootControl) => T,
+  ): Outcome<T> {
+    const answer = transition(this.control, event, this.profile);
+    if ("refused" in answer) {
+      return refused(answer.refused === "ESTALE" ? "stale-epoch" : "conflict", answer.reason);
+    }
+    this.#commit(answer.control, answer, answer.unchanged, fresh);
+    return ok(value(answer.control));
+  }
+
+  /** One commit: the control block and everything in the tree that goes with it. */
+  #commit(
+    control: BootControl,
+    changes: Changes,
+    unchanged: boolean,
+    fresh?: ReadonlyMap<number, GenerationRecord>,
+  ): void {
+    if (unchanged && changes.records.length === 0) return;
+    const { files } = this.#grant.config;
+    try {
+      this.#write(control, changes, fresh);
+      if (!unchanged) files.setControl(encodeControl(control));
+      files.sync();
+    } catch (error) {
+      // A damaged tree does not stop a boot: the block alone decides (formats.md 1.5).
+      if (!(error instanceof StorageError) || error.code !== "EBADMSG" || unchanged) throw error;
+      files.revert();
+      files.setControl(encodeControl(control));
+      files.sync();
+    }
+  }
+
+  #write(
+    control: BootControl,
+    { records, marks, unmarks }: Changes,
+    fresh: ReadonlyMap<number, GenerationRecord> | undefined,
+  ): void {
+    for (const [id, record] of fresh ?? []) this.#records.set(id, record);
+    for (const { id, state } of records) {
+      const record = fresh?.get(id) ?? this.#records.get(id);
+      if (record !== undefined) this.#records.set(id, { ...record, state });
+    }
+    for (const id of marks) {
+      const hash = this.hashOf(id);
+      if (hash !== undefined) this.#records.setBadMark(hash, BAD_IN_BOOT);
+    }
+    for (const id of unmarks) {
+      const hash = this.hashOf(id);
+      if (hash !== undefined) this.#records.clearBadMark(hash);
+    }
+    const { config } = this.#grant;
+    writeMarkers(config.files, config.root, this.#markers(control));
+  }
+
+  #markers(control: BootControl): Map<string, Uint8Array | null> {
+    const contentOf = (id: number) => {
+      const record = this.record(id);
+      return record && { hash: record.manifestHash, overlayEpoch: record.overlayEpoch };
+    };
+    return markerFiles(control, contentOf, this.#overlayOf(control.active));
+  }
+
+  /** The overlay of generation `id`, if the store can tell. */
+  #overlayOf(id: number): Uint8Array | undefined {
+    const hash = this.hashOf(id);
+    if (hash === undefined) return undefined;
+    const { store } = this.#grant;
+    const generation = readGeneration(store, hash);
+    if (!generation.ok || !store.has(generation.value.overlayHash)) return undefined;
+    return store.get(generation.value.overlayHash);
+  }
+
+  #token(): bigint {
+    const bytes = new Uint8Array(8);
+    this.#options.random(bytes);
+    const token = new DataView(bytes.buffer).getBigUint64(0, true);
+    const last = this.control.bootToken;
+    // Not zero and not the last one, whatever the source of randomness is worth.
+    return token === 0n || token === last ? (last ^ 1n) || 2n : token;
+  }
+}
+
+/** Whether a candidate waits or runs. */
+export function hasCandidate({ phase }: BootControl): boolean {
+  return phase !== Phase.IDLE;
+}
+
+function nameOf({ id, kind }: Boot): string {
+  return id === 0 ? kind : `${kind} generation ${id} ${""}`.trim();
+}
+
+function isSame(one: Uint8Array, other: Uint8Array | undefined): boolean {
+  return other !== undefined && toHex(one) === toHex(other);
+}
