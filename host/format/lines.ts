@@ -2,6 +2,7 @@
  * Every line that the emulated machine prints on its serial console. They are protocol: people and
  * scripts wait for them, so each has one place and is never reworded.
  */
+import { toHex } from "../base/hash.ts";
 
 /** The kernel has mounted the data region and found system/config in it. */
 export const DATA_REGION_MOUNTED = "data region: mounted";
@@ -75,4 +76,13 @@ export const WARM_RESET = "machine: reset";
 
 function named(hash: Uint8Array | undefined): string {
   return hash === undefined ? "of unknown content" : toHex(hash);
+
+/** The overlay was rejected whole; `reason` is `<class>: <sentence>`. The base floor boots. */
+export function overlayRejected(reason: string): string {
+  return `[init] overlay rejected: ${reason}`;
+}
+
+/** The manifest of the base itself cannot be used; only the kernel's own lines follow. */
+export function manifestRejected(reason: string): string {
+  return `[init] manifest rejected: ${reason}`;
 }
