@@ -23,7 +23,10 @@ const CORE = [
 ];
 const LOG = [...CORE, "host/system/log"];
 const CAPS = ["host/system/caps/base", "host/system/caps/tree", "host/system/caps"];
-const BOOT = [...LOG, ...CAPS, "host/system/config", "host/system/boot"];
+const BOOT = [
+  ...[...LOG, ...CAPS, "host/system/config", "host/system/service"],
+  ...["host/system/boot", "host/system/init"],
+];
 const FLOWS = ["host/system/image", "host/system/update", "host/system/vm"];
 const SYSTEM = [...BOOT, ...FLOWS, "host/system/install", "host/system"];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
@@ -80,7 +83,12 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/caps/tree": [...CORE, "host/system/caps/base"],
   "host/system/caps": [...CORE, "host/system/caps/base", "host/system/caps/tree"],
   "host/system/config": LOG,
-  "host/system/boot": [...LOG, "host/system/config"],
+  "host/system/service": [...LOG, ...CAPS, "host/system/config"],
+  "host/system/boot": [...LOG, ...CAPS, "host/system/config"],
+  "host/system/init": [
+    ...[...LOG, ...CAPS, "host/system/config", "host/system/service"],
+    "host/system/boot",
+  ],
   "host/system/image": BOOT,
   "host/system/update": BOOT,
   "host/system/vm": BOOT,

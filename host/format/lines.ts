@@ -76,6 +76,7 @@ export const WARM_RESET = "machine: reset";
 
 function named(hash: Uint8Array | undefined): string {
   return hash === undefined ? "of unknown content" : toHex(hash);
+}
 
 /** The overlay was rejected whole; `reason` is `<class>: <sentence>`. The base floor boots. */
 export function overlayRejected(reason: string): string {

@@ -164,7 +164,7 @@ export class Generations {
   /** Makes the marker files what boot control says; answers the names of those that were not. */
   heal(): string[] {
     const { config } = this.#grant;
-    const differing = writeMarkers(config.files, config.root, this.#markers(this.control));
+    const differing = writeMarkers(config.files, config.root, this.markers(this.control));
     if (differing.length > 0) config.files.sync();
     return differing;
   }
@@ -329,10 +329,11 @@ export class Generations {
       if (hash !== undefined) this.#records.clearBadMark(hash);
     }
     const { config } = this.#grant;
-    writeMarkers(config.files, config.root, this.#markers(control));
+    writeMarkers(config.files, config.root, this.markers(control));
   }
 
-  #markers(control: BootControl): Map<string, Uint8Array | null> {
+  /** What each marker file must hold now. */
+  markers(control = this.control): Map<string, Uint8Array | null> {
     const contentOf = (id: number) => {
       const record = this.record(id);
       return record && { hash: record.manifestHash, overlayEpoch: record.overlayEpoch };
