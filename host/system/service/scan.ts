@@ -126,14 +126,17 @@ class Walk {
   }
 
   #step(op: number, at: number): void {
-    if (op === Op.BLOCK || op === Op.LOOP || op === Op.IF) return this.#open(op);
-    if (op === Op.ELSE || op === Op.END) return this.#close(op);
-    if (op === Op.CALL) return this.#call(this.#parts.functions[this.#body.u32()], 0);
-    if (op === Op.CALL_INDIRECT) {
+    if (op === Op.BLOCK || op === Op.LOOP || op === Op.IF) this.#open(op);
+    else if (op === Op.ELSE || op === Op.END) this.#close(op);
+    else if (op === Op.CALL) this.#call(this.#parts.functions[this.#body.u32()], 0);
+    else if (op === Op.CALL_INDIRECT) {
       const type = this.#parts.types[this.#body.u32()];
       this.#body.u32();
-      return this.#call(type, 1);
-    }
+      this.#call(type, 1);
+    } else this.#plain(op, at);
+  }
+
+  #plain(op: number, at: number): void {
     const sub = skipImmediates(this.#body, op);
     if (op === Op.SIMD) this.wide = true;
     const shift = op === Op.BULK ? BULK_SHIFTS.get(sub) : undefined;
