@@ -55,7 +55,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/api": [...TREE, ...STORE, ...FS, ...MKFS, "assembly/disk", "assembly/fs"],
   assembly: ["assembly/api"],
   "assembly/testing": TREE,
-  "assembly/services": [],
+  "assembly/services/abi": [],
+  "assembly/services/kit": ["assembly/services/abi"],
+  "assembly/services": ["assembly/services/abi", "assembly/services/kit"],
+  "assembly/services/testing": ["assembly/services/abi", "assembly/services/kit"],
 
   "host/base": ["assembly/format"],
   "host/format": ["assembly/format", "host/base"],
@@ -83,7 +86,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/caps/tree": [...CORE, "host/system/caps/base"],
   "host/system/caps": [...CORE, "host/system/caps/base", "host/system/caps/tree"],
   "host/system/config": LOG,
-  "host/system/service": [...LOG, ...CAPS, "host/system/config"],
+  "host/system/service": [...LOG, ...CAPS, "host/system/config", "assembly/services/abi"],
   "host/system/boot": [...LOG, ...CAPS, "host/system/config"],
   "host/system/init": [
     ...[...LOG, ...CAPS, "host/system/config", "host/system/service"],

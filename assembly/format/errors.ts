@@ -12,6 +12,8 @@ export enum ErrorCode {
   EIO = -5,
   /** An argument list or value is larger than the format takes. */
   E2BIG = -7,
+  /** The bytes are no program that may run here. */
+  ENOEXEC = -8,
   /** The handle is not open, or not open for this. */
   EBADF = -9,
   /** The operation was cut short by a limit of this call; call again. */

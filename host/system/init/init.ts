@@ -33,7 +33,7 @@ import {
   readOverlay,
   refusalText,
 } from "../config/compose.ts";
-import { runService, type ServiceResult } from "../service/runner.ts";
+import { runService, type ServiceStatus } from "../service/runner.ts";
 import { readBinary, readManifest } from "./payload.ts";
 import { type SourceContext, Sources } from "./sources.ts";
 
@@ -56,7 +56,7 @@ export interface InitOptions {
 export interface ServiceReport {
   readonly name: string;
   readonly origin: PlannedService["origin"];
-  readonly status: ServiceResult["status"] | "not-started";
+  readonly status: ServiceStatus | "not-started";
   readonly reason: string;
   readonly exitCode?: number | undefined;
   readonly fuelUsed?: number | undefined;
