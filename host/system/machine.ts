@@ -231,7 +231,7 @@ export class Machine {
     if (grant.readOnly) {
       const boot = { id: control.active, kind: "active" } as const;
       const hash = generations.hashOf(control.active);
-      return { running: { boot, hash, token: 0n, log: "the disk is read-only" } };
+      return { running: { boot, hash, token: 0n, log: "the disk is read-only", stray: [] } };
     }
     const { cause, bootSequence } = this.nvram.lastReset;
     const known = bootSequence === control.bootSequence ? cause : ResetCause.POWER;

@@ -8,7 +8,7 @@ import type { Store } from "../../core/store.ts";
 import { decodeGeneration, type GenerationObject } from "../../format/generation.ts";
 import { decodeManifest, type SystemManifest } from "../../format/manifest.ts";
 import { RECORD_VERSION, RecordReject } from "../../format/record.ts";
-import { ok, type Outcome, refused } from "../caps/base/outcome.ts";
+import { type Outcome, ok, refused } from "../caps/base/outcome.ts";
 import { composeBytes, refusalText } from "../config/compose.ts";
 
 /** Largest records that are read whole. */

@@ -21,7 +21,7 @@ import type { SystemManifest } from "../../format/manifest.ts";
 import { type Outcome, ok, refused } from "../caps/base/outcome.ts";
 import { admits, type ReadyContent, readContent, readGeneration } from "./content.ts";
 import type { DataGrant } from "./kernel.ts";
-import { markerFiles, writeMarkers } from "./markers.ts";
+import { differingMarkers, markerFiles, writeMarkers } from "./markers.ts";
 import { type Boot, CAPOS, type Profile } from "./select.ts";
 import { type BootEvent, type Effects, type Stage, transition } from "./transition.ts";
 
@@ -47,6 +47,8 @@ export interface Running {
   readonly token: bigint;
   /** Why this one, for the console. */
   readonly log: string;
+  /** Marker files that said something else than boot control. */
+  readonly stray: readonly string[];
 }
 
 export interface StageOptions {
@@ -141,6 +143,7 @@ export class Generations {
     const answer = transition(this.control, event, this.profile);
     if ("refused" in answer) return refused("invalid", answer.reason);
     const boot = answer.boot as Boot;
+    const stray = this.stray();
     try {
       this.#commit(answer.control, answer, answer.unchanged);
     } catch (error) {
@@ -148,10 +151,21 @@ export class Generations {
       this.#grant.config.files.reopen();
       const instead = answer.uncounted as Boot;
       const log = `the attempt could not be recorded (${error.code}); ${nameOf(instead)} runs`;
-      return ok({ boot: instead, hash: this.hashOf(instead.id), token: 0n, log });
+      return ok({ boot: instead, hash: this.hashOf(instead.id), token: 0n, log, stray });
     }
     const { bootToken } = answer.control;
-    return ok({ boot, hash: this.hashOf(boot.id), token: bootToken, log: answer.log });
+    return ok({ boot, hash: this.hashOf(boot.id), token: bootToken, log: answer.log, stray });
+  }
+
+  /** Marker files that do not say what boot control says; none where the tree is damaged. */
+  stray(): string[] {
+    const { config } = this.#grant;
+    try {
+      return differingMarkers(config.files, config.root, this.markers());
+    } catch (error) {
+      if (error instanceof StorageError && error.code === "EBADMSG") return [];
+      throw error;
+    }
   }
 
   /** A normal run's first act: what early boot could not write to the tree. */
@@ -357,7 +371,7 @@ export class Generations {
     const token = new DataView(bytes.buffer).getBigUint64(0, true);
     const last = this.control.bootToken;
     // Not zero and not the last one, whatever the source of randomness is worth.
-    return token === 0n || token === last ? (last ^ 1n) || 2n : token;
+    return token === 0n || token === last ? last ^ 1n || 2n : token;
   }
 }
 

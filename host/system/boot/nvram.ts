@@ -6,8 +6,8 @@
  * GUID of a partition, as an EFI hard drive path does: it survives a move to another disk slot.
  */
 import { failure } from "../../base/errors.ts";
-import { ResetCause } from "../../core/boot/control.ts";
 import * as wire from "../../base/wire.ts";
+import { ResetCause } from "../../core/boot/control.ts";
 
 const TIMEOUT_DEFAULT_S = 5;
 const TIMEOUT_MAX_S = 300;

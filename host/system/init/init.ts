@@ -13,8 +13,8 @@
  */
 import { StorageError } from "../../base/errors.ts";
 import { toHex } from "../../base/hash.ts";
-import type { Environment } from "../../core/imports.ts";
 import type { FatVolume } from "../../core/fat.ts";
+import type { Environment } from "../../core/imports.ts";
 import * as lines from "../../format/lines.ts";
 import type { SystemManifest } from "../../format/manifest.ts";
 import { readGeneration } from "../boot/content.ts";
@@ -133,8 +133,8 @@ class Init {
     if (grant.readOnly || running === undefined) return generations;
     try {
       generations.settle();
-      const healed = generations.heal();
-      if (healed.length > 0) print(lines.markersHealed(healed));
+      const healed = new Set([...running.stray, ...generations.heal()]);
+      if (healed.size > 0) print(lines.markersHealed([...healed]));
     } catch (error) {
       // A tree that cannot be written does not stop the boot: boot control has decided.
       if (!(error instanceof StorageError)) throw error;
@@ -145,7 +145,9 @@ class Init {
   }
 
   /** The overlay's bytes, from the generation that runs, or from overlay.bin before there is one. */
-  #overlay(base: SystemManifest): { report: OverlayReport; plan: BootPlan | undefined } | undefined {
+  #overlay(
+    base: SystemManifest,
+  ): { report: OverlayReport; plan: BootPlan | undefined } | undefined {
     const { grant, running, print } = this.#options;
     if (grant === undefined) return undefined;
     if (running === undefined && !opensAnything(base.extensionPoints)) return undefined;

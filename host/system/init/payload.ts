@@ -4,10 +4,10 @@
  */
 import { StorageError } from "../../base/errors.ts";
 import { compareHashes } from "../../base/hash.ts";
+import { sha256 } from "../../base/seed.ts";
 import type { FatVolume } from "../../core/fat.ts";
 import { decodeManifest, MANIFEST_BYTES_MAX, type SystemManifest } from "../../format/manifest.ts";
 import { RecordReject } from "../../format/record.ts";
-import { sha256 } from "../../base/seed.ts";
 
 export const MANIFEST_PATH = "/boot/manifest.bin";
 export const BINS_PATH = "/boot/bins";
@@ -43,7 +43,8 @@ export function readBinary(
   const bytes = readFile(volume, `${BINS_PATH}/${name}`, SERVICE_BYTES_MAX);
   if (bytes === undefined) return `no file ${BINS_PATH}/${name}`;
   if (typeof bytes === "string") return bytes;
-  const equal = bytes.length === entry.sizeBytes && compareHashes(sha256(bytes), entry.sha256) === 0;
+  const equal =
+    bytes.length === entry.sizeBytes && compareHashes(sha256(bytes), entry.sha256) === 0;
   return equal ? bytes : `${BINS_PATH}/${name} is not the file of the manifest`;
 }
 

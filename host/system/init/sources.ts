@@ -9,10 +9,10 @@ import { retainedHashes } from "../boot/collect.ts";
 import type { AttachedDisk } from "../boot/firmware.ts";
 import type { Generations } from "../boot/generations.ts";
 import type { DataGrant } from "../boot/kernel.ts";
-import { MemoryBindings } from "../caps/bindings.ts";
 import type { Capability } from "../caps/base/grant.ts";
-import { ok, type Outcome, OutcomeError, refused } from "../caps/base/outcome.ts";
+import { type Outcome, OutcomeError, ok, refused } from "../caps/base/outcome.ts";
 import type { Tree } from "../caps/base/tree.ts";
+import { MemoryBindings } from "../caps/bindings.ts";
 import { BlockCap } from "../caps/block.ts";
 import { ConsoleCap, type ConsoleLog } from "../caps/console.ts";
 import { DirectoryCap } from "../caps/directory.ts";
@@ -129,9 +129,7 @@ export class Sources {
     const { disks, bootDisk } = this.#context;
     const others = disks.filter((disk) => disk !== bootDisk);
     const found =
-      target === undefined
-        ? others[0]
-        : disks.find(({ device }) => device.identity.pci === target);
+      target === undefined ? others[0] : disks.find(({ device }) => device.identity.pci === target);
     if (found === undefined) {
       return refused("not-found", `${source}: no disk is at ${target ?? "any other place"}`);
     }

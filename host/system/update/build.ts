@@ -48,7 +48,15 @@ export function buildGeneration(store: Store, parts: GenerationParts): BuiltGene
   const overlayHash = put("overlay", "overlay", overlay);
   const overlayEpoch = parts.overlay.epoch;
   const minFormat = RECORD_VERSION;
-  const body = { version: 1, epoch, parent, minFormat, overlayHash, overlayEpoch, objects } as const;
+  const body = {
+    version: 1,
+    epoch,
+    parent,
+    minFormat,
+    overlayHash,
+    overlayEpoch,
+    objects,
+  } as const;
   const manifestHash = store.put(encodeGeneration(body));
   return { manifestHash, overlayHash, overlayEpoch, accountHash: kept };
 }

@@ -170,9 +170,7 @@ function admit({ base }: InstalledSystem, overlay: NewOverlay, syscall: string):
 
 /** An account that will be stored sets the overlay's location, which the base must allow. */
 function withLocation(overlay: NewOverlay, account: AccountRecord | undefined): NewOverlay {
-  return account === undefined
-    ? overlay
-    : { ...overlay, accountStoreLocation: new Uint8Array(32) };
+  return account === undefined ? overlay : { ...overlay, accountStoreLocation: new Uint8Array(32) };
 }
 
 function activeOverlay({ grant }: InstalledSystem, hash: Uint8Array): NewOverlay | undefined {
@@ -222,6 +220,8 @@ const ERRNO = {
 
 function demand<T>(outcome: Outcome<T>, syscall: string): T {
   if (outcome.ok) return outcome.value;
-  const errno = (ERRNO as Partial<Record<OutcomeCode, "ESTALE" | "EBUSY" | "ENOENT">>)[outcome.code];
+  const errno = (ERRNO as Partial<Record<OutcomeCode, "ESTALE" | "EBUSY" | "ENOENT">>)[
+    outcome.code
+  ];
   throw refusal(errno ?? "EINVAL", syscall, `${outcome.reason}.`);
 }

@@ -2,7 +2,6 @@
 import { toHex } from "../../base/hash.ts";
 import { Phase } from "../../core/boot/control.ts";
 import { readContent } from "../boot/content.ts";
-import { differingMarkers } from "../boot/markers.ts";
 import { RollbackReason } from "../boot/select.ts";
 import type { InstalledSystem } from "./system.ts";
 
@@ -105,10 +104,4 @@ function generationStatus({ generations, grant }: InstalledSystem, id: number): 
     ready: content === undefined ? null : content.ok,
     fault: content === undefined || content.ok ? null : content.reason,
   };
-}
-
-/** Names of the marker files that do not say what boot control says. */
-export function strayMarkers({ generations, grant }: InstalledSystem): string[] {
-  const { config } = grant;
-  return differingMarkers(config.files, config.root, generations.markers());
 }

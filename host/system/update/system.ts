@@ -3,8 +3,8 @@
  * manifest of the base on its ESP, which decides what an overlay may bring.
  */
 import { failure } from "../../base/errors.ts";
-import { GPT_TYPES, readGpt } from "../../core/gpt.ts";
 import { FatVolume } from "../../core/fat.ts";
+import { GPT_TYPES, readGpt } from "../../core/gpt.ts";
 import type { Core } from "../../core/load.ts";
 import { Region, type RegionWindow } from "../../core/region.ts";
 import type { SystemManifest } from "../../format/manifest.ts";
