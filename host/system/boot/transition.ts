@@ -27,6 +27,7 @@ import {
   ATTEMPTS_MAX,
   type Boot,
   contradiction,
+  hasRecordedFailure,
   type Profile,
   type SelectEvent,
   select,
@@ -119,7 +120,10 @@ export interface Effects {
   readonly unmarks: readonly number[];
   /** Answer of SELECT: what to run, once the commit is durable. */
   readonly boot?: Boot;
-  /** Answer of SELECT: what to run if the commit failed or is in doubt. */
+  /**
+   * Answer of SELECT: what to run if the commit failed or is in doubt. Such a boot has no token,
+   * and the reset that ends it is a power cut to the next SELECT, whatever it was.
+   */
   readonly uncounted?: Boot;
   /** Answer of FAIL: reset the machine now. */
   readonly reset: boolean;
@@ -345,6 +349,7 @@ function promote(control: BootControl, event: BootEvent & { readonly type: "prom
   if (!event.healthy || event.stage !== Stage.GOLDEN) {
     return invalid("this boot has not reached the marker GOLDEN");
   }
+  if (hasRecordedFailure(control)) return invalid("this boot has failed");
   const log = `generation ${active} is golden`;
   if (control.golden === active) return unchanged(control, log);
   const next: BootControl = {
