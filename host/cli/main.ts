@@ -12,6 +12,7 @@ import { inspect } from "./disk/inspect.ts";
 import { verify } from "./disk/verify.ts";
 import { boot } from "./flow/boot.ts";
 import { demo } from "./flow/demo.ts";
+import { provision, rollback, status, update } from "./flow/generations.ts";
 import { install } from "./flow/install.ts";
 import { type CommandSpec, runCli } from "./kit/command.ts";
 
@@ -20,6 +21,10 @@ const COMMANDS: readonly CommandSpec[] = [
   inspect,
   image,
   install,
+  provision,
+  update,
+  rollback,
+  status,
   boot,
   verify,
   gpt,
