@@ -36,6 +36,8 @@ export interface GenerationsOptions {
   readonly clock: () => bigint;
   /** What boots this disk; undefined: it has no manifest. */
   readonly base?: SystemManifest | undefined;
+  /** Told of each change of boot control before any of it is written. */
+  readonly observe?: ((next: BootControl, log: string) => void) | undefined;
 }
 
 /** A generation that runs or is about to. */
@@ -60,7 +62,7 @@ export interface StageOptions {
   readonly healthy?: boolean | undefined;
 }
 
-type Changes = Pick<Effects, "records" | "marks" | "unmarks">;
+type Changes = Pick<Effects, "records" | "marks" | "unmarks" | "log">;
 
 export class Generations {
   readonly profile: Profile;
@@ -310,6 +312,7 @@ export class Generations {
     fresh?: ReadonlyMap<number, GenerationRecord>,
   ): void {
     if (unchanged && changes.records.length === 0) return;
+    this.#options.observe?.(control, changes.log);
     const { files } = this.#grant.config;
     try {
       this.#write(control, changes, fresh);
