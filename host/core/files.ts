@@ -159,6 +159,19 @@ export class FileSystem implements FileCalls {
     this.#port.commit();
   }
 
+  /**
+   * Commits what is pending and begins a batch that stays whole: whatever is changed until the next
+   * sync() is in that one commit. Without it a batch that runs short of space is committed between
+   * two calls.
+   *
+   * @param pages of the tree that the changes may touch, at most
+   * @param dataPages of content behind what fits into the tree
+   * @throws {StorageError} ENOSPC: so much cannot be promised; also from a later change
+   */
+  begin(pages: number, dataPages = 0): void {
+    this.#port.begin(pages, dataPages);
+  }
+
   /** Throws away everything since the last sync(); open descriptors are stale from then on. */
   revert(): void {
     this.#port.revert();
@@ -217,7 +230,7 @@ export class FileSystem implements FileCalls {
 
   /** Throws if the path leads nowhere, or if `mode` asks to write where nothing can be written. */
   access(path: PathLike, mode = 0): void {
-    this.#port.stat(path, true, false, "access");
+    this.#port.stat(path, true, false, "access", false);
     if ((mode & W_OK) !== 0 && this.readOnly) {
       throw failure("EROFS", "access", `'${pathText(path)}' is on a read-only filesystem.`, {
         path: pathText(path),
@@ -394,13 +407,8 @@ export class FileSystem implements FileCalls {
   #stat(path: PathLike, follow: boolean, options?: StatOptions): Stats | BigIntStats | undefined {
     const big = options?.bigint === true;
     const syscall = follow ? "stat" : "lstat";
-    if (options?.throwIfNoEntry !== false) return this.#port.stat(path, follow, big, syscall);
-    try {
-      return this.#port.stat(path, follow, big, syscall);
-    } catch (error) {
-      if (isCode(error, "ENOENT")) return undefined;
-      throw error;
-    }
+    const may = options?.throwIfNoEntry === false;
+    return this.#port.stat(path, follow, big, syscall, may);
   }
 
   #mode(

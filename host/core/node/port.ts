@@ -80,6 +80,10 @@ export class FilesPort {
     this.#check(this.#core.exports.filesCommit(this.#mount), "fsync");
   }
 
+  begin(pages: number, dataPages: number): void {
+    this.#check(this.#core.exports.filesBegin(this.#mount, pages, dataPages), "begin");
+  }
+
   revert(): void {
     this.#check(this.#core.exports.filesRevert(this.#mount), "revert");
   }
@@ -153,11 +157,20 @@ export class FilesPort {
     return this.#stats(out, big);
   }
 
-  stat(path: PathLike, follow: boolean, big: boolean, syscall: string): Stats | BigIntStats {
+  /** Undefined where nothing is there and that `may` be. */
+  stat(
+    path: PathLike,
+    follow: boolean,
+    big: boolean,
+    syscall: string,
+    may: boolean,
+  ): Stats | BigIntStats | undefined {
     const length = this.#path(path, PATH_A, syscall);
     const out = this.#scratch + OUT;
     const { exports } = this.#core;
     const result = exports.filesStat(this.#mount, this.#scratch, length, follow ? 1 : 0, out);
+    // An error that nobody sees is not made: that costs more than the call.
+    if (may && result === ErrorCode.ENOENT) return undefined;
     this.#check(result, syscall, path);
     return this.#stats(out, big);
   }

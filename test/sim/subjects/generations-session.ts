@@ -127,6 +127,7 @@ export class Session {
   /** Two commits of both formats: they have healed every superblock copy. */
   commitSome(): void {
     const { grant } = this.#system();
+    this.#empty();
     for (const byte of [1, 2]) {
       const { files } = grant.config;
       files.setControl(files.control());
