@@ -230,7 +230,7 @@ export class FileSystem implements FileCalls {
 
   /** Throws if the path leads nowhere, or if `mode` asks to write where nothing can be written. */
   access(path: PathLike, mode = 0): void {
-    this.#port.stat(path, true, false, "access", false);
+    this.#port.stat(path, true, false, "access");
     if ((mode & W_OK) !== 0 && this.readOnly) {
       throw failure("EROFS", "access", `'${pathText(path)}' is on a read-only filesystem.`, {
         path: pathText(path),
@@ -407,8 +407,10 @@ export class FileSystem implements FileCalls {
   #stat(path: PathLike, follow: boolean, options?: StatOptions): Stats | BigIntStats | undefined {
     const big = options?.bigint === true;
     const syscall = follow ? "stat" : "lstat";
-    const may = options?.throwIfNoEntry === false;
-    return this.#port.stat(path, follow, big, syscall, may);
+    if (options?.throwIfNoEntry === false) {
+      return this.#port.statIfAny(path, follow, big, syscall);
+    }
+    return this.#port.stat(path, follow, big, syscall);
   }
 
   #mode(

@@ -3,6 +3,7 @@
  * (assembly/engine/planted.ts) or, for the toy, in its subject. The simulator must find every one
  * within `seeds` scenarios of the subject named here, and nothing without the switch.
  */
+import type { FlowBug } from "./subjects/generations-plants.ts";
 import type { SubjectName } from "./subjects/registry.ts";
 
 export interface Plant {
@@ -24,6 +25,11 @@ function toy(name: string, what: string): Plant {
 
 function core(name: string, id: number, subject: SubjectName, what: string, seed = 1): Plant {
   return { name, id, subject, what, seed, seeds: 8 };
+}
+
+/** In what the flows are given: test/sim/subjects/generations-plants.ts. */
+function flows(name: FlowBug, what: string, seed = 1): Plant {
+  return { name, id: 0, subject: "generations", what, seed, seeds: 8 };
 }
 
 export const PLANTS: readonly Plant[] = [
@@ -49,6 +55,12 @@ export const PLANTS: readonly Plant[] = [
   core("gpt-backup-place", 42, "gpt", "the backup is written where the old table says"),
   core("gpt-backup-first", 43, "gpt", "the backup goes first even where it is the only whole copy"),
   core("gpt-stale-first", 44, "gpt", "the old backup goes before its successors are durable", 13),
+  flows("flows-select-late", "early boot answers before its commit is durable"),
+  flows("flows-old-token", "a confirmation or a failure of another boot counts", 2),
+  flows("flows-no-decrement", "a candidate that runs uses up no attempt", 2),
+  flows("flows-markers-apart", "marker files are written in a second commit"),
+  flows("flows-stage-early", "a generation is staged before its objects are committed", 2),
+  flows("flows-split-commit", "a batch that runs short of space is committed half-way", 2),
 ];
 
 /** The planted bug called `name`, if there is one. */

@@ -49,6 +49,8 @@ export interface GenerationsOptions {
   readonly clock: () => bigint;
   /** What boots this disk; undefined: it has no manifest. */
   readonly base?: SystemManifest | undefined;
+  /** The state machine; a test may give a broken one. */
+  readonly transition?: typeof transition | undefined;
   /** Told of each commit before any of it is written. */
   readonly observe?: ((change: ControlChange) => void) | undefined;
 }
@@ -96,6 +98,7 @@ export class Generations {
   readonly #grant: DataGrant;
   readonly #options: GenerationsOptions;
   readonly #records: GenerationRecords;
+  readonly #transition: typeof transition;
   /** The last block that was read: most calls find the same bytes again. */
   #decoded: { readonly block: Uint8Array; readonly control: BootControl } | undefined;
   /** Overlay hashes by manifest hash, hexadecimal: what a hash names never changes. */
@@ -105,6 +108,7 @@ export class Generations {
     this.#grant = grant;
     this.#options = options;
     this.profile = options.profile ?? CAPOS;
+    this.#transition = options.transition ?? transition;
     this.#records = new GenerationRecords(grant.config.files);
   }
 
@@ -177,7 +181,7 @@ export class Generations {
    */
   select(cause: ResetCause): Outcome<Running> {
     const event: BootEvent = { type: "select", cause, token: this.#token() };
-    const answer = transition(this.control, event, this.profile);
+    const answer = this.#transition(this.control, event, this.profile);
     if ("refused" in answer) return refused("invalid", answer.reason);
     const boot = answer.boot as Boot;
     const stray = this.stray();
@@ -336,7 +340,7 @@ export class Generations {
     fresh: FreshRecords | undefined,
     value: (control: BootControl) => T,
   ): Outcome<T> {
-    const answer = transition(this.control, event, this.profile);
+    const answer = this.#transition(this.control, event, this.profile);
     if ("refused" in answer) {
       return refused(answer.refused === "ESTALE" ? "stale-epoch" : "conflict", answer.reason);
     }
