@@ -37,9 +37,9 @@ import {
 } from "./region-life.ts";
 import { Versions } from "./versions.ts";
 
-/** Steps after the boots that follow a crash: ten in a quarter of the lives and in nested ones. */
+/** Steps after the boots that follow a crash: ten in an eighth of the lives and in nested ones. */
 const MORE_STEPS = 10;
-const FEW_STEPS = 3;
+const FEW_STEPS = 1;
 const BOOTS_MAX = 10;
 const START: Version = { held: model.UNPROVISIONED, block: new Uint8Array(128) };
 
@@ -90,7 +90,7 @@ export class GenerationsSubject implements Subject<FlowStep> {
       title: `${profile}, ${start}, blocks of ${blockSize}`,
       shape: { sectors: REGION_SECTORS, blockSize, zeroes: random.chance(30) },
       mayRot: fails > 2,
-      thin: 8,
+      thin: 16,
       ...(fails < 2 ? { failFlush: 1 + random.below(16) } : {}),
       ...(fails === 2 ? { failWrite: 1 + random.below(60) } : {}),
     };
@@ -157,12 +157,11 @@ export class GenerationsSubject implements Subject<FlowStep> {
     };
     this.#expectBoots(session, random.chance(50));
     life.mounts += 1;
-    const many = life.nested || life.nonce % 4 === 0;
+    const many = life.nested || life.nonce % 8 === 0;
     this.#goOn(scenario, session, random, many ? MORE_STEPS : FEW_STEPS);
-    const whole = life.nested || life.nonce % 8 === 0;
-    if (whole) session.commitSome();
+    if (many) session.commitSome();
     session.end(random.chance(50) ? "close" : "cut");
-    expectClean(core, device, "after more steps", whole ? "whole" : "lagging");
+    expectClean(core, device, "after more steps", many ? "whole" : "lagging");
     this.#lookAgain(session, disk, life, versions.newest);
   }
 
