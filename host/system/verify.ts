@@ -21,12 +21,15 @@ import { Core } from "../core/load.ts";
 import { Region, type RegionWindow } from "../core/region.ts";
 import type { BlockDevice } from "../device/device.ts";
 import { DATA_REGION_BASE_LBA } from "../format/layout.ts";
+import { Generations } from "./boot/generations.ts";
+import { CONFIG_ROOT } from "./boot/kernel.ts";
 import { JOURNAL_EXTENT, readJournal } from "./install/journal.ts";
 import { STEPS } from "./install/plan.ts";
 import { partitionPlaces } from "./place.ts";
+import { type AuditFinding, auditGenerations } from "./update/audit.ts";
 
 /** The level that a finding belongs to. */
-export type VerifyArea = "table" | "esp" | "region" | "store" | "files" | "install";
+export type VerifyArea = "table" | "esp" | "region" | "store" | "files" | "generations" | "install";
 
 export interface DiskFinding extends Finding {
   readonly area: VerifyArea;
@@ -233,9 +236,28 @@ function* verifyRegion(
       const message = `${what}${range}: ${reason.toLowerCase().replaceAll("_", " ")}`;
       add("files", { reason, lba, device, message, ...(path === undefined ? {} : { path }) });
     }
+    for (const finding of generationFindings(core, region)) {
+      add("generations", { lba: (baseSector ?? 0) + region.controlLba, device, ...finding });
+    }
     yield { step: "verify the files", done: 3, total: 3, unit: "passes" };
   } finally {
     region.close();
+  }
+}
+
+/** Only where files and store are sound so far as they are read. */
+function generationFindings(core: Core, region: Region): AuditFinding[] {
+  const { files, store } = region;
+  try {
+    if (!files?.lstat(CONFIG_ROOT, { throwIfNoEntry: false })?.isDirectory()) return [];
+    const config = { files, root: CONFIG_ROOT };
+    const { random, clock } = core.environment;
+    const grant = { config, store, region, readOnly: true };
+    return auditGenerations(new Generations(grant, { random, clock }), grant);
+  } catch (error) {
+    // What is damaged below has been found already.
+    if (error instanceof StorageError && error.code === "EBADMSG") return [];
+    throw error;
   }
 }
 
