@@ -8,7 +8,7 @@
  *    |            |                           |              |               |
  *    absent:      unreadable, refused: base floor,           one fails:      CONFIRM, MARK-GOOD,
  *    nothing      one line, never an abort                   others go on    PROMOTE; or FAIL
- *                                                                            -> services "checkpoint"
+ *                                                                then services "checkpoint"
  * ```
  */
 import { StorageError } from "../../base/errors.ts";
@@ -144,7 +144,7 @@ class Init {
     return generations;
   }
 
-  /** The overlay's bytes, from the generation that runs, or from overlay.bin before there is one. */
+  /** From the generation that runs, or from overlay.bin before there is one. */
   #overlay(
     base: SystemManifest,
   ): { report: OverlayReport; plan: BootPlan | undefined } | undefined {
