@@ -3,13 +3,16 @@ import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import * as asc from "assemblyscript/asc";
 
 const bin = (name) => join("node_modules", ".bin", name);
 const run = (name, ...args) => execFileSync(bin(name), args, { stdio: "inherit" });
@@ -48,6 +51,17 @@ function optimize(from, to) {
   );
 }
 
+/** Each file of `folder` is a service of its own: a module that imports "cap" only. */
+async function services(folder, out) {
+  mkdirSync(out, { recursive: true });
+  for (const file of readdirSync(folder).filter((name) => name.endsWith(".ts"))) {
+    const wasm = join(out, `${basename(file, ".ts")}.wasm`);
+    const config = ["--config", "assembly/services/asconfig.json"];
+    const { error, stderr } = await asc.main([join(folder, file), ...config, "--outFile", wasm]);
+    if (error !== null) throw new Error(`${file}: ${stderr}`);
+  }
+}
+
 mkdirSync("build", { recursive: true });
 // `asc --target release` alone is the quick way while working.
 // An assert traps; the text of where it stands is for the test build.
@@ -58,9 +72,17 @@ if (process.argv.includes("--test")) {
   const entries = ["index", "engine/planted", "testing/tree"].map((name) => `assembly/${name}.ts`);
   run("asc", ...entries, "--target", "test", "--use", "PLANTS=ASC_TARGET");
 }
+await services("assembly/services", "build/services");
+if (process.argv.includes("--test")) {
+  await services("assembly/services/testing", "build/services/testing");
+}
 rmSync("dist", { recursive: true, force: true });
 run("tsc");
 copyFileSync("build/core.wasm", "dist/core.wasm");
+cpSync("build/services", "dist/services", {
+  recursive: true,
+  filter: (path) => !path.includes("testing"),
+});
 const main = "dist/host/cli/main.js";
 if (existsSync(main)) {
   writeFileSync(main, `#!/usr/bin/env node\n${readFileSync(main, "utf8")}`);

@@ -57,7 +57,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/testing": TREE,
   "assembly/services/abi": [],
   "assembly/services/kit": ["assembly/services/abi"],
-  "assembly/services": ["assembly/services/abi", "assembly/services/kit"],
+  "assembly/services": ["assembly/format", "assembly/services/abi", "assembly/services/kit"],
   "assembly/services/testing": ["assembly/services/abi", "assembly/services/kit"],
 
   "host/base": ["assembly/format"],
