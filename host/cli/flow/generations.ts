@@ -128,7 +128,7 @@ export const status: CommandSpec = {
   run: ({ out }, given) =>
     withSystem(given, true, (system) => {
       const found = statusOf(system);
-      out.result(found, () => describe(found));
+      out.result(found, () => describeStatus(found));
       if (system.baseFault !== undefined) out.note(`manifest of the base: ${system.baseFault}`);
     }),
 };
@@ -158,7 +158,7 @@ async function step(
   if (dryRun) {
     await withSystem(given, true, (system) => {
       const found = statusOf(system);
-      out.result({ dryRun, what, status: found }, () => `would ${what}:\n${describe(found)}`);
+      out.result({ dryRun, what, status: found }, () => `would ${what}:\n${describeStatus(found)}`);
     });
     return;
   }
@@ -238,7 +238,8 @@ function told({ flow, generation, attempts, manifestHash, accountHash }: Reporte
   ].join("\n");
 }
 
-function describe(found: SystemStatus): string {
+/** A status for people. */
+export function describeStatus(found: SystemStatus): string {
   if (!found.provisioned) return "not provisioned: the base boots without any generation";
   const head = found.recovery ? "recovery: no generation may run" : `phase ${found.phase}`;
   const rows = found.generations.map((each) => [
