@@ -8,6 +8,7 @@ export const SHIPPED_SERVICES = [
   "generation-proof",
   "overlay-extra",
   "overlay-failing",
+  "storage-proof",
   "system-install",
   "system-provision",
   "system-update",
