@@ -32,7 +32,7 @@ export const HEAD_SIZE = 0x030;
 export const RECORD_VERSION = 1;
 /** Names of services, binaries, capabilities, roles and accounts, in bytes, all of them ASCII. */
 export const NAME_BYTES_MAX = 64;
-/** Letters, digits, dot, dash and underscore: a name is also a file name and stands in log lines. */
+/** Letters, digits, dot, dash, underscore: a name is also a file name, and stands in log lines. */
 export const NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
 /** No control, no lone surrogate, no line separator, nothing that turns the direction of text. */
 export const TEXT_PATTERN = "^[^\\p{Cc}\\p{Cs}\\u2028-\\u202e\\u2066-\\u2069]*$";
@@ -254,5 +254,5 @@ export function folded(name: string): string {
 /** A value in a sentence, on one line whatever it holds. */
 export function quoted(text: string): string {
   const short = text.length > NAME_BYTES_MAX ? `${text.slice(0, NAME_BYTES_MAX)}...` : text;
-  return JSON.stringify(short).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/gu, "?");
+  return JSON.stringify(short).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
 }
