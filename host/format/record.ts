@@ -142,18 +142,20 @@ function encodeRecord<T, Body>(spec: RecordSpec<T, Body>, value: T): Uint8Array 
   return data;
 }
 
-function decodeRecord<T, Body>(spec: RecordSpec<T, Body>, data: Uint8Array): T {
+function decodeRecord<T, Body>(spec: RecordSpec<T, Body>, given: Uint8Array): T {
   const { name, bytesMax } = spec;
   const reject = (fault: RecordFault, reason: string, cause?: unknown) =>
     new RecordReject(name, fault, reason, cause);
-  if (data.length > bytesMax) {
-    throw reject("schema-invalid", `${data.length} bytes, ${bytesMax} at most`);
+  if (given.length > bytesMax) {
+    throw reject("schema-invalid", `${given.length} bytes, ${bytesMax} at most`);
   }
+  // A copy: what is answered does not change with the caller's buffer.
+  const data = new Uint8Array(given);
   if (data.length < HEAD_SIZE) {
     throw reject("schema-invalid", `${data.length} bytes, fewer than a head of ${HEAD_SIZE}`);
   }
   if (magicOf(data) !== spec.magic) throw reject("schema-invalid", `no magic ${spec.magic}`);
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const view = new DataView(data.buffer);
   const version = view.getUint16(HEAD_VERSION, true);
   if (version !== RECORD_VERSION) {
     throw reject("version-mismatch", `version ${version}, not ${RECORD_VERSION}`);
