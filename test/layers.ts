@@ -62,7 +62,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
   "host/base": ["assembly/format"],
   "host/format": ["assembly/format", "host/base"],
-  "host/format/json": ["host/base", "host/format"],
+  "host/format/json": ["assembly/format", "host/base", "host/format"],
   "host/device": ["assembly/format", "host/base"],
   "host/device/local": DEVICE,
   "host/device/wrap": DEVICE,

@@ -74,7 +74,7 @@ export interface NetworkSettings {
 export type NewOverlay = Omit<SystemConfigOverlay, "contentHash">;
 
 const address = wire.text(ADDRESS_BYTES_MAX);
-const networkWire = wire.record("network", {
+export const networkWire = wire.record("network", {
   address: wire.text(NETWORK_BYTES_MAX),
   gateway: optional(address),
   dns: wire.list(address, DNS_MAX),
