@@ -202,7 +202,7 @@ test("fuel is the number of instructions: a loop of n turns costs n times its bo
 
 /** Random valid modules by binaryen's own fuzzer; each runs plain and instrumented. */
 describe("modules of a fuzzer", () => {
-  const SEEDS = 6;
+  const SEEDS = 4;
   const FEATURES = "simd bulk-memory sign-ext nontrapping-float-to-int multivalue mutable-globals";
 
   function generated(seed: number): Uint8Array {
