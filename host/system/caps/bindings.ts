@@ -112,10 +112,23 @@ export class DirectoryBindings implements Bindings {
 
   #lastVersion(): Outcome<number> {
     const data = this.#read(VERSION_NAME);
-    if (!data.ok) return data.code === "not-found" ? ok(0) : data;
+    if (!data.ok) return data.code === "not-found" ? this.#highestVersion() : data;
     const found = decoded(VERSION_NAME, () => versionRecord.decode(data.value));
     if (found.format !== FORMAT || found.version === 0) throw damaged(VERSION_NAME);
     return ok(found.version);
+  }
+
+  /** Without a record of it: that of the newest binding. */
+  #highestVersion(): Outcome<number> {
+    const names = this.names();
+    if (!names.ok) return names;
+    let highest = 0;
+    for (const name of names.value) {
+      const found = this.get(name);
+      if (!found.ok) return found;
+      highest = Math.max(highest, found.value?.version ?? 0);
+    }
+    return ok(highest);
   }
 
   #read(file: string): Outcome<Uint8Array> {

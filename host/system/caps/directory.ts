@@ -5,7 +5,7 @@
  * and removed, and never followed. The capability stands for the directory it was made for, at its
  * place: while that directory has been moved or removed, every call throws "disconnected".
  */
-import { Capability, Grant } from "./base/grant.ts";
+import { Capability, checkCount, Grant } from "./base/grant.ts";
 import { attempt, CapException, type Outcome, ok, refused } from "./base/outcome.ts";
 import { compareNames, quoted, splitPath } from "./base/path.ts";
 import type { Names, NodeKind, Tree, TreeEntry, TreeNode } from "./base/tree.ts";
@@ -86,7 +86,8 @@ export class DirectoryCap extends Capability {
   /** Entries in the order of their bytes. */
   list(options: ListOptions = {}): Outcome<TreeEntry[]> {
     return this.#call("list", "", () => {
-      const { after, limit = Number.POSITIVE_INFINITY } = options;
+      const { after, limit = Number.MAX_SAFE_INTEGER } = options;
+      checkCount(limit, "list", "the limit");
       const entries = this.#tree.list(this.#place);
       entries.sort((a, b) => compareNames(a.name, b.name));
       const rest = entries.filter(
@@ -230,9 +231,9 @@ export class DirectoryCap extends Capability {
     if (writes && node !== undefined && writers.has(node.identity)) {
       return refused("conflict", `${quoted(path)} has a writer already`);
     }
+    const grant = this.grant.child();
     const how = node === undefined ? "create" : writes ? "write" : "read";
     const file = this.#tree.open(names, how);
-    const grant = this.grant.child();
     const rights: FileRights = {
       read: options.read ?? !writes,
       write: options.write ? "any" : options.append ? "append" : "no",

@@ -4,6 +4,7 @@
  * Interface: positions and lengths are bytes, whole numbers from 0. sync() and close() are commit
  * points: what was written before is durable once they have returned.
  */
+import { StorageError } from "../../base/errors.ts";
 import { Capability, checkBytes, checkCount, type Grant } from "./base/grant.ts";
 import { attempt, type Outcome, ok, refused } from "./base/outcome.ts";
 import { quoted } from "./base/path.ts";
@@ -46,7 +47,7 @@ export class FileCap extends Capability {
 
   /** Takes over `file`, which is closed when `grant` ends. */
   static over(grant: Grant, file: TreeFile, name: string, rights: FileRights): FileCap {
-    grant.onEnd(() => file.close());
+    grant.onEnd(() => closeQuietly(file));
     return new FileCap(grant, { file, name, dirty: false }, rights);
   }
 
@@ -162,5 +163,14 @@ export class FileCap extends Capability {
   #call<T>(syscall: string, act: () => Outcome<T>): Outcome<T> {
     this.grant.check(syscall);
     return attempt(syscall, this.#opened.name, act);
+  }
+}
+
+/** A descriptor whose filesystem was thrown back is gone already. */
+function closeQuietly(file: TreeFile): void {
+  try {
+    file.close();
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
   }
 }

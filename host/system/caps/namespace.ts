@@ -76,7 +76,8 @@ export class NamespaceCap extends Capability {
     options: { readonly after?: string; readonly limit?: number } = {},
   ): Outcome<NamedBinding[]> {
     return this.#call("list", "", () => {
-      const { after, limit = Number.POSITIVE_INFINITY } = options;
+      const { after, limit = Number.MAX_SAFE_INTEGER } = options;
+      checkCount(limit, "list", "the limit");
       const all = this.#bindings.names();
       if (!all.ok) return all;
       const names = all.value

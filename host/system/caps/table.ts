@@ -19,6 +19,10 @@ export interface TableOptions {
   readonly usesMax?: number;
 }
 
+/** A class of capabilities, such as DirectoryCap. */
+// biome-ignore lint/complexity/noBannedTypes: their constructors are private
+export type CapClass<T extends Capability> = Function & { readonly prototype: T };
+
 interface Slot {
   tag: number;
   cap: Capability | undefined;
@@ -70,13 +74,10 @@ export class CapTable {
   }
 
   /** What a handle names, if it is a `type`; else the status that says why not. */
-  find<T extends Capability>(
-    handle: number,
-    type: abstract new (...given: never[]) => T,
-  ): T | TransportStatus {
+  find<T extends Capability>(handle: number, type: CapClass<T>): T | TransportStatus {
     const cap = this.lookup(handle);
     if (cap === undefined) return TransportStatus.STALE_HANDLE;
-    return cap instanceof type ? cap : TransportStatus.UNKNOWN_METHOD;
+    return cap instanceof type ? (cap as T) : TransportStatus.UNKNOWN_METHOD;
   }
 
   /** Takes a handle back; false: it was stale. */

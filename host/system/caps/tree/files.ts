@@ -6,12 +6,14 @@ import type { Names, NodeKind, Tree, TreeEntry, TreeFile, TreeNode } from "../ba
 
 /** The tree of a mounted filesystem. */
 export class FilesTree implements Tree {
-  readonly readOnly: boolean;
   readonly volume: FileSystem;
 
   constructor(files: FileSystem) {
     this.volume = files;
-    this.readOnly = files.readOnly;
+  }
+
+  get readOnly(): boolean {
+    return this.volume.readOnly;
   }
 
   stat(path: Names): TreeNode | undefined {
