@@ -34,6 +34,25 @@ export type {
 } from "./device/device.ts";
 export { FileDevice } from "./device/local/file.ts";
 export { MemoryDevice } from "./device/local/memory.ts";
+export { type AccountRecord, decodeAccount, encodeAccount } from "./format/account.ts";
+export {
+  decodeGeneration,
+  encodeGeneration,
+  type GenerationObject,
+} from "./format/generation.ts";
+export { accountFromJson, manifestFromJson, overlayFromJson } from "./format/json/records.ts";
+export { parseJson } from "./format/json/text.ts";
+export { decodeManifest, encodeManifest, type SystemManifest } from "./format/manifest.ts";
+export { decodeOverlay, encodeOverlay, type SystemConfigOverlay } from "./format/overlay.ts";
+export { decodePointer, encodePointer, type GenerationPointer } from "./format/pointer.ts";
+export {
+  type BootPlan,
+  type Composition,
+  compose,
+  composeBytes,
+  readOverlay,
+  refusalText,
+} from "./system/config/compose.ts";
 export {
   type CreateDiskOptions,
   createDisk,

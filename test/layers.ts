@@ -14,6 +14,7 @@ const DEVICE = ["assembly/format", "host/base", "host/device"];
 const CORE = [
   ...DEVICE,
   "host/format",
+  "host/format/json",
   "host/core/node",
   "host/core/gpt",
   "host/core/fat",
@@ -56,7 +57,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/services/testing": ["assembly/services/abi", "assembly/services/kit"],
 
   "host/base": ["assembly/format"],
-  "host/format": ["host/base"],
+  "host/format": ["assembly/format", "host/base"],
+  "host/format/json": ["assembly/format", "host/base", "host/format"],
   "host/device": ["assembly/format", "host/base"],
   "host/device/local": DEVICE,
   "host/device/wrap": DEVICE,

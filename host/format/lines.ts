@@ -16,3 +16,13 @@ export const NO_BOOTABLE_DEVICE = "firmware: no bootable device";
 export function dataRegionMounted(entries: number): string {
   return `[init] data-region mounted: system/config entries=${entries}`;
 }
+
+/** The overlay was rejected whole; `reason` is `<class>: <sentence>`. The base floor boots. */
+export function overlayRejected(reason: string): string {
+  return `[init] overlay rejected: ${reason}`;
+}
+
+/** The manifest of the base itself cannot be used; only the kernel's own lines follow. */
+export function manifestRejected(reason: string): string {
+  return `[init] manifest rejected: ${reason}`;
+}

@@ -13,6 +13,7 @@ import { splitDisk } from "../../system/image/split.ts";
 import type { CommandSpec, Context, Given, OptionSpec } from "../kit/command.ts";
 import { UsageError } from "../kit/command.ts";
 import { openDevice, withDisk } from "../kit/open.ts";
+import { overlayDoubt, recordCommands } from "./records.ts";
 
 const OUT = { "<out>": "image file to make" };
 const SIZE: OptionSpec = {
@@ -29,7 +30,7 @@ const SEED: OptionSpec = {
 
 export const image: CommandSpec = {
   name: "image",
-  summary: "Make disk images, and take them apart",
+  summary: "Make disk images and what lies on them, and take them apart",
   subcommands: [
     {
       name: "mkstore",
@@ -75,11 +76,15 @@ export const image: CommandSpec = {
       options: [{ flags: "--out <dir>", summary: "folder to write to", required: true }, FORCE],
       run: split,
     },
+    ...recordCommands,
   ],
 };
 
 async function mkstore(context: Context, { positionals: [out = ""], options }: Given) {
-  const seedConfig = configTree(options);
+  const { seedConfig, overlayRejected } = configTree(options);
+  if (overlayRejected !== undefined) {
+    context.out.note(`warning: init will reject '${options["seedOverlay"]}': ${overlayRejected}`);
+  }
   const made = await create(context, out, options, (device) =>
     makeStore(device, {
       writable: options["writable"] === true,
@@ -89,7 +94,7 @@ async function mkstore(context: Context, { positionals: [out = ""], options }: G
       ...seeds(options),
     }),
   );
-  context.out.result({ path: out, ...made }, () => {
+  context.out.result({ path: out, ...made, overlayRejected }, () => {
     const files = made.filesystem ? " and a filesystem" : "";
     return `${out}: ${formatSize(made.sizeBytes)}, a store${files}, uuid ${made.uuid}`;
   });
@@ -177,16 +182,25 @@ function seeds(options: Given["options"]): SeedOptions {
   };
 }
 
-/**
- * Content of system/config from --seed-config and --seed-overlay; undefined if neither is given.
- */
-function configTree(options: Given["options"]): Tree | undefined {
+interface SeededConfig {
+  /** Content of system/config; undefined if neither option is given. */
+  readonly seedConfig?: Tree;
+  /** Why init will not take the overlay. A disk with such a one can be made on purpose. */
+  readonly overlayRejected?: string | undefined;
+}
+
+/** What --seed-config and --seed-overlay ask for. */
+function configTree(options: Given["options"]): SeededConfig {
   const { seedConfig, seedOverlay } = options;
-  if (seedConfig === undefined && seedOverlay === undefined) return undefined;
+  if (seedConfig === undefined && seedOverlay === undefined) return {};
   const files = seedConfig === undefined ? [] : folderTree(seedConfig as string);
-  if (seedOverlay === undefined) return files;
-  const overlay = memoryTree({ "overlay.bin": readFileSync(seedOverlay as string) });
-  return [...files.filter(({ path }) => path !== "overlay.bin"), ...overlay];
+  if (seedOverlay === undefined) return { seedConfig: files };
+  const bytes = readFileSync(seedOverlay as string);
+  const others = files.filter(({ path }) => path !== "overlay.bin");
+  return {
+    seedConfig: [...others, ...memoryTree({ "overlay.bin": bytes })],
+    overlayRejected: overlayDoubt(bytes),
+  };
 }
 
 function count(text: string): number {
