@@ -43,7 +43,6 @@ export function main(): i32 {
   is(console_write(0x7fff_ffff, room, 1), STALE_HANDLE);
   is(config_read(-1, room, 64), 0);
   is(config_read(0, 0xffff_ffff, 1), BAD_BUFFER);
-  is(dir_list(config, room, 0, room, 1), BAD_REQUEST);
   is(dir_stat(config, room, -1, room), BAD_BUFFER);
   is(dir_open(config, spelled(), spell("file"), 1 << 20), BAD_REQUEST);
   is(open(config, "file", OPEN_CREATE), INVALID);
@@ -55,6 +54,7 @@ export function main(): i32 {
   is(file_write(file, i64.MAX_VALUE, room, 1), BAD_REQUEST);
   is(file_read(file, 0, memory.size() << 16, 1), BAD_BUFFER);
   is(file_close(file), 0);
+  is(dir_list(config, room, 0, room, 1), BAD_REQUEST);
   is(file_read(file, 0, room, 1), STALE_HANDLE);
   is(drop(file), STALE_HANDLE);
   memory.fill(room, 1, 32);
@@ -66,5 +66,5 @@ export function main(): i32 {
 /** Remembers the first call whose answer is another one. */
 function is(answer: i32, expected: i32): void {
   count++;
-  if (answer != expected && faults == 0) faults = count;
+  if (answer !== expected && faults === 0) faults = count;
 }
