@@ -394,13 +394,10 @@ export class FileSystem implements FileCalls {
   #stat(path: PathLike, follow: boolean, options?: StatOptions): Stats | BigIntStats | undefined {
     const big = options?.bigint === true;
     const syscall = follow ? "stat" : "lstat";
-    if (options?.throwIfNoEntry !== false) return this.#port.stat(path, follow, big, syscall);
-    try {
-      return this.#port.stat(path, follow, big, syscall);
-    } catch (error) {
-      if (isCode(error, "ENOENT")) return undefined;
-      throw error;
+    if (options?.throwIfNoEntry === false) {
+      return this.#port.statIfAny(path, follow, big, syscall);
     }
+    return this.#port.stat(path, follow, big, syscall);
   }
 
   #mode(

@@ -1,4 +1,5 @@
 /** One job of the simulator: explore one seed of one subject, in whatever thread. */
+import { plant as plantInInstall } from "../../host/system/install/planted.ts";
 import { DEFAULTS, explore } from "./engine/explore.ts";
 import { shrink } from "./engine/shrink.ts";
 import { findPlant } from "./planted.ts";
@@ -51,12 +52,17 @@ export function runJob({ subject: name, seed, plant, depth, statesMax, shorten }
   const scenario = subject.scenario(seed);
   const options = { ...DEFAULTS, depth: depth ?? DEFAULTS.depth };
   const limited = statesMax === undefined ? options : { ...options, statesMax };
-  const found = explore(subject, scenario, limited);
-  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-  const violations = found.findings.map((finding) => {
-    if (shorten === false) return traceText(subject, { scenario, finding });
-    return traceText(subject, shrink(subject, scenario, finding, SHRINK_MS));
-  });
-  const { states, mounts } = found;
-  return { subject: name, seed, states, mounts, depth: found.depth, seconds, violations };
+  plantInInstall(plant === undefined ? 0 : (findPlant(plant)?.id ?? 0));
+  try {
+    const found = explore(subject, scenario, limited);
+    const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+    const violations = found.findings.map((finding) => {
+      if (shorten === false) return traceText(subject, { scenario, finding });
+      return traceText(subject, shrink(subject, scenario, finding, SHRINK_MS));
+    });
+    const { states, mounts } = found;
+    return { subject: name, seed, states, mounts, depth: found.depth, seconds, violations };
+  } finally {
+    plantInInstall(0);
+  }
 }

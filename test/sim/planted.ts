@@ -1,13 +1,14 @@
 /**
- * Planted bugs: each is a switch in the code it would break, alive in the test build only
- * (assembly/engine/planted.ts) or, for the toy, in its subject. The simulator must find every one
- * within `seeds` scenarios of the subject named here, and nothing without the switch.
+ * Planted bugs: each is a switch in the code it would break, alive in the test build of the core
+ * (assembly/engine/planted.ts), in the installer (host/system/install/planted.ts) or, for the toy,
+ * in its subject. The simulator must find every one within `seeds` scenarios of the subject named
+ * here, and nothing without the switch.
  */
 import type { SubjectName } from "./subjects/registry.ts";
 
 export interface Plant {
   readonly name: string;
-  /** Number of the switch in the core; 0 = a switch in the subject. */
+  /** Number of the switch in core or installer; 0 = a switch in the subject. */
   readonly id: number;
   readonly subject: SubjectName;
   /** What goes wrong, for people. */
@@ -24,6 +25,10 @@ function toy(name: string, what: string): Plant {
 
 function core(name: string, id: number, subject: SubjectName, what: string, seed = 1): Plant {
   return { name, id, subject, what, seed, seeds: 8 };
+}
+
+function host(name: string, id: number, what: string): Plant {
+  return { name, id, subject: "install", what, seed: 1, seeds: 8 };
 }
 
 export const PLANTS: readonly Plant[] = [
@@ -49,6 +54,10 @@ export const PLANTS: readonly Plant[] = [
   core("gpt-backup-place", 42, "gpt", "the backup is written where the old table says"),
   core("gpt-backup-first", 43, "gpt", "the backup goes first even where it is the only whole copy"),
   core("gpt-stale-first", 44, "gpt", "the old backup goes before its successors are durable", 13),
+  host("install-table-first", 60, "the table is written before what it names"),
+  host("install-one-slot", 61, "the journal is written over the only valid one"),
+  host("install-step-early", 62, "the journal names a step before the one before it is done"),
+  host("install-region-kept", 63, "a region that was being filled is filled further"),
 ];
 
 /** The planted bug called `name`, if there is one. */

@@ -154,12 +154,25 @@ export class FilesPort {
   }
 
   stat(path: PathLike, follow: boolean, big: boolean, syscall: string): Stats | BigIntStats {
-    const length = this.#path(path, PATH_A, syscall);
-    const out = this.#scratch + OUT;
-    const { exports } = this.#core;
-    const result = exports.filesStat(this.#mount, this.#scratch, length, follow ? 1 : 0, out);
+    const result = this.#lookUp(path, follow, syscall);
     this.#check(result, syscall, path);
-    return this.#stats(out, big);
+    return this.#stats(this.#scratch + OUT, big);
+  }
+
+  /** The same, undefined where nothing is: cheaper than an error that nobody wants to see. */
+  statIfAny(path: PathLike, follow: boolean, big: boolean, syscall: string) {
+    if (pathText(path) === "") return undefined;
+    const result = this.#lookUp(path, follow, syscall);
+    if (result === ErrorCode.ENOENT) return undefined;
+    this.#check(result, syscall, path);
+    return this.#stats(this.#scratch + OUT, big);
+  }
+
+  #lookUp(path: PathLike, follow: boolean, syscall: string): number {
+    const length = this.#path(path, PATH_A, syscall);
+    const { exports } = this.#core;
+    const out = this.#scratch + OUT;
+    return exports.filesStat(this.#mount, this.#scratch, length, follow ? 1 : 0, out);
   }
 
   statfs(): StatsFs {

@@ -14,18 +14,18 @@ export interface SubjectEntry {
 
 const ENTRIES = {
   toy: { create: (options: SubjectOptions) => new ToySubject(options) as Subject, states: 20_000 },
-  gpt: { create: (options: SubjectOptions) => new GptSubject(options) as Subject, states: 40_000 },
+  gpt: { create: (options: SubjectOptions) => new GptSubject(options) as Subject, states: 30_000 },
   store: {
     create: (options: SubjectOptions) => new StoreSubject(options) as Subject,
-    states: 460_000,
+    states: 540_000,
   },
   files: {
     create: (options: SubjectOptions) => new FilesSubject(options) as Subject,
-    states: 400_000,
+    states: 325_000,
   },
   install: {
     create: (options: SubjectOptions) => new InstallSubject(options) as Subject,
-    states: 110_000,
+    states: 105_000,
   },
 } as const satisfies Record<string, SubjectEntry>;
 
