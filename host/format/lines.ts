@@ -66,6 +66,11 @@ export function generationFailed(id: number, hash: Uint8Array | undefined, why: 
   return `[gen] generation ${id} ${named(hash)} failed: ${why}`;
 }
 
+/** The device failed at the checkpoint: the next boot finds what the last commit left. */
+export function checkpointNotRecorded(code: string): string {
+  return `[gen] the checkpoint could not be recorded (${code}); the next boot decides`;
+}
+
 /** No generation may run: the base floor is the rescue environment. */
 export function recoveryEntered(why: string): string {
   return `[gen] recovery: ${why}`;

@@ -41,6 +41,7 @@ import {
 import { Nvram } from "./boot/nvram.ts";
 import type { Profile } from "./boot/select.ts";
 import { ConsoleLog } from "./caps/console.ts";
+import { selectGeneration } from "./init/attempt.ts";
 import { type InitReport, runInit } from "./init/init.ts";
 
 /** Boots in a row without an operator: from any state a good one or recovery comes within ten. */
@@ -226,19 +227,12 @@ export class Machine {
     const { profile } = this.#options;
     const { random, clock } = this.#environment;
     const generations = new Generations(grant, { profile, random, clock });
-    if (!generations.provisioned) return {};
-    const { control } = generations;
-    if (grant.readOnly) {
-      const boot = { id: control.active, kind: "active" } as const;
-      const hash = generations.hashOf(control.active);
-      return { running: { boot, hash, token: 0n, log: "the disk is read-only", stray: [] } };
-    }
-    const { cause, bootSequence } = this.nvram.lastReset;
-    const known = bootSequence === control.bootSequence ? cause : ResetCause.POWER;
-    const answer = generations.select(cause === ResetCause.UNKNOWN ? cause : known);
+    const answer = selectGeneration(generations, grant, this.nvram.lastReset);
+    if (answer === undefined) return {};
     if (!answer.ok) return { floor: { code: "EBADMSG", reason: answer.reason } };
     const running = answer.value;
     const { boot, hash, log } = running;
+    if (grant.readOnly) return { running };
     if (boot.kind === "recovery") {
       print(text.recoveryEntered(log));
       return { running, floor: { code: "ECANCELED", reason: log } };

@@ -17,13 +17,20 @@ import {
   type ResetCause,
 } from "../../core/boot/control.ts";
 import { type GenerationRecord, GenerationRecords } from "../../core/boot/records.ts";
+import type { FileSystem } from "../../core/files.ts";
 import type { SystemManifest } from "../../format/manifest.ts";
 import { type Outcome, ok, refused } from "../caps/base/outcome.ts";
 import { admits, type ReadyContent, readContent, readGeneration } from "./content.ts";
 import type { DataGrant } from "./kernel.ts";
 import { differingMarkers, markerFiles, writeMarkers } from "./markers.ts";
 import { type Boot, CAPOS, type Profile } from "./select.ts";
-import { type BootEvent, type Effects, type Stage, transition } from "./transition.ts";
+import {
+  type BootEvent,
+  type Effects,
+  type Stage,
+  type Transition,
+  transition,
+} from "./transition.ts";
 
 /** Why a BAD mark was set: the value of the mark. */
 const BAD_IN_BOOT = 1;
@@ -36,8 +43,20 @@ export interface GenerationsOptions {
   readonly clock: () => bigint;
   /** What boots this disk; undefined: it has no manifest. */
   readonly base?: SystemManifest | undefined;
-  /** Told of each change of boot control before any of it is written. */
-  readonly observe?: ((next: BootControl, log: string) => void) | undefined;
+  /** Told of each commit before any of it is written. */
+  readonly observe?: ((change: ControlChange) => void) | undefined;
+}
+
+/** What one commit is about to make durable. */
+export interface ControlChange {
+  /** Boot control afterwards; where the event changes records alone, as it is. */
+  readonly control: BootControl;
+  readonly event: BootEvent["type"] | "forget";
+  readonly log: string;
+  /** Records that it adds, by id. */
+  readonly fresh: ReadonlyMap<number, GenerationRecord>;
+  /** Ids of the records that it takes away. */
+  readonly gone: readonly number[];
 }
 
 /** A generation that runs or is about to. */
@@ -62,7 +81,8 @@ export interface StageOptions {
   readonly healthy?: boolean | undefined;
 }
 
-type Changes = Pick<Effects, "records" | "marks" | "unmarks" | "log">;
+type FreshRecords = ReadonlyMap<number, GenerationRecord>;
+type Changed = Exclude<Transition, { readonly refused: unknown }>;
 
 export class Generations {
   readonly profile: Profile;
@@ -147,7 +167,7 @@ export class Generations {
     const boot = answer.boot as Boot;
     const stray = this.stray();
     try {
-      this.#commit(answer.control, answer, answer.unchanged);
+      this.#commit("select", answer);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.#grant.config.files.reopen();
@@ -231,8 +251,12 @@ export class Generations {
 
   /** Takes the record of a retired generation away, whose objects are gone. */
   forget(ids: readonly number[]): void {
-    for (const id of ids) this.#records.remove(id);
-    if (ids.length > 0) this.#grant.config.files.sync();
+    if (ids.length === 0) return;
+    const { control } = this;
+    this.#announce({ control, event: "forget", log: `forgotten: generation ${ids}`, gone: ids });
+    this.#durably(() => {
+      for (const id of ids) this.#records.remove(id);
+    });
   }
 
   #stage(hash: Uint8Array, source: number | undefined, options: StageOptions): Outcome<number> {
@@ -293,48 +317,55 @@ export class Generations {
 
   #request<T>(
     event: BootEvent,
-    fresh: ReadonlyMap<number, GenerationRecord> | undefined,
+    fresh: FreshRecords | undefined,
     value: (control: BootControl) => T,
   ): Outcome<T> {
     const answer = transition(this.control, event, this.profile);
     if ("refused" in answer) {
       return refused(answer.refused === "ESTALE" ? "stale-epoch" : "conflict", answer.reason);
     }
-    this.#commit(answer.control, answer, answer.unchanged, fresh);
+    this.#commit(event.type, answer, fresh);
     return ok(value(answer.control));
   }
 
   /** One commit: the control block and everything in the tree that goes with it. */
-  #commit(
-    control: BootControl,
-    changes: Changes,
-    unchanged: boolean,
-    fresh?: ReadonlyMap<number, GenerationRecord>,
-  ): void {
-    if (unchanged && changes.records.length === 0) return;
-    this.#options.observe?.(control, changes.log);
+  #commit(event: BootEvent["type"], answer: Changed, fresh: FreshRecords = new Map()): void {
+    const { control, unchanged, log } = answer;
+    if (unchanged && answer.records.length === 0) return;
+    this.#announce({ control, event, log, fresh });
     const { files } = this.#grant.config;
     try {
-      this.#write(control, changes, fresh);
-      if (!unchanged) files.setControl(encodeControl(control));
-      files.sync();
+      this.#durably(() => {
+        this.#write(control, answer, fresh);
+        if (!unchanged) files.setControl(encodeControl(control));
+      });
     } catch (error) {
       // A damaged tree does not stop a boot: the block alone decides (formats.md 1.5).
       if (!(error instanceof StorageError) || error.code !== "EBADMSG" || unchanged) throw error;
-      files.revert();
-      files.setControl(encodeControl(control));
-      files.sync();
+      this.#durably(() => files.setControl(encodeControl(control)));
     }
   }
 
-  #write(
-    control: BootControl,
-    { records, marks, unmarks }: Changes,
-    fresh: ReadonlyMap<number, GenerationRecord> | undefined,
-  ): void {
-    for (const [id, record] of fresh ?? []) this.#records.set(id, record);
+  /** All that `change` does, or nothing: what fails half-way must not be in a later commit. */
+  #durably(change: () => void): void {
+    const { files } = this.#grant.config;
+    try {
+      change();
+      files.sync();
+    } catch (error) {
+      revertQuietly(files);
+      throw error;
+    }
+  }
+
+  #announce(change: Omit<ControlChange, "fresh" | "gone"> & Partial<ControlChange>): void {
+    this.#options.observe?.({ fresh: new Map(), gone: [], ...change });
+  }
+
+  #write(control: BootControl, { records, marks, unmarks }: Effects, fresh: FreshRecords): void {
+    for (const [id, record] of fresh) this.#records.set(id, record);
     for (const { id, state } of records) {
-      const record = fresh?.get(id) ?? this.#records.get(id);
+      const record = fresh.get(id) ?? this.#records.get(id);
       if (record !== undefined) this.#records.set(id, { ...record, state });
     }
     for (const id of marks) {
@@ -384,7 +415,16 @@ export function hasCandidate({ phase }: BootControl): boolean {
 }
 
 function nameOf({ id, kind }: Boot): string {
-  return id === 0 ? kind : `${kind} generation ${id} ${""}`.trim();
+  return id === 0 ? kind : `${kind} generation ${id}`;
+}
+
+/** Back to the last commit, where the filesystem still answers. */
+function revertQuietly(files: FileSystem): void {
+  try {
+    files.revert();
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+  }
 }
 
 function isSame(one: Uint8Array, other: Uint8Array | undefined): boolean {

@@ -22,7 +22,6 @@ import { Generations, type Running } from "../boot/generations.ts";
 import type { DataGrant } from "../boot/kernel.ts";
 import { MARKERS } from "../boot/markers.ts";
 import type { Profile } from "../boot/select.ts";
-import { Stage } from "../boot/transition.ts";
 import type { ConsoleLog } from "../caps/console.ts";
 import {
   type BootPlan,
@@ -34,6 +33,7 @@ import {
   refusalText,
 } from "../config/compose.ts";
 import { runService, type ServiceStatus } from "../service/runner.ts";
+import { concludeGeneration, settleGeneration } from "./attempt.ts";
 import { readBinary, readManifest } from "./payload.ts";
 import { type SourceContext, Sources } from "./sources.ts";
 
@@ -112,7 +112,7 @@ class Init {
     this.#healthy = this.#why.length === 0;
     if (base !== undefined) print(this.#checkpointLine());
     const refusedOverlay = overlay !== undefined && !overlay.report.applied;
-    const reset = this.#settleGeneration(running, refusedOverlay);
+    const reset = this.#conclude(running, refusedOverlay);
     if (base !== undefined && !reset) this.#start(base, plan, sources, "checkpoint");
     return {
       manifest: found.kind,
@@ -131,16 +131,9 @@ class Init {
     const { random, clock } = environment;
     const generations = new Generations(grant, { base, profile, random, clock });
     if (grant.readOnly || running === undefined) return generations;
-    try {
-      generations.settle();
-      const healed = new Set([...running.stray, ...generations.heal()]);
-      if (healed.size > 0) print(lines.markersHealed([...healed]));
-    } catch (error) {
-      // A tree that cannot be written does not stop the boot: boot control has decided.
-      if (!(error instanceof StorageError)) throw error;
-      grant.config.files.reopen();
-      print(lines.markersNotHealed(error.code));
-    }
+    const settled = settleGeneration(generations, grant, running);
+    if ("failed" in settled) print(lines.markersNotHealed(settled.failed));
+    else if (settled.healed.length > 0) print(lines.markersHealed(settled.healed));
     return generations;
   }
 
@@ -223,34 +216,18 @@ class Init {
   }
 
   /** What the checkpoint means for the generation that runs; true: the machine must be reset. */
-  #settleGeneration(running: Running | undefined, refusedOverlay: boolean): boolean {
+  #conclude(running: Running | undefined, refusedOverlay: boolean): boolean {
     const { grant, print } = this.#options;
     const generations = this.#generations;
-    // A token of zero: the boot could not be recorded, so nothing that it does counts.
-    const silent = grant === undefined || grant.readOnly || generations === undefined;
-    if (running === undefined || silent || running.token === 0n || running.boot.id === 0) {
-      return false;
-    }
-    const { boot, hash } = running;
-    const isCandidate = boot.kind === "candidate";
-    // A base that takes an overlay no longer is no failure of the generation that ran with it.
-    const failed = !this.#healthy || (isCandidate && refusedOverlay);
-    if (failed) {
-      const why = this.#why[0] ?? "its overlay was rejected";
-      print(lines.generationFailed(boot.id, hash, why));
-      return generations.fail(running, why, Stage.SUBSYSTEMS_READY).ok;
-    }
-    if (refusedOverlay) return false;
-    if (isCandidate) {
-      const confirmed = generations.confirm(running, Stage.SHELL_READY);
-      if (!confirmed.ok) return false;
-      print(lines.generationConfirmed(boot.id, hash));
-    } else {
-      generations.markGood(running, Stage.SHELL_READY);
-    }
-    const golden = generations.promote(running, Stage.GOLDEN);
-    if (golden.ok && golden.value) print(lines.generationGolden(boot.id, hash));
-    return false;
+    if (running === undefined || grant === undefined || generations === undefined) return false;
+    const why = this.#healthy ? undefined : this.#why[0];
+    const done = concludeGeneration(generations, grant, running, { why, refusedOverlay });
+    const { id } = running.boot;
+    if (done.failed !== undefined) print(lines.generationFailed(id, running.hash, done.failed));
+    if (done.confirmed) print(lines.generationConfirmed(id, running.hash));
+    if (done.golden) print(lines.generationGolden(id, running.hash));
+    if (done.unrecorded !== undefined) print(lines.checkpointNotRecorded(done.unrecorded));
+    return done.reset;
   }
 }
 

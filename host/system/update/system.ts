@@ -8,7 +8,7 @@ import { GPT_TYPES, readGpt } from "../../core/gpt.ts";
 import type { Core } from "../../core/load.ts";
 import { Region, type RegionWindow } from "../../core/region.ts";
 import type { SystemManifest } from "../../format/manifest.ts";
-import { Generations } from "../boot/generations.ts";
+import { Generations, type GenerationsOptions } from "../boot/generations.ts";
 import { CONFIG_ROOT, type DataGrant } from "../boot/kernel.ts";
 import type { Profile } from "../boot/select.ts";
 import { readManifest } from "../init/payload.ts";
@@ -40,23 +40,36 @@ export function openSystem(core: Core, device: number, options: SystemOptions): 
   const { readOnly = false, profile, ...window } = options;
   const region = Region.open(core, device, { ...window, readOnly });
   try {
-    const { files, store } = region;
-    if (!files?.lstat(CONFIG_ROOT, { throwIfNoEntry: false })?.isDirectory()) {
-      const hint = "Only a disk that was installed can be provisioned.";
-      throw failure("ENOENT", "open", `the data region has no folder ${CONFIG_ROOT}.`, { hint });
-    }
-    const found = findBase(core, device);
-    const base = found?.kind === "read" ? found.manifest : undefined;
-    const grant: DataGrant = { config: { files, root: CONFIG_ROOT }, store, region, readOnly };
     const { random, clock } = core.environment;
-    const generations = new Generations(grant, { random, clock, profile, base });
-    if (!readOnly && generations.provisioned && !generations.control.recovery) generations.settle();
-    const baseFault = found?.kind === "rejected" ? found.reason : undefined;
-    return { grant, generations, base, baseFault, close: () => region.close() };
+    return systemOn(region, findBase(core, device), { random, clock, profile, readOnly });
   } catch (error) {
     region.close();
     throw error;
   }
+}
+
+export interface RegionSystemOptions extends Omit<GenerationsOptions, "base"> {
+  readonly readOnly?: boolean | undefined;
+}
+
+/** The system on an open region, whose base is `found`; close() closes the region. */
+export function systemOn(
+  region: Region,
+  found: ReturnType<typeof readManifest> | undefined,
+  options: RegionSystemOptions,
+): InstalledSystem {
+  const { readOnly = false } = options;
+  const { files, store } = region;
+  if (!files?.lstat(CONFIG_ROOT, { throwIfNoEntry: false })?.isDirectory()) {
+    const hint = "Only a disk that was installed can be provisioned.";
+    throw failure("ENOENT", "open", `the data region has no folder ${CONFIG_ROOT}.`, { hint });
+  }
+  const base = found?.kind === "read" ? found.manifest : undefined;
+  const grant: DataGrant = { config: { files, root: CONFIG_ROOT }, store, region, readOnly };
+  const generations = new Generations(grant, { ...options, base });
+  if (!readOnly && generations.provisioned && !generations.control.recovery) generations.settle();
+  const baseFault = found?.kind === "rejected" ? found.reason : undefined;
+  return { grant, generations, base, baseFault, close: () => region.close() };
 }
 
 /** The manifest on the first ESP that has one. */
