@@ -18,6 +18,7 @@ import { Open, openCheck } from "../fs/files";
 import { Mount, mountBegin } from "../fs/mount";
 import { resolvedFirst } from "../fs/path";
 import { controlGet, controlSet } from "../fs/wf/records/wf";
+import { systemGet, systemNext, systemSet } from "../fs/wf/system";
 import { xattrGet, xattrList, xattrRemove, xattrSet } from "../fs/wf/xattr";
 
 const LINK_MODE: u32 = 0o777;
@@ -189,4 +190,49 @@ export function filesSetControl(mount: u32, address: usize): i32 {
   if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
   if (object.type === FileSystemType.RO) return failPlain(ErrorCode.EROFS);
   return controlSet(object.wf, address);
+}
+
+/** Copies a record of the whole filesystem, cut at `room`: its length. `kind` is a FileKey. */
+export function filesRecord(
+  mount: u32,
+  kind: u32,
+  key: usize,
+  length: u32,
+  out: usize,
+  room: u32,
+): i32 {
+  const object = changetype<Mount>(handleRequire(mount, HandleKind.MOUNT));
+  if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
+  if (object.type === FileSystemType.RO) return failPlain(ErrorCode.ENOENT);
+  return systemGet(object.wf, kind, key, length, out, room);
+}
+
+/** Copies the key of the first record of `kind` from `key` on, cut at `room`: its length. */
+export function filesNextRecord(
+  mount: u32,
+  kind: u32,
+  key: usize,
+  length: u32,
+  out: usize,
+  room: u32,
+): i32 {
+  const object = changetype<Mount>(handleRequire(mount, HandleKind.MOUNT));
+  if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
+  if (object.type === FileSystemType.RO) return failPlain(ErrorCode.ENOENT);
+  return systemNext(object.wf, kind, key, length, out, room);
+}
+
+/** Puts a record; an empty value takes it away. Durable with the changes before, as a file is. */
+export function filesSetRecord(
+  mount: u32,
+  kind: u32,
+  key: usize,
+  length: u32,
+  value: usize,
+  valueLength: u32,
+): i32 {
+  const object = changetype<Mount>(handleRequire(mount, HandleKind.MOUNT));
+  if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
+  if (object.type === FileSystemType.RO) return failPlain(ErrorCode.EROFS);
+  return systemSet(object.wf, kind, key, length, value, valueLength);
 }

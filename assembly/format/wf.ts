@@ -64,6 +64,22 @@
  * |  0x073 |    1 | reserved         | zero                                                  |
  * |  0x074 |    4 | rollback_count   |                                                       |
  * |  0x078 |    8 | good_boot        | boot sequence of the last good boot                   |
+ *
+ * RECORD, a generation, the value at key (0, KEY_GENERATION, id u64); the core does not look inside
+ *
+ * | offset | size | field         | meaning                                            |
+ * | -----: | ---: | ------------- | -------------------------------------------------- |
+ * |  0x000 |   32 | manifest_hash | the content: SHA-256 of the generation object      |
+ * |  0x020 |   32 | account_hash  | of the account record; zero if it has none         |
+ * |  0x040 |    1 | state         | 0 FRESH 1 CONFIRMED 2 BAD 3 INCONCLUSIVE 4 RETIRED |
+ * |  0x041 |    1 | has_account   | 0 or 1                                             |
+ * |  0x042 |    6 | reserved      | zero                                               |
+ * |  0x048 |    8 | parent        | id of what was active when it was staged, or 0     |
+ * |  0x050 |    8 | overlay_epoch |                                                    |
+ * |  0x058 |    8 | staged_boot   | boot sequence when it was staged                   |
+ * |  0x060 |    8 | created       | i64 ns since 1970 UTC                              |
+ *
+ * The value at key (0, KEY_BAD_MARK, manifest hash) is one byte: why, from 1.
  */
 export const INODE_MODE: u32 = 0x000;
 export const INODE_FLAGS: u32 = 0x002;
@@ -127,6 +143,18 @@ export const CONTROL_BIT_GOLDEN_IS_ACTIVE: u32 = 2;
 export const CONTROL_BIT_GOLDEN_IS_BAD: u32 = 4;
 export const CONTROL_BIT_CANDIDATE_IS_GOLDEN: u32 = 8;
 
+export const RECORD_MANIFEST_HASH: u32 = 0x000;
+export const RECORD_ACCOUNT_HASH: u32 = 0x020;
+export const RECORD_STATE: u32 = 0x040;
+export const RECORD_HAS_ACCOUNT: u32 = 0x041;
+export const RECORD_RESERVED: u32 = 0x042;
+export const RECORD_PARENT: u32 = 0x048;
+export const RECORD_OVERLAY_EPOCH: u32 = 0x050;
+export const RECORD_STAGED_BOOT: u32 = 0x058;
+export const RECORD_CREATED: u32 = 0x060;
+export const RECORD_SIZE: u32 = 0x068;
+export const RECORD_STATE_MAX: u32 = 4;
+
 /** Second part of a key, after ino u64. */
 export enum FileKey {
   INODE = 0x01,
@@ -160,6 +188,9 @@ export const PATH_MAX: u32 = 4096;
 export const DEPTH_MAX: u32 = 256;
 export const INLINE_MAX: u32 = 1024;
 export const SYMLINK_MAX: u32 = 1023;
+/** Of the records at inode 0, in bytes. */
+export const RECORD_KEY_MAX: u32 = 255;
+export const RECORD_VALUE_MAX: u32 = 1024;
 export const XATTR_NAME_MAX: u32 = 255;
 export const XATTR_VALUE_MAX: u32 = 1024;
 export const XATTRS_MAX: u32 = 64;

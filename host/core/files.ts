@@ -376,6 +376,21 @@ export class FileSystem implements FileCalls {
     this.#port.setControl(block);
   }
 
+  /** A record of the whole filesystem, by its kind and key: see host/core/boot/records. */
+  record(kind: number, key: Uint8Array): Uint8Array | undefined {
+    return this.#port.record(kind, key);
+  }
+
+  /** The key of the first record of `kind` from `key` on. */
+  nextRecord(kind: number, key: Uint8Array): Uint8Array | undefined {
+    return this.#port.nextRecord(kind, key);
+  }
+
+  /** Puts a record, or with an empty value takes it away; durable as boot control is. */
+  setRecord(kind: number, key: Uint8Array, value: Uint8Array): void {
+    this.#port.setRecord(kind, key, value);
+  }
+
   /** Checks every structure, and with `data` every page of every file. Empty: no damage. */
   check(options: CheckOptions = {}): FileFinding[] {
     return this.#port.check(options.data === true);

@@ -80,6 +80,30 @@ export type FilesExports = {
   filesStatfs(mount: number, out: number): number;
   filesControl(mount: number, out: number): number;
   filesSetControl(mount: number, address: number): number;
+  filesRecord(
+    mount: number,
+    kind: number,
+    key: number,
+    length: number,
+    out: number,
+    room: number,
+  ): number;
+  filesNextRecord(
+    mount: number,
+    kind: number,
+    key: number,
+    length: number,
+    out: number,
+    room: number,
+  ): number;
+  filesSetRecord(
+    mount: number,
+    kind: number,
+    key: number,
+    length: number,
+    value: number,
+    valueLength: number,
+  ): number;
   /** Runs a check, answers how many findings it kept for filesFinding. */
   filesCheck(mount: number, data: number): number;
   filesFinding(mount: number, index: number, out: number): number;

@@ -19,6 +19,8 @@ import {
 import { ErrorCode } from "../../../assembly/format/errors.ts";
 import {
   CONTROL_SIZE,
+  RECORD_KEY_MAX,
+  RECORD_VALUE_MAX,
   SYMLINK_MAX,
   XATTR_NAME_MAX,
   XATTR_VALUE_MAX,
@@ -331,6 +333,51 @@ export class FilesPort {
     const at = this.#scratch + OUT;
     this.#core.memory.bytes.set(block, at);
     this.#check(this.#core.exports.filesSetControl(this.#mount, at), "control");
+  }
+
+  /** A record of the whole filesystem; undefined if there is none. */
+  record(kind: number, key: Uint8Array): Uint8Array | undefined {
+    return this.#find("filesRecord", kind, key, RECORD_VALUE_MAX);
+  }
+
+  /** The key of the first record of `kind` from `key` on; undefined if there is none. */
+  nextRecord(kind: number, key: Uint8Array): Uint8Array | undefined {
+    return this.#find("filesNextRecord", kind, key, RECORD_KEY_MAX);
+  }
+
+  #find(
+    call: "filesRecord" | "filesNextRecord",
+    kind: number,
+    key: Uint8Array,
+    most: number,
+  ): Uint8Array | undefined {
+    const { exports, memory } = this.#core;
+    const [name, out] = [this.#putKey(key), this.#scratch + OUT];
+    const found = exports[call](this.#mount, kind, name, key.length, out, most);
+    if (found === ErrorCode.ENOENT) return undefined;
+    if (found <= most) return memory.slice(out, this.#check(found, "record"));
+    throw failure("EBADMSG", "record", `a record has ${found} bytes, more than ${most}.`);
+  }
+
+  /** Puts a record; an empty value takes it away. */
+  setRecord(kind: number, key: Uint8Array, value: Uint8Array): void {
+    const { exports, memory } = this.#core;
+    const [name, at] = [this.#putKey(key), this.#scratch + OUT];
+    if (value.length > RECORD_VALUE_MAX) {
+      throw failure("EINVAL", "record", `a record has at most ${RECORD_VALUE_MAX} bytes.`);
+    }
+    memory.bytes.set(value, at);
+    const { length } = key;
+    const result = exports.filesSetRecord(this.#mount, kind, name, length, at, value.length);
+    this.#check(result, "record");
+  }
+
+  #putKey(key: Uint8Array): number {
+    if (key.length > RECORD_KEY_MAX) {
+      throw failure("EINVAL", "record", `a key has at most ${RECORD_KEY_MAX} bytes.`);
+    }
+    this.#core.memory.bytes.set(key, this.#scratch + NAME);
+    return this.#scratch + NAME;
   }
 
   check(data: boolean): RawFinding[] {

@@ -306,8 +306,6 @@ export class Generations {
       manifestHash: hash,
       state: "FRESH",
       overlayEpoch: generation.overlayEpoch,
-      tries: 0,
-      successes: 0,
       createdNs: this.#options.clock(),
       accountHash,
       parent,
