@@ -30,7 +30,7 @@ const ENTRIES = {
   },
   namespace: {
     create: (options: SubjectOptions) => new NamespaceSubject(options) as Subject,
-    states: 20_000,
+    states: 18_000,
   },
 } as const satisfies Record<string, SubjectEntry>;
 
