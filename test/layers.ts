@@ -22,7 +22,7 @@ const CORE = [
 ];
 const LOG = [...CORE, "host/system/log"];
 const CAPS = ["host/system/caps/base", "host/system/caps/tree", "host/system/caps"];
-const BOOT = [...LOG, ...CAPS, "host/system/config", "host/system/boot"];
+const BOOT = [...LOG, ...CAPS, "host/system/config", "host/system/service", "host/system/boot"];
 const FLOWS = ["host/system/image", "host/system/update", "host/system/vm"];
 const SYSTEM = [...BOOT, ...FLOWS, "host/system/install", "host/system"];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
