@@ -178,7 +178,7 @@ test("update: three boots, one disk: rejected and staged, committed, fallen back
   expect(new Set([h1, h2, h3]).size).toBe(3);
 });
 
-test("update after provision goes on from its generation, and waits while a candidate is there", () => {
+test("update goes on from a provisioned generation, and waits while a candidate is there", () => {
   const disk = new Disk();
   const files = [
     ...[account, overlay1, gen1, revokedOverlay, revoked],
@@ -203,7 +203,7 @@ test("update fails if the base that revoked authority takes its overlay", () => 
   );
 });
 
-test("generation-proof: stale pointers are refused, a candidate is left, then fallen back from", () => {
+test("generation-proof: stale pointers are refused, a candidate is left and fallen back from", () => {
   const disk = new Disk();
   const files = [account, overlay1, gen1, overlay2, gen2];
   expect(disk.boot("generation-proof", files)).toEqual([
