@@ -27,6 +27,7 @@ const BOOT = [
   ...[...LOG, ...CAPS, "host/system/config", "host/system/service"],
   ...["host/system/boot", "host/system/init"],
 ];
+const BOOT = [...LOG, ...CAPS, "host/system/config", "host/system/service", "host/system/boot"];
 const FLOWS = ["host/system/image", "host/system/update", "host/system/vm"];
 const SYSTEM = [...BOOT, ...FLOWS, "host/system/install", "host/system"];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];

@@ -2,8 +2,8 @@
  * generation-proof: shows the rules of generations on the disk it runs on.
  *
  * Capabilities: console, config (Directory), store. Config: account, overlay 1, generation 1,
- * overlay 2, generation 2. First boot: generation 1 is provisioned if there is none, a pointer of an
- * equal and one of a lower epoch are refused, generation 2 is staged and left attempting. Later
+ * overlay 2, generation 2. First boot: generation 1 is provisioned if there is none, a pointer of
+ * an equal and one of a lower epoch are refused, generation 2 is staged and left attempting. Later
  * boots say what became of it.
  */
 import { store_has } from "./kit/cap";

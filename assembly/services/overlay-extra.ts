@@ -1,4 +1,4 @@
-/** overlay-extra: the service that an overlay adds. That it speaks shows that the overlay counts. */
+/** overlay-extra: the service that an overlay adds. That it speaks shows the overlay counts. */
 import { say } from "./kit/line";
 
 export function main(): i32 {

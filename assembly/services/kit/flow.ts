@@ -102,7 +102,7 @@ export function provision(overlay: i32, generation: i32): bool {
 /** Reads the active generation and its account back from the store, each by its hash. */
 export function verifyActive(): bool {
   if (resolve(objects, pointerHash(active)) !== 0 || checkAccount(objects) !== 0) {
-    text("active generation ");
+    text("failed: active generation ");
     hash(pointerHash(active));
     text(" is not whole in the store");
     end();
