@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 const STRUCT = /^ \* ([A-Z][A-Z0-9_]*),.*$/;
 const ROW = /^ \* \| +(0x[0-9a-f]+) \| +(\d+) \| (\w+) /;
 
-for (const folder of ["assembly/format", "host/format"]) {
+for (const folder of ["assembly/format", "assembly/format/media", "host/format"]) {
   for (const file of listed(folder)) {
     const lines = readFileSync(`${folder}/${file}`, "utf8").split("\n");
     const constants: Record<string, unknown> = await import(

@@ -1,0 +1,3 @@
+/** The ABI of media.wasm: foreign filesystems, what api/media exports. Mirrored by docs/abi.md. */
+export * from "./api/media/iso";
+export * from "./api/engine";
