@@ -38,7 +38,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/mkfs/fat/check": [...ENGINE, "assembly/mkfs/fat/base", "assembly/mkfs/fat"],
   "assembly/mkfs/ext4": ENGINE,
   "assembly/mkfs/iso": MEDIA,
-  "assembly/mkfs/iso/make": MEDIA,
+  "assembly/mkfs/iso/make": [...MEDIA, "assembly/mkfs/iso"],
   "assembly/fs/ro": ENGINE,
   "assembly/tree/pages": ENGINE,
   "assembly/tree": [...ENGINE, "assembly/tree/pages"],

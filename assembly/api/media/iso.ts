@@ -16,14 +16,16 @@ import {
 } from "../../format/media/calls";
 import { BLOCK_SECTORS } from "../../format/media/iso";
 import { bootFind, bootSector, bootSectors } from "../../mkfs/iso/boot";
-import {
-  File,
-  fileClose,
-  fileOpen,
-  fileRead,
-} from "../../mkfs/iso/file";
+import { File, fileClose, fileOpen, fileRead } from "../../mkfs/iso/file";
 import { labelOf } from "../../mkfs/iso/names";
-import { chooseNames, listHere, statEntry, statRoot, walk, walkDirectory } from "../../mkfs/iso/tree";
+import {
+  chooseNames,
+  listHere,
+  statEntry,
+  statRoot,
+  walk,
+  walkDirectory,
+} from "../../mkfs/iso/tree";
 import { Iso, isoCloseAll, isoOpenOn } from "../../mkfs/iso/volume";
 
 /**

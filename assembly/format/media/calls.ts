@@ -1,6 +1,6 @@
 /**
- * How the media module and its host speak of ISO 9660: nothing of this is on a medium. Little-endian;
- * sectors have 512 bytes and count from the start of the volume's window.
+ * How the media module and its host speak of ISO 9660: nothing of this is on a medium.
+ * Little-endian; sectors have 512 bytes and count from the start of the volume's window.
  * Read by asc and by tsc, so it imports nothing.
  *
  * ISO_INFO, what isoInfo writes

@@ -1,6 +1,6 @@
 /**
- * ISO 9660 (ECMA-119), Joliet and El Torito: bytes on the medium. Blocks have 2048 bytes, and an LBA
- * here counts them. Numbers named "both" stand twice, little-endian and then big-endian.
+ * ISO 9660 (ECMA-119), Joliet and El Torito: bytes on the medium. Blocks have 2048 bytes, and an
+ * LBA here counts them. Numbers named "both" stand twice, little-endian and then big-endian.
  * Read by asc and by tsc, so it imports nothing. Why it is so: docs/format/iso.md.
  *
  * DESCRIPTOR, primary (type 1) and supplementary (type 2) volume descriptor, one block

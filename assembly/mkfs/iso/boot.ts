@@ -10,12 +10,12 @@ import {
   BOOT_ENTRY_SECTORS,
   BOOT_ENTRY_SIZE,
   BOOTABLE,
+  PLATFORM_EFI,
   SECTION_ENTRIES,
   SECTION_HEADER,
   SECTION_LAST,
   SECTION_MORE,
   SECTION_PLATFORM,
-  PLATFORM_EFI,
   VALIDATION_CHECKSUM,
   VALIDATION_HEADER,
   VALIDATION_MARK,
@@ -58,7 +58,7 @@ export function bootFind(iso: Iso): i32 {
   return findSection(iso, catalog);
 }
 
-/** Sections follow the first entry; an entry that goes on with another is passed over by its mark. */
+/** Sections follow the first entry; one begins with a header that counts its entries. */
 function findSection(iso: Iso, catalog: usize): i32 {
   let at = VALIDATION_SIZE + BOOT_ENTRY_SIZE;
   while (at + BOOT_ENTRY_SIZE <= BLOCK_SIZE) {

@@ -1,4 +1,4 @@
-/** Names of records that have no Rock Ridge name: plain identifiers and those of Joliet, as UTF-8. */
+/** Names of records without Rock Ridge: plain identifiers and those of Joliet, as UTF-8. */
 import { VOLUME_ID_SIZE } from "../../format/media/iso";
 
 const SEMICOLON: u32 = 0x3b;

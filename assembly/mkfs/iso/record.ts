@@ -307,7 +307,7 @@ function takeRock(iso: Iso): i32 {
     memory.copy(entry.name, rock.name, rock.nameLength);
     entry.nameLength = rock.nameLength;
   }
-  if (!isNaN(rock.modified)) entry.modified = rock.modified;
+  if (rock.hasTime) entry.modified = rock.modified;
   if (rock.child !== 0) return childOf(iso);
   if (rock.mode !== 0) {
     entry.mode = rock.mode & 0o7777;
@@ -324,7 +324,7 @@ function takeRock(iso: Iso): i32 {
   return 1;
 }
 
-/** The entry is a directory that was moved up: it begins where CL says, and is as long as it says. */
+/** The entry is a directory that was moved up: CL says where it is, it says how long it is. */
 function childOf(iso: Iso): i32 {
   const block = raw.block;
   const flags = raw.flags;

@@ -2,8 +2,9 @@
  * Rock Ridge: what the system use area of a record says of its entry. Areas may go on elsewhere;
  * how often is bounded, and so is every length.
  */
-import { ErrorCode } from "../../format/errors";
+
 import { Reason } from "../../format/abi";
+import { ErrorCode } from "../../format/errors";
 import { ISO_NAME_MAX, ISO_TARGET_MAX } from "../../format/media/calls";
 import { BLOCK_SIZE } from "../../format/media/iso";
 import {
@@ -18,7 +19,6 @@ import {
   NM_SIZE,
   PX_LINKS,
   PX_MODE,
-  PX_SIZE,
   SL_CONTINUES,
   SL_FLAGS,
   SL_PART_CONTINUES,
@@ -62,6 +62,7 @@ export class Rock {
   targetLength: u32;
   /** POSIX type and permissions; 0: it does not say. */
   mode: u32;
+  hasTime: bool;
   modified: f64;
   /** Where a directory that was moved up is, or came from; 0: nowhere else. */
   child: u32;
@@ -84,7 +85,6 @@ export function rockClear(rock: Rock): void {
   memory.fill(changetype<usize>(rock), 0, offsetof<Rock>());
   rock.name = name;
   rock.target = target;
-  rock.modified = NaN;
 }
 
 /**
@@ -188,6 +188,7 @@ function readTimes(rock: Rock, entry: usize, size: u32): u32 {
   const step: u32 = (flags & TF_LONG) !== 0 ? 17 : 7;
   const at = TF_SIZE + ((flags & TF_HAS_CREATION) !== 0 ? step : 0);
   if (at + step > size) return SUSP_LENGTH;
+  rock.hasTime = true;
   rock.modified = step === 7 ? shortTime(entry + at) : longTime(entry + at);
   return 0;
 }

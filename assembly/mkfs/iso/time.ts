@@ -101,8 +101,7 @@ function dateOf(day: i64): i64 {
   const shifted = day + EPOCH_DAYS;
   const era = floorDiv(shifted, 146_097);
   const dayOfEra = shifted - era * 146_097;
-  const yearOfEra =
-    (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365;
+  const yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365;
   const dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100);
   const month = (5 * dayOfYear + 2) / 153;
   const date = dayOfYear - (153 * month + 2) / 5 + 1;

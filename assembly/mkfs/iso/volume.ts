@@ -4,13 +4,7 @@
  * Interface: an LBA counts blocks of 2048 bytes from the start of the window. Everything read is
  * held against the end of the device before it is read; nothing is kept but one block.
  */
-import {
-  Device,
-  deviceClose,
-  deviceFail,
-  deviceOpen,
-  deviceRead,
-} from "../../engine/device";
+import { Device, deviceClose, deviceFail, deviceOpen, deviceRead } from "../../engine/device";
 import { failPlain } from "../../engine/fault";
 import { allocate, allocateZeroed, release } from "../../engine/memory";
 import { Reason } from "../../format/abi";
@@ -44,8 +38,9 @@ import {
 
 /** Descriptors that are looked at before the one that ends them must have come. */
 const DESCRIPTORS_MAX: u32 = 64;
-/** "EL TORITO" as bytes: its first eight and its last one. */
-const TORITO: u64 = 0x5449524f54204c45;
+/** "EL TORITO" in two words and a byte. */
+const TORITO_LOW: u32 = 0x54204c45;
+const TORITO_HIGH: u32 = 0x5449524f;
 const TORITO_END: u32 = 0x4f;
 /** Levels of Joliet: "%/@", "%/C", "%/E". */
 const ESCAPE: u32 = 0x2f25;
@@ -149,7 +144,7 @@ export function isoDirectoryRead(iso: Iso, lba: u32): ErrorCode {
 
 /** True if `bytes` from block `lba` on lie inside the device. */
 export function isoInside(iso: Iso, lba: u32, bytes: u64): bool {
-  const blocks = (bytes + <u64>(BLOCK_SIZE - 1)) >>> (<u64>BLOCK_SHIFT);
+  const blocks = (bytes + <u64>(BLOCK_SIZE - 1)) >>> <u64>BLOCK_SHIFT;
   return <u64>lba + blocks <= <u64>iso.blocks;
 }
 
@@ -189,7 +184,8 @@ function readDescriptor(iso: Iso, lba: u32, type: u32, found: bool): ErrorCode {
   const block = iso.block;
   if (type === DescriptorType.BOOT) {
     const isTorito =
-      load<u64>(block, BOOT_DESCRIPTOR_SYSTEM) === TORITO &&
+      load<u32>(block, BOOT_DESCRIPTOR_SYSTEM) === TORITO_LOW &&
+      load<u32>(block, BOOT_DESCRIPTOR_SYSTEM + 4) === TORITO_HIGH &&
       load<u8>(block, BOOT_DESCRIPTOR_SYSTEM + 8) === <u8>TORITO_END;
     if (isTorito && iso.catalog === 0) iso.catalog = load<u32>(block, BOOT_DESCRIPTOR_CATALOG);
     return ErrorCode.OK;
@@ -218,7 +214,10 @@ function readRoot(iso: Iso, lba: u32, root: Directory): ErrorCode {
     return isoFail(iso, reason, lba, DESCRIPTOR_VERSION);
   }
   const size = load<u16>(block, DESCRIPTOR_BLOCK_SIZE);
-  if (<u32>size !== BLOCK_SIZE || bswap<u16>(load<u16>(block, DESCRIPTOR_BLOCK_SIZE + 2)) !== size) {
+  if (
+    <u32>size !== BLOCK_SIZE ||
+    bswap<u16>(load<u16>(block, DESCRIPTOR_BLOCK_SIZE + 2)) !== size
+  ) {
     return isoFail(iso, reason, lba, DESCRIPTOR_BLOCK_SIZE);
   }
   if (!isBoth(block + DESCRIPTOR_SPACE)) return isoFail(iso, reason, lba, DESCRIPTOR_SPACE);

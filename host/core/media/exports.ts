@@ -25,8 +25,14 @@ export type IsoExports = {
 
 /** assembly/api/media/build.ts */
 export type IsoBuildExports = {
-  isoBuild(device: number, base: number, sectors: number, timestamp: number): number;
-  isoBuildLabel(build: number, address: number, length: number): number;
+  isoBuild(
+    device: number,
+    base: number,
+    sectors: number,
+    timestamp: number,
+    label: number,
+    labelLength: number,
+  ): number;
   isoBuildNode(
     build: number,
     parent: number,

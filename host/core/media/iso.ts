@@ -122,7 +122,10 @@ export class IsoVolume {
   static open(media: MediaCore, device: number, options: IsoOpenOptions = {}): IsoVolume {
     const { baseSector = 0, sectors = 0, names } = options;
     const wanted = names === undefined ? IsoNames.BEST : NAMES[names];
-    const handle = media.check(media.exports.isoOpen(device, baseSector, sectors, wanted), "isoOpen");
+    const handle = media.check(
+      media.exports.isoOpen(device, baseSector, sectors, wanted),
+      "isoOpen",
+    );
     try {
       return new IsoVolume(media, handle);
     } catch (error) {
@@ -131,7 +134,7 @@ export class IsoVolume {
     }
   }
 
-  /** The entries of a directory, in the order in which they stand there. ENOENT, ENOTDIR, EBADMSG. */
+  /** The entries of a directory in the order of the medium. ENOENT, ENOTDIR, EBADMSG. */
   list(path = "/"): IsoStat[] {
     const { memory, exports } = this.#media;
     const entries: IsoStat[] = [];
@@ -227,13 +230,13 @@ export class IsoVolume {
    * though each level of it is finite.
    */
   #refuseTwice(path: string, entries: readonly IsoStat[]): void {
-    const parent = plainPath(path);
+    const parent = plainPath(path, this.names);
     const names = new Set<string>();
     for (const { name, kind, sector } of entries) {
       if (names.has(name)) throw twice(path, name, "DUPLICATE", sector);
       names.add(name);
       if (kind !== "directory") continue;
-      const here = `${parent}/${name}`;
+      const here = plainPath(`${parent}/${name}`, this.names);
       const known = this.#directories.get(sector) ?? here;
       if (known !== here) throw twice(path, name, "ISO_PARENT", sector);
       this.#directories.set(sector, here);
@@ -299,10 +302,7 @@ export class IsoVolume {
         sectors: number(ISO_INFO_SECTORS),
         bootImage: sector === 0 ? undefined : { sector, sectors: number(ISO_INFO_BOOT_SECTORS) },
         names: names ?? "plain",
-        label: memory.text(
-          out + ISO_INFO_LABEL,
-          view.getUint32(out + ISO_INFO_LABEL_LENGTH, true),
-        ),
+        label: memory.text(out + ISO_INFO_LABEL, view.getUint32(out + ISO_INFO_LABEL_LENGTH, true)),
       };
     } finally {
       memory.release(out, ISO_INFO_SIZE);
@@ -316,7 +316,8 @@ function twice(path: string, name: string, reason: string, lba: number): Storage
 }
 
 /** The one way to write a path: "/a/b", the root "". */
-function plainPath(path: string): string {
-  const names = path.split("/").filter((name) => name !== "");
-  return names.map((name) => `/${name}`).join("");
+function plainPath(path: string, names: IsoNaming): string {
+  const parts = path.split("/").filter((name) => name !== "");
+  const joined = parts.map((name) => `/${name}`).join("");
+  return names === "plain" ? joined.toUpperCase() : joined;
 }

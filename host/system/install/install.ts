@@ -129,7 +129,7 @@ function prepare(
   core: Core,
   options: InstallOptions,
 ): Prepared {
-  const facts = examineTarget(core, target, source.device);
+  const facts = examineTarget(core, target, source.medium);
   const journal = readJournal(target);
   if (journal !== undefined) {
     const resumed = resumeFrom(journal, source, facts, options);
