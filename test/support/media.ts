@@ -20,7 +20,10 @@ export interface Built {
 /** An image of these files in memory. */
 export function isoOf(
   files: Readonly<Record<string, Uint8Array | string>>,
-  options: Partial<IsoBuildOptions> & { readonly size?: string; readonly blkSize?: 512 | 4096 } = {},
+  options: Partial<IsoBuildOptions> & {
+    readonly size?: string;
+    readonly blkSize?: 512 | 4096;
+  } = {},
 ): Built {
   const { size = "16MiB", blkSize = 512, ...given } = options;
   const device = new MemoryDevice({ size, blkSize, name: "cd" });
