@@ -21,6 +21,13 @@ export {
 } from "./core/files.ts";
 export * as Gpt from "./core/gpt.ts";
 export { Core } from "./core/load.ts";
+export {
+  type BootImage,
+  type IsoFile,
+  type IsoStat,
+  IsoVolume,
+} from "./core/media/iso.ts";
+export { MediaCore } from "./core/media/load.ts";
 export type { ImageEntry } from "./core/node/image.ts";
 export type { FilePromises } from "./core/node/promises.ts";
 export type { BigIntStats, Dirent, Stats, StatsFs } from "./core/node/stats.ts";

@@ -62,11 +62,19 @@ async function services(folder, out) {
   }
 }
 
+/** The module `name` of the sources that `entry` exports; it goes into the package as it is. */
+function compile(entry, name) {
+  const named = join("build", `${name}.names.wasm`);
+  // An assert traps; the text of where it stands is for the test build.
+  run("asc", entry, "--target", "names", "--use", "abort=", "--outFile", named);
+  optimize(named, join("build", `${name}.wasm`));
+}
+
+const MODULES = { core: "assembly/index.ts", media: "assembly/media.ts" };
+
 mkdirSync("build", { recursive: true });
-// `asc --target release` alone is the quick way while working.
-// An assert traps; the text of where it stands is for the test build.
-run("asc", "--target", "names", "--use", "abort=");
-optimize("build/core.names.wasm", "build/core.wasm");
+// `asc assembly/index.ts --target release` alone is the quick way while working.
+for (const [name, entry] of Object.entries(MODULES)) compile(entry, name);
 if (process.argv.includes("--test")) {
   // The same core with the switches of engine/planted.ts: what the simulator must be able to break.
   const entries = ["index", "engine/planted", "testing/tree"].map((name) => `assembly/${name}.ts`);
@@ -83,6 +91,9 @@ cpSync("build/services", "dist/services", {
   recursive: true,
   filter: (path) => !path.includes("testing"),
 });
+for (const name of Object.keys(MODULES)) {
+  copyFileSync(join("build", `${name}.wasm`), join("dist", `${name}.wasm`));
+}
 const main = "dist/host/cli/main.js";
 if (existsSync(main)) {
   writeFileSync(main, `#!/usr/bin/env node\n${readFileSync(main, "utf8")}`);

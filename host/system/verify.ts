@@ -1,6 +1,6 @@
 /**
- * `verify`: everything on a disk, level by level: partition tables, FAT volumes, data regions with
- * every object and every file. Writes nothing unless it is asked to repair.
+ * `verify`: everything on a disk, level by level: partition tables, FAT and ISO volumes, data
+ * regions with every object and every file. Writes nothing unless it is asked to repair.
  *
  * Interface: findings, not errors, tell what is wrong, each with its place; any damaged copy is
  * damage, also where the next commit would heal it. Only a device that fails throws.
@@ -25,11 +25,16 @@ import { Generations } from "./boot/generations.ts";
 import { CONFIG_ROOT } from "./boot/kernel.ts";
 import { JOURNAL_EXTENT, readJournal } from "./install/journal.ts";
 import { STEPS } from "./install/plan.ts";
+import { checkIso } from "./media/check.ts";
 import { partitionPlaces } from "./place.ts";
 import { type AuditFinding, auditGenerations } from "./update/audit.ts";
 
 /** The level that a finding belongs to. */
 export type VerifyArea = "table" | "esp" | "region" | "store" | "files" | "generations" | "install";
+import { ISO_SIGNATURE } from "./volume.ts";
+
+/** The level that a finding belongs to. */
+export type VerifyArea = "table" | "media" | "esp" | "region" | "store" | "files" | "install";
 
 export interface DiskFinding extends Finding {
   readonly area: VerifyArea;
@@ -73,6 +78,11 @@ export function* verifyDisk(device: BlockDevice, options: VerifyOptions = {}): W
   const findings: DiskFinding[] = halfDone(device);
   const checked: string[] = [];
   try {
+    if (options.partition === undefined) {
+      const found = checkIso(device);
+      if (found !== undefined) checked.push("ISO 9660");
+      findings.push(...(found ?? []).map((finding) => ({ ...finding, area: "media" as const })));
+    }
     const { volumes, hasTable } = layoutOf(core, id, device, options, findings);
     if (hasTable) checked.push("GPT");
     for (const [index, volume] of volumes.entries()) {
@@ -105,6 +115,7 @@ function layoutOf(
   const signature = probe(core, id, { baseSector: 0, sectors: 0 });
   if (isRegion(signature)) return { volumes: [{ kind: "region" }], hasTable: false };
   if (signature?.startsWith("fat")) return { volumes: [{ kind: "fat" }], hasTable: false };
+  if (signature === ISO_SIGNATURE) return { volumes: [], hasTable: false };
   const table = verifyTable(core, id, options, findings);
   if (table === undefined) {
     const volumes = withoutTable(core, id, device);

@@ -1,19 +1,17 @@
 /** `diskwright image`: makes store images and bootable disk images, and takes a disk apart. */
-import { existsSync, readFileSync, rmSync } from "node:fs";
-import { refusal } from "../../base/errors.ts";
+import { readFileSync } from "node:fs";
 import { formatSize, parseSize } from "../../base/size.ts";
-import { run, type Work } from "../../base/work.ts";
-import type { BlockDevice } from "../../device/device.ts";
-import { FileDevice } from "../../device/local/file.ts";
+import { run } from "../../base/work.ts";
 import { folderTree, memoryTree, type Tree } from "../../system/image/folder.ts";
 import { makeDisk, planDisk } from "../../system/image/mkdisk.ts";
 import { makeStore } from "../../system/image/mkstore.ts";
-import { type SeedOptions, sourceDateEpoch } from "../../system/image/reproducible.ts";
 import { splitDisk } from "../../system/image/split.ts";
 import type { CommandSpec, Context, Given, OptionSpec } from "../kit/command.ts";
 import { UsageError } from "../kit/command.ts";
+import { create, FORCE, SEED, seeds } from "../kit/create.ts";
 import { openDevice, withDisk } from "../kit/open.ts";
 import { overlayDoubt, recordCommands } from "./records.ts";
+import { mkmedia } from "./mkmedia.ts";
 
 const OUT = { "<out>": "image file to make" };
 const SIZE: OptionSpec = {
@@ -21,11 +19,6 @@ const SIZE: OptionSpec = {
   summary: "size of the image, such as 256MiB",
   required: true,
   parse: parseSize,
-};
-const FORCE: OptionSpec = { flags: "--force", summary: "replace a file that exists" };
-const SEED: OptionSpec = {
-  flags: "--seed <text>",
-  summary: "draw all identities from this text: same input, same bytes",
 };
 
 export const image: CommandSpec = {
@@ -69,6 +62,7 @@ export const image: CommandSpec = {
       examples: ["diskwright image mkdisk disk.img --size 256MiB --boot boot/"],
       run: mkdisk,
     },
+    mkmedia,
     {
       name: "split",
       summary: "Write BOOTHEAD.BIN, BOOTGPT.BIN and DATAIMG.BIN of a disk",
@@ -86,6 +80,10 @@ async function mkstore(context: Context, { positionals: [out = ""], options }: G
     context.out.note(`warning: init will reject '${options["seedOverlay"]}': ${overlayRejected}`);
   }
   const made = await create(context, out, options, (device) =>
+  const seedConfig = configTree(options);
+  const sizeBytes = options["size"] as number;
+  const file = { path: out, sizeBytes, force: options["force"] === true };
+  const made = await create(context, file, (device) =>
     makeStore(device, {
       writable: options["writable"] === true,
       emptyConfig: options["emptyConfig"] === true,
@@ -114,8 +112,7 @@ async function mkdisk(context: Context, { positionals: [out = ""], options }: Gi
     };
     const made = await create(
       context,
-      out,
-      options,
+      { path: out, sizeBytes: options["size"] as number, force: options["force"] === true },
       (device) => makeDisk(device, given),
       (device) => planDisk(device, given),
     );
@@ -191,6 +188,10 @@ interface SeededConfig {
 
 /** What --seed-config and --seed-overlay ask for. */
 function configTree(options: Given["options"]): SeededConfig {
+/**
+ * Content of system/config from --seed-config and --seed-overlay; undefined if neither is given.
+ */
+function configTree(options: Given["options"]): Tree | undefined {
   const { seedConfig, seedOverlay } = options;
   if (seedConfig === undefined && seedOverlay === undefined) return {};
   const files = seedConfig === undefined ? [] : folderTree(seedConfig as string);

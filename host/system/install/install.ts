@@ -144,6 +144,7 @@ function prepare(
   options: InstallOptions,
 ): Prepared {
   const device = identifyTarget(target, source.device);
+  const facts = examineTarget(core, target, source.medium);
   const journal = readJournal(target);
   if (journal !== undefined) {
     const resumed = resumeFrom(journal, source, device, options);
