@@ -2,8 +2,12 @@
 import type { Random } from "../engine/random.ts";
 import type { FileOperation, TreeModel } from "./tree-model.ts";
 
-/** names: many small entries; small and pages: how much content; full: until nothing fits. */
-export type FilesProfile = "names" | "small" | "pages" | "full";
+/**
+ * names: many small entries; small and pages: how much content; full: until nothing fits; churn: the
+ * same few files written over and over between two commits, so that what one write frees another
+ * could take.
+ */
+export type FilesProfile = "names" | "small" | "pages" | "full" | "churn";
 
 export type FilesStep = FileOperation | { readonly kind: "sync" | "rest" | "close" | "cut" };
 
@@ -15,7 +19,7 @@ export function drawnOperation(random: Random, profile: FilesProfile, model: Tre
   for (let tries = 1; ; tries++) {
     const step = drawn(random, profile);
     if (["sync", "rest", "close", "cut"].includes(step.kind)) return step;
-    // Whether a symbolic link can have a second name is left open.
+    // Left open, and so not done: isOpenQuestion() of the subject.
     const held = "path" in step ? model.paths.get(step.path) : undefined;
     if (step.kind === "link" && held?.type === "symlink") continue;
     if (tries >= TRIES || model.apply(step as FileOperation) !== undefined) return step;
@@ -23,6 +27,7 @@ export function drawnOperation(random: Random, profile: FilesProfile, model: Tre
 }
 
 function drawn(random: Random, profile: FilesProfile): FilesStep {
+  if (profile === "churn") return churned(random);
   const path = `${random.pick(FOLDERS)}/${random.pick(NAMES)}`;
   const to = `${random.pick(FOLDERS)}/${random.pick(NAMES)}`;
   const seed = random.next();
@@ -52,6 +57,15 @@ function drawn(random: Random, profile: FilesProfile): FilesStep {
     left -= weight;
   }
   return { kind: "sync" };
+}
+
+function churned(random: Random): FilesStep {
+  const path = `/${random.pick(NAMES.slice(0, 3))}`;
+  const length = 2000 + random.below(14_000);
+  if (random.chance(12)) return { kind: "sync" };
+  if (random.chance(15)) return { kind: random.pick(["create", "unlink"] as const), path };
+  if (random.chance(20)) return { kind: "truncate", path, length: random.below(9000) };
+  return { kind: "write", path, at: random.pick([0, 4096]), length, seed: random.next() };
 }
 
 /** Lengths around every border: inline, one page, several, a chunk. */
