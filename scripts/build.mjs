@@ -86,7 +86,6 @@ if (process.argv.includes("--test")) {
 }
 rmSync("dist", { recursive: true, force: true });
 run("tsc");
-copyFileSync("build/core.wasm", "dist/core.wasm");
 cpSync("build/services", "dist/services", {
   recursive: true,
   filter: (path) => !path.includes("testing"),

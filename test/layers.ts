@@ -28,9 +28,6 @@ const BOOT = [
   ...[...LOG, ...CAPS, "host/system/config", "host/system/service"],
   ...["host/system/boot", "host/system/init"],
 ];
-const BOOT = [...LOG, ...CAPS, "host/system/config", "host/system/service", "host/system/boot"];
-const FLOWS = ["host/system/image", "host/system/update", "host/system/vm"];
-const BOOT = [...LOG, "host/system/config", "host/system/boot"];
 const FLOWS = ["host/system/image", "host/system/media", "host/system/update", "host/system/vm"];
 const SYSTEM = [...BOOT, ...FLOWS, "host/system/install", "host/system"];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
@@ -88,7 +85,6 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "host/core/fat",
     "host/core/boot",
   ],
-  "host/core": [...DEVICE, "host/core/node", "host/core/gpt", "host/core/store", "host/core/fat"],
   "host/core/media": [...DEVICE, "assembly/format/media", "host/core"],
   "host/system/log": CORE,
   "host/system/caps/base": CORE,

@@ -87,3 +87,8 @@ function named(hash: Uint8Array | undefined): string {
 export function overlayRejected(reason: string): string {
   return `[init] overlay rejected: ${reason}`;
 }
+
+/** The manifest of the base itself cannot be used: no service starts. */
+export function manifestRejected(reason: string): string {
+  return `[init] manifest rejected: ${reason}`;
+}

@@ -28,13 +28,18 @@ import { STEPS } from "./install/plan.ts";
 import { checkIso } from "./media/check.ts";
 import { partitionPlaces } from "./place.ts";
 import { type AuditFinding, auditGenerations } from "./update/audit.ts";
-
-/** The level that a finding belongs to. */
-export type VerifyArea = "table" | "esp" | "region" | "store" | "files" | "generations" | "install";
 import { ISO_SIGNATURE } from "./volume.ts";
 
 /** The level that a finding belongs to. */
-export type VerifyArea = "table" | "media" | "esp" | "region" | "store" | "files" | "install";
+export type VerifyArea =
+  | "table"
+  | "media"
+  | "esp"
+  | "region"
+  | "store"
+  | "files"
+  | "generations"
+  | "install";
 
 export interface DiskFinding extends Finding {
   readonly area: VerifyArea;

@@ -1,8 +1,8 @@
 /**
  * Planted bugs: each is a switch in the code it would break, alive in the test build of the core
  * (assembly/engine/planted.ts), in the installer (host/system/install/planted.ts) or, for the toy
- * and the namespace, in the subject. The simulator must find every one within `seeds` scenarios of the subject named
- * here, and nothing without the switch.
+ * and the namespace, in the subject. The simulator must find every one within `seeds` scenarios of
+ * the subject named here, and nothing without the switch.
  */
 import type { SubjectName } from "./subjects/registry.ts";
 

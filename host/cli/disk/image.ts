@@ -10,8 +10,8 @@ import type { CommandSpec, Context, Given, OptionSpec } from "../kit/command.ts"
 import { UsageError } from "../kit/command.ts";
 import { create, FORCE, SEED, seeds } from "../kit/create.ts";
 import { openDevice, withDisk } from "../kit/open.ts";
-import { overlayDoubt, recordCommands } from "./records.ts";
 import { mkmedia } from "./mkmedia.ts";
+import { overlayDoubt, recordCommands } from "./records.ts";
 
 const OUT = { "<out>": "image file to make" };
 const SIZE: OptionSpec = {
@@ -79,8 +79,6 @@ async function mkstore(context: Context, { positionals: [out = ""], options }: G
   if (overlayRejected !== undefined) {
     context.out.note(`warning: init will reject '${options["seedOverlay"]}': ${overlayRejected}`);
   }
-  const made = await create(context, out, options, (device) =>
-  const seedConfig = configTree(options);
   const sizeBytes = options["size"] as number;
   const file = { path: out, sizeBytes, force: options["force"] === true };
   const made = await create(context, file, (device) =>
@@ -145,40 +143,6 @@ async function split(context: Context, { positionals: [disk = ""], options }: Gi
   });
 }
 
-/** Makes the file, runs the work on it, and takes it away again if that fails. */
-async function create<T>(
-  context: Context,
-  path: string,
-  options: Given["options"],
-  work: (device: BlockDevice) => Work<T>,
-  check: (device: BlockDevice) => unknown = () => undefined,
-): Promise<T> {
-  const existed = existsSync(path);
-  if (existed && options["force"] !== true) {
-    const hint = "Pass --force to replace it.";
-    throw refusal("EEXIST", "create", `'${path}' exists.`, { path, hint });
-  }
-  const device = FileDevice.create(path, { size: options["size"] as number, overwrite: existed });
-  let done = false;
-  try {
-    check(device);
-    const { signal, progress } = context;
-    const made = await run(work(device), { signal, progress: progress.update });
-    done = true;
-    return made;
-  } finally {
-    device.close();
-    if (!done) rmSync(path, { force: true });
-  }
-}
-
-function seeds(options: Given["options"]): SeedOptions {
-  return {
-    seed: options["seed"] as string | undefined,
-    sourceDateEpoch: sourceDateEpoch(process.env),
-  };
-}
-
 interface SeededConfig {
   /** Content of system/config; undefined if neither option is given. */
   readonly seedConfig?: Tree;
@@ -188,10 +152,6 @@ interface SeededConfig {
 
 /** What --seed-config and --seed-overlay ask for. */
 function configTree(options: Given["options"]): SeededConfig {
-/**
- * Content of system/config from --seed-config and --seed-overlay; undefined if neither is given.
- */
-function configTree(options: Given["options"]): Tree | undefined {
   const { seedConfig, seedOverlay } = options;
   if (seedConfig === undefined && seedOverlay === undefined) return {};
   const files = seedConfig === undefined ? [] : folderTree(seedConfig as string);

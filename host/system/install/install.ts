@@ -143,8 +143,7 @@ function prepare(
   core: Core,
   options: InstallOptions,
 ): Prepared {
-  const device = identifyTarget(target, source.device);
-  const facts = examineTarget(core, target, source.medium);
+  const device = identifyTarget(target, source.medium);
   const journal = readJournal(target);
   if (journal !== undefined) {
     const resumed = resumeFrom(journal, source, device, options);
