@@ -11,6 +11,7 @@ export { StorageError } from "./base/errors.ts";
 export type { HashLike } from "./base/hash.ts";
 export { toHex } from "./base/hash.ts";
 export type { StoreEntry, StoreFinding, StoreStat } from "./base/objects.ts";
+export { FatVolume } from "./core/fat.ts";
 export {
   buildImage,
   type CheckOptions,
@@ -45,6 +46,35 @@ export { parseJson } from "./format/json/text.ts";
 export { decodeManifest, encodeManifest, type SystemManifest } from "./format/manifest.ts";
 export { decodeOverlay, encodeOverlay, type SystemConfigOverlay } from "./format/overlay.ts";
 export { decodePointer, encodePointer, type GenerationPointer } from "./format/pointer.ts";
+export { Capability, type CapKind, Grant } from "./system/caps/base/grant.ts";
+export type { Tree, TreeEntry, TreeFile, TreeNode } from "./system/caps/base/tree.ts";
+export { type Binding, DirectoryBindings, MemoryBindings } from "./system/caps/bindings.ts";
+export { BlockCap, type BlockInfo, type BlockOptions } from "./system/caps/block.ts";
+export {
+  ConsoleCap,
+  ConsoleLog,
+  type ConsoleOptions,
+  HistoryCap,
+} from "./system/caps/console.ts";
+export { DirectoryCap, type DirectoryOptions, type OpenOptions } from "./system/caps/directory.ts";
+export { FileCap, type FileRights, type FileStat } from "./system/caps/file.ts";
+export { NamespaceCap } from "./system/caps/namespace.ts";
+export {
+  CapException,
+  EXCEPTION_KINDS,
+  type ExceptionKind,
+  OUTCOME_CODES,
+  type Outcome,
+  type OutcomeCode,
+  OutcomeError,
+  TransportStatus,
+  unwrap,
+} from "./system/caps/outcome.ts";
+export { type ObjectBackend, StoreCap, type StoreRights } from "./system/caps/store.ts";
+export { CapTable } from "./system/caps/table.ts";
+export { FatTree } from "./system/caps/tree/fat.ts";
+export { FilesTree } from "./system/caps/tree/files.ts";
+export { MemoryTree } from "./system/caps/tree/memory.ts";
 export {
   type BootPlan,
   type Composition,
@@ -64,3 +94,15 @@ export {
 } from "./system/disk/disk.ts";
 export type { Durability } from "./system/disk/group.ts";
 export { DiskStore } from "./system/disk/store.ts";
+export {
+  consolePrefix,
+  runService,
+  type ServiceOptions,
+  type ServiceReport,
+  type ServiceStatus,
+} from "./system/service/runner.ts";
+export {
+  SHIPPED_SERVICES,
+  type ShippedService,
+  shippedService,
+} from "./system/service/shipped.ts";
