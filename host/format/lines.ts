@@ -21,8 +21,3 @@ export function dataRegionMounted(entries: number): string {
 export function overlayRejected(reason: string): string {
   return `[init] overlay rejected: ${reason}`;
 }
-
-/** The manifest of the base itself cannot be used; only the kernel's own lines follow. */
-export function manifestRejected(reason: string): string {
-  return `[init] manifest rejected: ${reason}`;
-}

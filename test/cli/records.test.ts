@@ -81,6 +81,12 @@ test("mkoverlay with an account puts in its place and writes it for the store", 
     contentHash: toHex(made.contentHash),
     accountStoreLocation: location,
   });
+  fs.rmSync(encoded as string);
+  const again = diskwright([
+    ...["image", "mkoverlay", out as string, "--from", from as string],
+    ...["--account", who as string, "--account-out", encoded as string],
+  ]);
+  expect([again.code, fs.existsSync(encoded as string)]).toEqual([4, false]);
   const alone = diskwrightJson(["image", "mkaccount", join(at, "b.bin"), "--from", who as string]);
   expect(alone["accountStoreLocation"]).toBe(location);
 });

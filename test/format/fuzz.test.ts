@@ -51,7 +51,7 @@ const KINDS = {
 
 /** The record with length and digest as they should be for what it now holds. */
 function repaired(data: Uint8Array): Uint8Array {
-  const whole = data.slice();
+  const whole = new Uint8Array(data);
   new DataView(whole.buffer).setUint32(HEAD_LENGTH, whole.length, true);
   whole.set(recordDigest(whole), HEAD_DIGEST);
   return whole;
@@ -176,6 +176,55 @@ describe.each(Object.entries(KINDS))("%s", (_, { format, sample, any, body }) =>
     );
     expect([...seen].sort()).toEqual(["OK", "schema-invalid"]);
   });
+});
+
+/** An overlay whose body holds what `change` makes of a valid one; length and digest are right. */
+function forged(change: (body: ReturnType<typeof overlayWire.decode>) => void): Uint8Array {
+  const whole = overlayFormat.encode(overlay as never);
+  const body = overlayWire.decode(whole.subarray(HEAD_SIZE));
+  change(body);
+  return repaired(Buffer.concat([whole.subarray(0, HEAD_SIZE), overlayWire.encode(body)]));
+}
+
+/** The bytes of `text` in a record exchanged for others of the same length. */
+function exchanged(data: Uint8Array, text: string, bytes: number[]): Uint8Array {
+  const bent = data.slice();
+  bent.set(bytes, Buffer.from(bent).indexOf(text));
+  return repaired(bent);
+}
+
+const valid = forged(() => undefined);
+test.each<[string, Uint8Array, RegExp]>([
+  ["no UTF-8", exchanged(valid, "overlay-extra", [0xc3, 0x28]), /utf-8/i],
+  ["an overlong NUL", exchanged(valid, "overlay-extra", [0xc0, 0x80]), /utf-8/i],
+  ["a surrogate in UTF-8", exchanged(valid, "overlay-extra", [0xed, 0xa0, 0x80]), /utf-8/i],
+  ["a byte order mark", exchanged(valid, "overlay-extra", [0xef, 0xbb, 0xbf]), /not a name/],
+  ["a line break in a name", exchanged(valid, "overlay-extra", [0x0a]), /"\\n.*" is not a name/],
+  ["a control byte in a host name", exchanged(valid, "installed", [0x1b]), /not a host name/],
+  [
+    "a service twice",
+    forged((body) => body.services.push(...body.services)),
+    /services\[1\]\.name: "overlay-extra" is there twice/,
+  ],
+  [
+    "a capability twice",
+    forged(({ services: [first] }) => first?.caps.push(...first.caps)),
+    /services\[0\]\.caps\[2\]\.name: "out" is there twice/,
+  ],
+  [
+    "a server twice",
+    forged(({ network: [first] }) => first?.dns.push("1.1.1.1")),
+    /settings\.network\.dns\[2\]: "1.1.1.1" is there twice/,
+  ],
+  ["epoch 0", forged((body) => Object.assign(body, { epoch: 0 })), /epoch: 0/],
+  [
+    "an account at zero",
+    forged((body) => body.accountStoreLocation[0]?.fill(0)),
+    /accountStoreLocation/,
+  ],
+])("an overlay with %s, all else in order, is schema-invalid and says so", (_, data, reason) => {
+  expect(outcome(overlayFormat as unknown as RecordFormat<object>, data)).toBe("schema-invalid");
+  expect(() => overlayFormat.decode(data)).toThrow(reason);
 });
 
 interface Lie {
