@@ -101,3 +101,15 @@ export {
 } from "./system/disk/disk.ts";
 export type { Durability } from "./system/disk/group.ts";
 export { DiskStore } from "./system/disk/store.ts";
+export {
+  consolePrefix,
+  runService,
+  type ServiceOptions,
+  type ServiceReport,
+  type ServiceStatus,
+} from "./system/service/runner.ts";
+export {
+  SHIPPED_SERVICES,
+  type ShippedService,
+  shippedService,
+} from "./system/service/shipped.ts";
