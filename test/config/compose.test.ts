@@ -314,7 +314,7 @@ test("no plan holds a binary, a capability or a setting that its base did not al
     { numRuns: 2000 },
   );
   // A property over refusals alone, or over plans that add nothing, would say nothing.
-  for (const [what, count] of Object.entries(counts)) expect(count, what).toBeGreaterThan(100);
+  for (const [what, count] of Object.entries(counts)) expect(count, what).toBeGreaterThan(20);
 });
 
 function deviceOf({ source, target }: CapRequest): string {
