@@ -1,6 +1,7 @@
 /** The subjects by name, and how many distinct crash states a full run covers of each. */
 import type { Subject, SubjectOptions } from "../subject.ts";
 import { FilesSubject } from "./files.ts";
+import { GenerationsSubject } from "./generations.ts";
 import { GptSubject } from "./gpt.ts";
 import { InstallSubject } from "./install.ts";
 import { NamespaceSubject } from "./namespace.ts";
@@ -31,6 +32,10 @@ const ENTRIES = {
   namespace: {
     create: (options: SubjectOptions) => new NamespaceSubject(options) as Subject,
     states: 18_000,
+  },
+  generations: {
+    create: (options: SubjectOptions) => new GenerationsSubject(options) as Subject,
+    states: 220_000,
   },
 } as const satisfies Record<string, SubjectEntry>;
 

@@ -22,6 +22,11 @@ export class Versions<Model> {
     return this.#models.at(-1) as Model;
   }
 
+  /** What a life found when it began: version `history.issued`. */
+  adopt(model: Model): void {
+    this.#models.push(model);
+  }
+
   /** Call before what makes the content `model` goes to the core. */
   issue(model: Model, label: string): void {
     this.#models.push(model);
