@@ -211,11 +211,11 @@ test("run-installable-provision: written by one boot, verified by the next", () 
     bins: ["system-provision", "overlay-extra"],
   });
   const one = row.boot().lines.join("\n");
-  expect(one).toContain(`[system-provision] provisioned generation ${hash}`);
+  expect(one).toContain(`[provision] provisioned generation ${hash}`);
   expect(one).not.toContain("started via overlay");
   const two = row.boot();
   const told = two.lines.join("\n");
-  expect(told).toContain(`[system-provision] verified active generation ${hash}`);
+  expect(told).toContain(`[provision] verified active generation ${hash}`);
   expect(told).toContain(ACCOUNT_HASH);
   expect(told).toContain("[overlay-extra] started via overlay");
   const status = JSON.parse(row.run("status", row.disk, "--json")) as Record<string, unknown>;
@@ -244,7 +244,7 @@ test("run-installable-update: three boots commit one update and fall back from t
     bins,
   });
   const [first, second, third] = [row.boot(), row.boot(), row.boot()].map(({ lines }) => {
-    const own = lines.filter((line) => line.startsWith("[system-update] "));
+    const own = lines.filter((line) => line.startsWith("[update] "));
     for (const line of own) expect(line).toContain(ACCOUNT_HASH);
     return lines.join("\n");
   });

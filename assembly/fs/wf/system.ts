@@ -52,7 +52,7 @@ export function systemSet(
   return wfSettle(wf, gone ? recordDelete(wf, at) : recordPut(wf, at, value, valueLength));
 }
 
-/** Copies the key of the first record of `kind` from `key` on, cut at `room`: its length, ENOENT. */
+/** Copies the key of the first record of `kind` from `key` on, cut at `room`: its length. */
 export function systemNext(wf: Wf, kind: u32, key: usize, length: u32, out: usize, room: u32): i32 {
   if (!isRecord(kind, length)) return failPlain(ErrorCode.EINVAL);
   const cursor = wf.cursor;

@@ -19,6 +19,7 @@ import { DirectoryCap } from "../caps/directory.ts";
 import { NamespaceCap } from "../caps/namespace.ts";
 import { type ObjectBackend, StoreCap } from "../caps/store.ts";
 import { FilesTree } from "../caps/tree/files.ts";
+import { consolePrefix } from "../service/runner.ts";
 import { GuardedTree } from "./guarded.ts";
 
 export interface SourceContext {
@@ -64,7 +65,7 @@ export class Sources {
     const { grant, log, imageSource } = this.#context;
     switch (source) {
       case "console":
-        return ok(ConsoleCap.over(log, { name: service }));
+        return ok(ConsoleCap.over(log, { name: service, prefix: consolePrefix(service) }));
       case "namespace":
         return ok(NamespaceCap.over(this.#names));
       case "writable_fs_root":
