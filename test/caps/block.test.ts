@@ -47,7 +47,9 @@ test("no sequence of calls through a window reads or writes a byte outside it", 
       const root = value(BlockCap.over(device, { firstBlock: first, blocks }));
       const caps = [{ cap: root, at: first, blocks, writable: true }];
       for (const one of calls) {
-        const entry = caps[one.who % caps.length] as (typeof caps)[number];
+        // Often the whole window: what is made from it soon has no blocks left.
+        const which = one.who % 2 === 0 ? 0 : one.who % caps.length;
+        const entry = caps[which] as (typeof caps)[number];
         const { cap, at } = entry;
         const whole = Number.isSafeInteger(one.first) && Number.isSafeInteger(one.count);
         const inside =

@@ -20,7 +20,7 @@ const OUTSIDE_BYTES = 40_001;
 /** The same names as inside, and one that a service may well guess. */
 const GUESSED = "passwords";
 const CORE = freshCore();
-const RUNS = 150;
+const RUNS = 100;
 
 const name = fc.constantFrom(
   "a",

@@ -131,7 +131,7 @@ test("after any revocations exactly what was made from the revoked ones is refus
         expect(answers, cap.kind).toEqual(answers.map(() => "disconnected"));
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 120 },
   );
 });
 
