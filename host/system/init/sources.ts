@@ -22,6 +22,9 @@ import { FilesTree } from "../caps/tree/files.ts";
 import { consolePrefix } from "../service/runner.ts";
 import { GuardedTree } from "./guarded.ts";
 
+/** Where a medium has its packaged images. */
+const IMAGE_FOLDER = "boot/bins";
+
 export interface SourceContext {
   readonly core: Core;
   readonly log: ConsoleLog;
@@ -34,7 +37,7 @@ export interface SourceContext {
   readonly disks: readonly AttachedDisk[];
   /** The disk that booted: nobody's target. */
   readonly bootDisk: AttachedDisk;
-  /** `/boot/bins/` of the CD-ROM. */
+  /** The volume of the CD-ROM. */
   readonly imageSource: Tree | undefined;
 }
 
@@ -74,7 +77,7 @@ export class Sources {
         return grant === undefined ? noRegion(source) : ok(this.#store(grant));
       case "installable_image_source":
         if (imageSource === undefined) return refused("not-found", `${source}: no CD-ROM is there`);
-        return DirectoryCap.over(imageSource, { readOnly: true });
+        return DirectoryCap.over(imageSource, { path: IMAGE_FOLDER, readOnly: true });
       case "block_device_target":
         return this.#device(source, target, false);
       case "block_device":
