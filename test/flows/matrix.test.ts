@@ -3,7 +3,8 @@
  * is gated on a line that only what is durable on the disk can produce.
  */
 import { createHash } from "node:crypto";
-import { rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { buildImage } from "../../host/core/files.ts";
 import { Core } from "../../host/core/load.ts";
@@ -14,6 +15,7 @@ import {
   ACCOUNT_BYTES,
   ACCOUNT_HASH,
   type Base,
+  bootFolder,
   makeDisk,
   manifest,
   pack,
@@ -25,6 +27,8 @@ import {
 
 const rows: Row[] = [];
 const SECOND_SLOT = "1af4:1042@00:05.0";
+
+const NO_SERVICES: Base = { services: [], bins: [] };
 
 function newRow(name: string): Row {
   const made = new Row(name);
@@ -72,6 +76,56 @@ test("run-storage-fs: one boot reads a CAPOSRO1 image file by file, and changes 
   const { code, lines } = row.boot(["ro.img"], "--disk", row.path("ro.img"));
   expect(lines).toContain(`[storage-proof] root: motd ${text.length} bytes ${hex(text)}`);
   expect(code).toBe(0);
+});
+
+test("run-installable-image-source: one boot reads the packaged files of a CD-ROM, and no more", () => {
+  const row = newRow("image-source");
+  makeDisk(row, storageProof({ image: "installable_image_source" }));
+  const payload = row.path("payload");
+  mkdirSync(payload);
+  const head = new Uint8Array(5000).map((_, at) => at);
+  writeFileSync(join(payload, "BOOTHEAD.BIN"), head);
+  const medium = row.path("medium.iso");
+  row.run("image", "mkmedia", medium, "--boot", bootFolder(row, NO_SERVICES), "--payload", payload);
+  const { code, lines } = row.boot(["medium.iso"], "--cdrom", medium);
+  expect(lines).toContain(`[storage-proof] image: BOOTHEAD.BIN 5000 bytes ${hex(head)}`);
+  expect(lines[0]).toBe(DATA_REGION_MOUNTED);
+  expect(code).toBe(0);
+});
+
+test("run-installable-install: from a CD-ROM onto a blank disk, which then boots alone", () => {
+  const row = newRow("install");
+  const payload = row.path("payload");
+  makeDisk(row, { services: [service("console-paths")], bins: ["console-paths"] });
+  row.run("image", "split", row.disk, "--out", payload);
+  rmSync(row.disk);
+  rmSync(row.path("boot-files"), { recursive: true });
+  const sources = {
+    console: "console",
+    source: "installable_image_source",
+    target: `block_device_target ${SECOND_SLOT}`,
+  };
+  const installer = bootFolder(row, {
+    services: [service("system-install", sources)],
+    bins: ["system-install"],
+  });
+  const medium = row.path("medium.iso");
+  row.run("image", "mkmedia", medium, "--boot", installer, "--payload", payload);
+  FileDevice.create(row.disk, { size: "256MiB" }).close();
+  const first = row.bootMedium("medium.iso");
+  expect(first.lines[0]).toBe(BASE_FLOOR);
+  expect(first.lines.filter((line) => line.startsWith("[install] ")).length).toBeGreaterThan(2);
+  expect(first.lines).toContain("[init] health checkpoint: passed");
+  expect(first.code).toBe(0);
+  const second = row.boot();
+  expect(second.lines.slice(0, 2)).toEqual([
+    DATA_REGION_MOUNTED,
+    "[init] data-region mounted: system/config entries=0",
+  ]);
+  expect(second.lines).toContain("[console-paths] Console paths ok.");
+  expect(second.code).toBe(0);
+  expect(row.run("verify", row.disk)).toContain("clean");
+  expect(pids(row)).toBe(2);
 });
 
 test("run-storage-persist: an object stored by one boot is read by the next, by its hash", () => {

@@ -61,16 +61,24 @@ export class Row {
 
   /** Deletes everything but the disk, its NVRAM and `hardware`, then boots in a new process. */
   boot(hardware: readonly string[] = [], ...args: string[]): Boot {
+    return this.#boot(hardware, [this.disk, ...args]);
+  }
+
+  /** The same from a medium in the CD-ROM drive; the disk is in the second slot. */
+  bootMedium(name: string): Boot {
+    return this.#boot([name], [this.path(name), "--disk", this.disk]);
+  }
+
+  #boot(hardware: readonly string[], args: readonly string[]): Boot {
     const keep = new Set([DISK, NVRAM, ...hardware]);
     for (const name of readdirSync(this.folder)) {
       if (!keep.has(name)) rmSync(this.path(name), { recursive: true });
     }
-    const words = ["boot", this.disk, "--nvram", this.path(NVRAM), ...args];
-    const { pid, status, stdout, stderr, error } = spawnSync(
-      process.execPath,
-      [PROGRAM, ...words],
-      { encoding: "utf8", timeout: 120_000 },
-    );
+    const words = [PROGRAM, "boot", ...args, "--nvram", this.path(NVRAM)];
+    const { pid, status, stdout, stderr, error } = spawnSync(process.execPath, words, {
+      encoding: "utf8",
+      timeout: 120_000,
+    });
     if (error) throw error;
     const lines = stdout.split("\n").filter((line) => line !== "");
     const boot: Boot = { pid, code: status, lines, stderr };
