@@ -50,6 +50,7 @@ export const PLANTS: readonly Plant[] = [
   core("files-links-kept", 35, "files", "unlink does not count the name away"),
   core("files-replaced-kept", 36, "files", "a rename leaves the file that it replaced"),
   core("names-unsynced", 0, "namespace", "a binding is acknowledged before its commit", 2),
+  core("files-free-at-once", 34, "files", "what a file frees is taken for new in its batch", 3),
   core("tree-file-page-reused", 16, "files", "a page that the last commit shows is given out", 3),
   core("gpt-one-flush", 40, "gpt", "both copies of a table are in flight at once"),
   core("gpt-entries-unchecked", 41, "gpt", "entries that are half old and half new pass"),
