@@ -11,6 +11,7 @@ export { StorageError } from "./base/errors.ts";
 export type { HashLike } from "./base/hash.ts";
 export { toHex } from "./base/hash.ts";
 export type { StoreEntry, StoreFinding, StoreStat } from "./base/objects.ts";
+export { FatVolume } from "./core/fat.ts";
 export {
   buildImage,
   type CheckOptions,
@@ -27,6 +28,7 @@ export {
   IsoVolume,
 } from "./core/media/iso.ts";
 export { MediaCore } from "./core/media/load.ts";
+export { openIso } from "./core/media/open.ts";
 export type { ImageEntry } from "./core/node/image.ts";
 export type { FilePromises } from "./core/node/promises.ts";
 export type { BigIntStats, Dirent, Stats, StatsFs } from "./core/node/stats.ts";
@@ -41,6 +43,36 @@ export type {
 } from "./device/device.ts";
 export { FileDevice } from "./device/local/file.ts";
 export { MemoryDevice } from "./device/local/memory.ts";
+export { Capability, type CapKind, Grant } from "./system/caps/base/grant.ts";
+export type { Tree, TreeEntry, TreeFile, TreeNode } from "./system/caps/base/tree.ts";
+export { type Binding, DirectoryBindings, MemoryBindings } from "./system/caps/bindings.ts";
+export { BlockCap, type BlockInfo, type BlockOptions } from "./system/caps/block.ts";
+export {
+  ConsoleCap,
+  ConsoleLog,
+  type ConsoleOptions,
+  HistoryCap,
+} from "./system/caps/console.ts";
+export { DirectoryCap, type DirectoryOptions, type OpenOptions } from "./system/caps/directory.ts";
+export { FileCap, type FileRights, type FileStat } from "./system/caps/file.ts";
+export { NamespaceCap } from "./system/caps/namespace.ts";
+export {
+  CapException,
+  EXCEPTION_KINDS,
+  type ExceptionKind,
+  OUTCOME_CODES,
+  type Outcome,
+  type OutcomeCode,
+  OutcomeError,
+  TransportStatus,
+  unwrap,
+} from "./system/caps/outcome.ts";
+export { type ObjectBackend, StoreCap, type StoreRights } from "./system/caps/store.ts";
+export { CapTable } from "./system/caps/table.ts";
+export { FatTree } from "./system/caps/tree/fat.ts";
+export { FilesTree } from "./system/caps/tree/files.ts";
+export { IsoTree } from "./system/caps/tree/iso.ts";
+export { MemoryTree } from "./system/caps/tree/memory.ts";
 export {
   type CreateDiskOptions,
   createDisk,

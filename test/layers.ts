@@ -21,7 +21,8 @@ const CORE = [
   "host/core/media",
 ];
 const LOG = [...CORE, "host/system/log"];
-const BOOT = [...LOG, "host/system/config", "host/system/boot"];
+const CAPS = ["host/system/caps/base", "host/system/caps/tree", "host/system/caps"];
+const BOOT = [...LOG, ...CAPS, "host/system/config", "host/system/boot"];
 const FLOWS = ["host/system/image", "host/system/media", "host/system/update", "host/system/vm"];
 const SYSTEM = [...BOOT, ...FLOWS, "host/system/install", "host/system"];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
@@ -69,6 +70,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/core": [...DEVICE, "host/core/node", "host/core/gpt", "host/core/store", "host/core/fat"],
   "host/core/media": [...DEVICE, "assembly/format/media", "host/core"],
   "host/system/log": CORE,
+  "host/system/caps/base": CORE,
+  "host/system/caps/tree": [...CORE, "host/system/caps/base"],
+  "host/system/caps": [...CORE, "host/system/caps/base", "host/system/caps/tree"],
   "host/system/config": LOG,
   "host/system/boot": [...LOG, "host/system/config"],
   "host/system/image": BOOT,

@@ -1,6 +1,6 @@
 /**
  * Planted bugs: each is a switch in the code it would break, alive in the test build only
- * (assembly/engine/planted.ts) or, for the toy, in its subject. The simulator must find every one
+ * (assembly/engine/planted.ts) or, for toy and namespace, in the subject. The simulator must find every one
  * within `seeds` scenarios of the subject named here, and nothing without the switch.
  */
 import type { SubjectName } from "./subjects/registry.ts";
@@ -44,6 +44,7 @@ export const PLANTS: readonly Plant[] = [
   core("files-old-checksum", 32, "files", "a rewritten page keeps the checksum it had"),
   core("files-links-kept", 35, "files", "unlink does not count the name away"),
   core("files-replaced-kept", 36, "files", "a rename leaves the file that it replaced"),
+  core("names-unsynced", 0, "namespace", "a binding is acknowledged before its commit", 2),
   core("gpt-one-flush", 40, "gpt", "both copies of a table are in flight at once"),
   core("gpt-entries-unchecked", 41, "gpt", "entries that are half old and half new pass"),
   core("gpt-backup-place", 42, "gpt", "the backup is written where the old table says"),

@@ -3,6 +3,7 @@ import type { Subject, SubjectOptions } from "../subject.ts";
 import { FilesSubject } from "./files.ts";
 import { GptSubject } from "./gpt.ts";
 import { InstallSubject } from "./install.ts";
+import { NamespaceSubject } from "./namespace.ts";
 import { StoreSubject } from "./store.ts";
 import { ToySubject } from "./toy.ts";
 
@@ -26,6 +27,10 @@ const ENTRIES = {
   install: {
     create: (options: SubjectOptions) => new InstallSubject(options) as Subject,
     states: 110_000,
+  },
+  namespace: {
+    create: (options: SubjectOptions) => new NamespaceSubject(options) as Subject,
+    states: 18_000,
   },
 } as const satisfies Record<string, SubjectEntry>;
 
