@@ -28,6 +28,7 @@ export {
   IsoVolume,
 } from "./core/media/iso.ts";
 export { MediaCore } from "./core/media/load.ts";
+export { openIso } from "./core/media/open.ts";
 export type { ImageEntry } from "./core/node/image.ts";
 export type { FilePromises } from "./core/node/promises.ts";
 export type { BigIntStats, Dirent, Stats, StatsFs } from "./core/node/stats.ts";
@@ -81,6 +82,7 @@ export { type ObjectBackend, StoreCap, type StoreRights } from "./system/caps/st
 export { CapTable } from "./system/caps/table.ts";
 export { FatTree } from "./system/caps/tree/fat.ts";
 export { FilesTree } from "./system/caps/tree/files.ts";
+export { IsoTree } from "./system/caps/tree/iso.ts";
 export { MemoryTree } from "./system/caps/tree/memory.ts";
 export {
   type BootPlan,

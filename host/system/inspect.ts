@@ -112,6 +112,7 @@ export function inspectDisk(
   try {
     const { capacity, blkSize } = device.config;
     const signature = probe(core, id, { baseSector: 0, sectors: 0 });
+    const iso = isoView(device);
     const { table, tableError } = tableOf(core, id);
     const whole = table === undefined && signature !== null;
     const all = table === undefined ? [] : partitionViews(core, id, table);
@@ -135,8 +136,9 @@ export function inspectDisk(
       table: table === undefined ? undefined : tableView(table),
       tableError: whole ? undefined : tableError,
       volumes: wanted,
-      free: table === undefined ? [] : freeRuns(table, all),
-      iso: isoView(device),
+      // What lies before the boot image of a hybrid medium is its ISO volume.
+      free: table === undefined || iso !== undefined ? [] : freeRuns(table, all),
+      iso,
       halfInstalled: readJournal(device) !== undefined,
     };
   } finally {

@@ -26,7 +26,7 @@ import {
   walk,
   walkDirectory,
 } from "../../mkfs/iso/tree";
-import { Iso, isoCloseAll, isoOpenOn } from "../../mkfs/iso/volume";
+import { Iso, isoCloseAll, isoForget, isoOpenOn } from "../../mkfs/iso/volume";
 
 /**
  * Opens the volume in a window of a device, by IsoNames `names`: a handle, or EMEDIUMTYPE, EBADMSG,
@@ -122,6 +122,12 @@ export function isoFileRead(file: u32, offset: f64, out: usize, length: u32): i3
   return fileRead(object, <u64>offset, out, length);
 }
 
+/** Bytes of an open file. */
+export function isoFileBytes(file: u32): f64 {
+  const object = changetype<File>(handleRequire(file, HandleKind.ISO_FILE));
+  return object === null ? <f64>ErrorCode.EBADF : <f64>object.bytes;
+}
+
 export function isoFileClose(file: u32): i32 {
   const object = changetype<File>(handleRequire(file, HandleKind.ISO_FILE));
   if (object === null) return ErrorCode.EBADF;
@@ -130,9 +136,9 @@ export function isoFileClose(file: u32): i32 {
   return ErrorCode.OK;
 }
 
-/** The volume of a handle; its memory of a block is that of the last call. */
+/** The volume of a handle; what it remembers of the medium ends with the last call. */
 function isoOf(volume: u32): Iso | null {
   const iso = changetype<Iso>(handleRequire(volume, HandleKind.ISO));
-  if (iso !== null) iso.blockLba = 0;
+  if (iso !== null) isoForget(iso);
   return iso;
 }

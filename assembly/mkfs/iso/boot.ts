@@ -23,7 +23,7 @@ import {
   VALIDATION_PLATFORM,
   VALIDATION_SIZE,
 } from "../../format/media/iso";
-import { Iso, isoFail, isoRead } from "./volume";
+import { Iso, isoFail, isoMoreRead } from "./volume";
 
 /** What bootFind() found, in sectors of 512 bytes. */
 let sector: u64 = 0;
@@ -45,7 +45,7 @@ export function bootFind(iso: Iso): i32 {
   sector = 0;
   sectors = 0;
   if (iso.catalog === 0) return 0;
-  const code = isoRead(iso, iso.catalog, iso.more);
+  const code = isoMoreRead(iso, iso.catalog);
   if (code !== ErrorCode.OK) return code;
   const catalog = iso.more;
   if (!validationRight(catalog)) {

@@ -6,6 +6,7 @@
  * led there: so no directory is below itself.
  */
 import { isUtf8 } from "../../engine/bytes";
+import { lastFault } from "../../engine/fault";
 import { allocate } from "../../engine/memory";
 import { Reason } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
@@ -31,7 +32,7 @@ import { SP_CHECK, SP_CHECK_VALUE, SP_SIZE, SP_SKIP, SUSP_SP } from "../../forma
 import { jolietName, plainName } from "./names";
 import { Rock, rockRead } from "./rock";
 import { shortTime } from "./time";
-import { Directory, Iso, isBoth, isoDirectoryRead, isoFail, isoInside } from "./volume";
+import { Directory, Iso, isBoth, isoDirectoryBlock, isoFail, isoInside } from "./volume";
 
 /** Extents of one file: 16 TiB of them. */
 const EXTENTS_MAX: u32 = 4096;
@@ -180,9 +181,10 @@ function rawAt(iso: Iso, directory: Directory, at: u32): i32 {
   while (at < directory.bytes) {
     const block = directory.lba + (at >>> BLOCK_SHIFT);
     const within = at & (BLOCK_SIZE - 1);
-    const code = isoDirectoryRead(iso, block);
-    if (code !== ErrorCode.OK) return code;
-    const address = iso.block + within;
+    const blocks = ((directory.bytes - 1) >>> BLOCK_SHIFT) - (at >>> BLOCK_SHIFT) + 1;
+    const start = isoDirectoryBlock(iso, block, blocks);
+    if (start === 0) return lastFault();
+    const address = start + within;
     const length = <u32>load<u8>(address, RECORD_LENGTH);
     if (length === 0) {
       at = (at & ~(BLOCK_SIZE - 1)) + BLOCK_SIZE;

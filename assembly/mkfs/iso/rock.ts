@@ -48,7 +48,7 @@ import {
   TF_SIZE,
 } from "../../format/media/rock";
 import { longTime, shortTime } from "./time";
-import { Iso, isBoth, isoFail, isoRead } from "./volume";
+import { Iso, isBoth, isoFail, isoMoreRead } from "./volume";
 
 /** Continuations of one area. */
 const CONTINUATIONS_MAX: u32 = 32;
@@ -102,7 +102,7 @@ export function rockRead(iso: Iso, rock: Rock, area: usize, length: u32, lba: u3
       return isoFail(iso, Reason.ISO_ROCK_RIDGE, lba, NM_FLAGS);
     }
     lba = rock.moreLba;
-    const read = isoRead(iso, lba, iso.more);
+    const read = isoMoreRead(iso, lba);
     if (read !== ErrorCode.OK) return read;
     area = iso.more + rock.moreOffset;
     length = rock.moreBytes;

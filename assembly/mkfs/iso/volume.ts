@@ -71,13 +71,18 @@ export class Iso {
   jolietRoot: Directory;
   /** VOLUME_ID_SIZE bytes as the descriptor in use has them. */
   label: usize;
-  /** One block of a directory, and which one; 0: none. */
-  block: usize;
-  blockLba: u32;
-  /** One block of a continuation of a system use area. */
+  /** Some blocks of a directory, from which on, and how many; 0: none. */
+  window: usize;
+  windowLba: u32;
+  windowBlocks: u32;
+  /** One block of continuations of system use areas, and which one; 0: none. */
   more: usize;
+  moreLba: u32;
 }
 
+/** Blocks of a directory that are read at once. */
+const WINDOW_BLOCKS: u32 = 16;
+const WINDOW_BYTES: u32 = WINDOW_BLOCKS * BLOCK_SIZE;
 const ROOM: u32 = offsetof<Iso>() + 2 * offsetof<Directory>() + VOLUME_ID_SIZE;
 
 /** Opens the volume in a window; null after a fault: EMEDIUMTYPE, EBADMSG, EIO, ENOMEM. */
@@ -85,10 +90,12 @@ export function isoOpenOn(id: u32, base: u64, sectors: u64): Iso | null {
   const device = deviceOpen(id, base, sectors, true);
   if (device === null) return null;
   const address = allocateZeroed(ROOM);
-  const block = allocate(2 * BLOCK_SIZE);
-  if (address === 0 || block === 0) {
+  const window = allocate(WINDOW_BYTES);
+  const more = allocate(BLOCK_SIZE);
+  if (address === 0 || window === 0 || more === 0) {
     release(address, ROOM);
-    release(block, 2 * BLOCK_SIZE);
+    release(window, WINDOW_BYTES);
+    release(more, BLOCK_SIZE);
     deviceClose(device);
     failPlain(ErrorCode.ENOMEM);
     return null;
@@ -98,8 +105,8 @@ export function isoOpenOn(id: u32, base: u64, sectors: u64): Iso | null {
   iso.root = changetype<Directory>(address + offsetof<Iso>());
   iso.jolietRoot = changetype<Directory>(address + offsetof<Iso>() + offsetof<Directory>());
   iso.label = address + offsetof<Iso>() + 2 * offsetof<Directory>();
-  iso.block = block;
-  iso.more = block + BLOCK_SIZE;
+  iso.window = window;
+  iso.more = more;
   iso.blocks = <u32>min<u64>(device.sectors / <u64>BLOCK_SECTORS, 0xffffffff);
   if (readDescriptors(iso) === ErrorCode.OK) return iso;
   isoCloseAll(iso);
@@ -108,7 +115,8 @@ export function isoOpenOn(id: u32, base: u64, sectors: u64): Iso | null {
 
 export function isoCloseAll(iso: Iso): void {
   deviceClose(iso.device);
-  release(iso.block, 2 * BLOCK_SIZE);
+  release(iso.window, WINDOW_BYTES);
+  release(iso.more, BLOCK_SIZE);
   release(changetype<usize>(iso), ROOM);
 }
 
@@ -133,13 +141,33 @@ export function isoRead(iso: Iso, lba: u32, out: usize): ErrorCode {
   return deviceRead(iso.device, <u64>lba * <u64>BLOCK_SECTORS, out, BLOCK_SIZE);
 }
 
-/** Reads block `lba` of a directory to `iso.block`, unless it stands there. */
-export function isoDirectoryRead(iso: Iso, lba: u32): ErrorCode {
-  if (iso.blockLba === lba) return ErrorCode.OK;
-  iso.blockLba = 0;
-  const code = isoRead(iso, lba, iso.block);
-  if (code === ErrorCode.OK) iso.blockLba = lba;
+/** Block `lba` of a directory that has `blocks` from there on: its address, 0 after a fault. */
+export function isoDirectoryBlock(iso: Iso, lba: u32, blocks: u32): usize {
+  if (lba < iso.windowLba || lba - iso.windowLba >= iso.windowBlocks) {
+    const wanted = min<u32>(min<u32>(blocks, WINDOW_BLOCKS), iso.blocks - lba);
+    iso.windowBlocks = 0;
+    const sector = <u64>lba * <u64>BLOCK_SECTORS;
+    const code = deviceRead(iso.device, sector, iso.window, wanted << BLOCK_SHIFT);
+    if (code !== ErrorCode.OK) return 0;
+    iso.windowLba = lba;
+    iso.windowBlocks = wanted;
+  }
+  return iso.window + ((<usize>(lba - iso.windowLba)) << BLOCK_SHIFT);
+}
+
+/** Reads block `lba` of continuations to `iso.more`, unless it stands there. */
+export function isoMoreRead(iso: Iso, lba: u32): ErrorCode {
+  if (iso.moreLba === lba) return ErrorCode.OK;
+  iso.moreLba = 0;
+  const code = isoRead(iso, lba, iso.more);
+  if (code === ErrorCode.OK) iso.moreLba = lba;
   return code;
+}
+
+/** Forgets what was read: another call may find another medium. */
+export function isoForget(iso: Iso): void {
+  iso.windowBlocks = 0;
+  iso.moreLba = 0;
 }
 
 /** True if `bytes` from block `lba` on lie inside the device. */
@@ -159,9 +187,9 @@ function readDescriptors(iso: Iso): ErrorCode {
     const lba = DESCRIPTORS_LBA + index;
     // A medium too small for a descriptor, or without one, is of another kind.
     if (lba >= iso.blocks && index === 0) return notIso(iso);
-    const code = isoRead(iso, lba, iso.block);
+    const code = isoRead(iso, lba, iso.window);
     if (code !== ErrorCode.OK) return code;
-    const block = iso.block;
+    const block = iso.window;
     const magic =
       load<u32>(block, DESCRIPTOR_MAGIC) === MAGIC_LOW &&
       load<u8>(block, DESCRIPTOR_MAGIC + 4) === <u8>MAGIC_HIGH;
@@ -179,9 +207,9 @@ function readDescriptors(iso: Iso): ErrorCode {
   return isoFail(iso, Reason.ISO_DESCRIPTOR, DESCRIPTORS_LBA + DESCRIPTORS_MAX, DESCRIPTOR_TYPE);
 }
 
-/** One descriptor in `iso.block`. A second primary one is a copy, and not looked at. */
+/** One descriptor in `iso.window`. A second primary one is a copy, and not looked at. */
 function readDescriptor(iso: Iso, lba: u32, type: u32, found: bool): ErrorCode {
-  const block = iso.block;
+  const block = iso.window;
   if (type === DescriptorType.BOOT) {
     const isTorito =
       load<u32>(block, BOOT_DESCRIPTOR_SYSTEM) === TORITO_LOW &&
@@ -208,7 +236,7 @@ function readDescriptor(iso: Iso, lba: u32, type: u32, found: bool): ErrorCode {
 }
 
 function readRoot(iso: Iso, lba: u32, root: Directory): ErrorCode {
-  const block = iso.block;
+  const block = iso.window;
   const reason = Reason.ISO_DESCRIPTOR;
   if (load<u8>(block, DESCRIPTOR_VERSION) !== 1) {
     return isoFail(iso, reason, lba, DESCRIPTOR_VERSION);

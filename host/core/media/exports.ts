@@ -20,6 +20,7 @@ export type IsoExports = {
   ): number;
   isoFileOpen(volume: number, path: number, length: number): number;
   isoFileRead(file: number, offset: number, out: number, length: number): number;
+  isoFileBytes(file: number): number;
   isoFileClose(file: number): number;
 };
 

@@ -186,13 +186,12 @@ export class IsoVolume {
   /** Opens a file. ENOENT, EISDIR, ELOOP: a symbolic link; EBADMSG. */
   openFile(path: string): IsoFile {
     const { exports } = this.#media;
-    const { sizeBytes } = this.stat(path);
     const file = this.#withPath("open", path, (at, length) =>
       exports.isoFileOpen(this.#handle, at, length),
     );
     this.#files.add(file);
     return {
-      sizeBytes,
+      sizeBytes: exports.isoFileBytes(file),
       read: (offset, into) => this.#read(file, path, offset, into),
       close: () => {
         if (this.#files.delete(file)) this.#media.check(exports.isoFileClose(file), "close");

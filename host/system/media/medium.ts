@@ -5,7 +5,7 @@
 import { failure, StorageError } from "../../base/errors.ts";
 import { FatVolume } from "../../core/fat.ts";
 import { GPT_TYPES, readGpt } from "../../core/gpt.ts";
-import type { Core } from "../../core/load.ts";
+import { Core } from "../../core/load.ts";
 import { isIso, openIso } from "../../core/media/open.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import {
@@ -33,7 +33,7 @@ interface Files {
  * @throws {StorageError} EMEDIUMTYPE: an ISO volume without the parts; EBADMSG: it is damaged
  */
 export function openMedium(core: Core, device: BlockDevice): PartsDevice | undefined {
-  const files = isoFiles(device) ?? fatFiles(core, device);
+  const files = isoFiles(device) ?? fatFiles(device);
   if (files === undefined) return undefined;
   try {
     const part = (name: string): Part => {
@@ -65,8 +65,12 @@ function isoFiles(device: BlockDevice): Files | undefined {
   };
 }
 
-/** The FAT of a disk with no other partition: its ESP, if that has the parts. */
-function fatFiles(core: Core, device: BlockDevice): Files | undefined {
+/**
+ * The FAT of a disk with no other partition: its ESP, if that has the parts. In a core of its own,
+ * for it is read while another core waits for a sector of the disk that is carried.
+ */
+function fatFiles(device: BlockDevice): Files | undefined {
+  const core = new Core();
   const id = core.attach(device);
   let volume: FatVolume | undefined;
   try {

@@ -68,18 +68,19 @@ const TORITO: usize = memory.data<u8>([
 ]);
 const TORITO_LENGTH: u32 = 23;
 
-/** Writes the four descriptors, a block each; without a boot image the second one is empty. */
+/** Writes four blocks: the descriptors, of which that of a boot image is there if the image is. */
 export function descriptorsStore(build: Build, out: usize): void {
   memory.fill(out, 0, 4 * BLOCK_SIZE);
   volumeStore(build, build.plain, out);
-  const boot = out + BLOCK_SIZE;
-  headStore(boot, DescriptorType.BOOT);
+  out += BLOCK_SIZE;
   if (build.bootLba !== 0) {
-    memory.copy(boot + BOOT_DESCRIPTOR_SYSTEM, TORITO, TORITO_LENGTH);
-    store<u32>(boot, build.catalogLba, BOOT_DESCRIPTOR_CATALOG);
+    headStore(out, DescriptorType.BOOT);
+    memory.copy(out + BOOT_DESCRIPTOR_SYSTEM, TORITO, TORITO_LENGTH);
+    store<u32>(out, build.catalogLba, BOOT_DESCRIPTOR_CATALOG);
+    out += BLOCK_SIZE;
   }
-  volumeStore(build, build.joliet, out + 2 * BLOCK_SIZE);
-  headStore(out + 3 * BLOCK_SIZE, DescriptorType.END);
+  volumeStore(build, build.joliet, out);
+  headStore(out + BLOCK_SIZE, DescriptorType.END);
 }
 
 /** Writes the boot catalog, one block: an image for EFI, not emulated. */

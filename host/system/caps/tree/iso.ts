@@ -1,10 +1,19 @@
-/** An ISO 9660 volume as a tree: read-only, and out of reach of any other device. */
-import { StorageError } from "../../../base/errors.ts";
-import type { IsoFile, IsoStat, IsoVolume } from "../../../core/media/iso.ts";
-import { OutcomeError } from "../base/outcome.ts";
+/**
+ * An ISO 9660 volume as a tree: the image source of an installer. It is for reading and reaches the
+ * device of its volume alone, so no capability over it can write, or find another disk.
+ */
+import { failure, StorageError } from "../../../base/errors.ts";
+import type { IsoFile, IsoVolume } from "../../../core/media/iso.ts";
 import type { Names, Tree, TreeEntry, TreeFile, TreeNode } from "../base/tree.ts";
 
-/** The tree of an open volume. */
+const ROOT: TreeNode = { kind: "directory", sizeBytes: 0, mtimeMs: 0, identity: "/" };
+
+/**
+ * The tree of a volume.
+ *
+ * @example
+ * const payload = DirectoryCap.over(new IsoTree(openIso(device)), { path: "boot/bins" });
+ */
 export class IsoTree implements Tree {
   readonly readOnly = true;
   readonly volume: IsoVolume;
@@ -14,11 +23,13 @@ export class IsoTree implements Tree {
   }
 
   stat(path: Names): TreeNode | undefined {
+    if (path.length === 0) return ROOT;
     try {
-      return node(path, this.volume.stat(text(path)));
+      const { kind, sizeBytes, mtimeMs } = this.volume.stat(text(path));
+      return { kind, sizeBytes, mtimeMs, identity: this.#identity(path) };
     } catch (error) {
-      const gone = error instanceof StorageError && ["ENOENT", "ENOTDIR"].includes(error.code);
-      if (gone) return undefined;
+      const isAbsent = error instanceof StorageError && ["ENOENT", "ENOTDIR"].includes(error.code);
+      if (isAbsent) return undefined;
       throw error;
     }
   }
@@ -28,45 +39,53 @@ export class IsoTree implements Tree {
   }
 
   open(path: Names, how: "read" | "write" | "create"): TreeFile {
-    if (how !== "read") throw denied("open");
-    return new OpenFile(path, this.volume.stat(text(path)), this.volume.openFile(text(path)));
-  }
-
-  mkdir(): void {
-    throw denied("mkdir");
-  }
-
-  removeFile(): void {
-    throw denied("remove");
-  }
-
-  removeDirectory(): void {
-    throw denied("remove");
-  }
-
-  rename(): void {
-    throw denied("rename");
-  }
-
-  link(): void {
-    throw denied("link");
+    if (how !== "read") throw readOnly("open");
+    const found = this.stat(path);
+    if (found === undefined) throw failure("ENOENT", "open", "there is no such file.");
+    return new OpenFile(this.volume.openFile(text(path)), found);
   }
 
   readlink(path: Names): string {
-    return this.volume.stat(text(path)).target ?? "";
+    const { target } = this.volume.stat(text(path));
+    if (target === undefined) throw failure("EINVAL", "readlink", "it is no symbolic link.");
+    return target;
   }
 
-  /** Nothing can have changed. */
+  mkdir(): void {
+    throw readOnly("mkdir");
+  }
+
+  removeFile(): void {
+    throw readOnly("remove");
+  }
+
+  removeDirectory(): void {
+    throw readOnly("remove");
+  }
+
+  rename(): void {
+    throw readOnly("rename");
+  }
+
+  link(): void {
+    throw readOnly("link");
+  }
+
   sync(): void {}
+
+  /** Nothing moves on a medium, so the path tells; plain names are found in either case. */
+  #identity(path: Names): string {
+    return this.volume.names === "plain" ? text(path).toUpperCase() : text(path);
+  }
 }
 
 class OpenFile implements TreeFile {
-  readonly #node: TreeNode;
   readonly #file: IsoFile;
+  readonly #node: TreeNode;
 
-  constructor(path: Names, stat: IsoStat, file: IsoFile) {
-    this.#node = node(path, stat);
+  constructor(file: IsoFile, node: TreeNode) {
     this.#file = file;
+    this.#node = node;
   }
 
   stat(): TreeNode {
@@ -78,11 +97,11 @@ class OpenFile implements TreeFile {
   }
 
   write(): number {
-    throw denied("write");
+    throw readOnly("write");
   }
 
   resize(): void {
-    throw denied("truncate");
+    throw readOnly("truncate");
   }
 
   sync(): void {}
@@ -92,15 +111,10 @@ class OpenFile implements TreeFile {
   }
 }
 
-/** A medium does not change, so a path is an identity. */
-function node(path: Names, { kind, sizeBytes, mtimeMs }: IsoStat): TreeNode {
-  return { kind, sizeBytes, mtimeMs, identity: text(path) };
-}
-
 function text(path: Names): string {
   return `/${path.join("/")}`;
 }
 
-function denied(syscall: string): OutcomeError {
-  return new OutcomeError("denied", syscall, "the medium is read-only");
+function readOnly(syscall: string): Error {
+  return failure("EROFS", syscall, "the medium is for reading only.");
 }
