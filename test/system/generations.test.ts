@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { toHex } from "../../host/base/hash.ts";
 import { finish } from "../../host/base/work.ts";
-import { collect } from "../../host/system/boot/collect.ts";
+import { collect, pinGeneration } from "../../host/system/boot/collect.ts";
 import { cancel, provision, rollback, update } from "../../host/system/update/flows.ts";
 import { statusOf } from "../../host/system/update/status.ts";
 import { verifyDisk } from "../../host/system/verify.ts";
@@ -120,6 +120,19 @@ describe("a provisioned system", () => {
       expect(status.generations.every(({ ready }) => ready)).toBe(true);
     });
     expect(boot(disk).outcome).toBe("checkpoint");
+  });
+
+  test("keeps the objects of a pinned generation after it is retired", () => {
+    const { disk, first } = provisioned();
+    withSystem(disk, ({ generations, grant }) => pinGeneration(generations, grant.store, 1));
+    for (const hostname of ["two", "three", "four", "five", "six"]) {
+      withSystem(disk, (system) => update(system, { settings: { hostname } }));
+      boot(disk);
+    }
+    withSystem(disk, ({ generations, grant }) => {
+      expect(collect(generations, grant).retired).toContain(1);
+      expect(grant.store.has(first.manifestHash)).toBe(true);
+    });
   });
 
   test("writes its marker files anew where they say something else", () => {
