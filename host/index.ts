@@ -54,6 +54,9 @@ export { parseJson } from "./format/json/text.ts";
 export { decodeManifest, encodeManifest, type SystemManifest } from "./format/manifest.ts";
 export { decodeOverlay, encodeOverlay, type SystemConfigOverlay } from "./format/overlay.ts";
 export { decodePointer, encodePointer, type GenerationPointer } from "./format/pointer.ts";
+export { Nvram } from "./system/boot/nvram.ts";
+export { CAPOS, type Profile, RAYOS } from "./system/boot/select.ts";
+export { type BootEvent, type Step, step } from "./system/boot/transition.ts";
 export { Capability, type CapKind, Grant } from "./system/caps/base/grant.ts";
 export type { Tree, TreeEntry, TreeFile, TreeNode } from "./system/caps/base/tree.ts";
 export { type Binding, DirectoryBindings, MemoryBindings } from "./system/caps/bindings.ts";
@@ -103,6 +106,8 @@ export {
 } from "./system/disk/disk.ts";
 export type { Durability } from "./system/disk/group.ts";
 export { DiskStore } from "./system/disk/store.ts";
+export { folderTree, memoryTree } from "./system/image/folder.ts";
+export { type BootReport, Machine, type MachineOptions } from "./system/machine.ts";
 export {
   consolePrefix,
   runService,
@@ -115,3 +120,14 @@ export {
   type ShippedService,
   shippedService,
 } from "./system/service/shipped.ts";
+export {
+  type Change,
+  cancel,
+  type FlowReport,
+  provision,
+  recover,
+  rollback,
+  update,
+} from "./system/update/flows.ts";
+export { type SystemStatus, statusOf } from "./system/update/status.ts";
+export { type InstalledSystem, openSystem } from "./system/update/system.ts";
