@@ -18,6 +18,8 @@ export interface Job {
   readonly depth?: number | undefined;
   /** Ends the job after so many states, if given. */
   readonly statesMax?: number | undefined;
+  /** Visits one state in so many, instead of what the workload itself says. */
+  readonly thin?: number | undefined;
   /** False leaves a violation's trace as it was found. */
   readonly shorten?: boolean;
 }
@@ -46,10 +48,12 @@ function subjectOf(name: SubjectName, plant: string | undefined): Subject {
   return subject;
 }
 
-export function runJob({ subject: name, seed, plant, depth, statesMax, shorten }: Job): Outcome {
+export function runJob(job: Job): Outcome {
+  const { subject: name, seed, plant, depth, statesMax, thin, shorten } = job;
   const started = process.hrtime.bigint();
   const subject = subjectOf(name, plant);
-  const scenario = subject.scenario(seed);
+  const drawn = subject.scenario(seed);
+  const scenario = thin === undefined ? drawn : { ...drawn, thin };
   const options = { ...DEFAULTS, depth: depth ?? DEFAULTS.depth };
   const limited = statesMax === undefined ? options : { ...options, statesMax };
   plantInInstall(plant === undefined ? 0 : (findPlant(plant)?.id ?? 0));

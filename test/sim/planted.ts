@@ -17,6 +17,8 @@ export interface Plant {
   readonly seed: number;
   /** How many seeds it may try. */
   readonly seeds: number;
+  /** Visits one state in so many, where the bug shows late in a long life. */
+  readonly thin?: number;
 }
 
 function toy(name: string, what: string): Plant {
@@ -60,7 +62,10 @@ export const PLANTS: readonly Plant[] = [
   host("install-table-first", 60, "the table is written before what it names"),
   host("install-one-slot", 61, "the journal is written over the only valid one"),
   host("install-step-early", 62, "the journal names a step before the one before it is done"),
-  host("install-region-kept", 63, "a region that was being filled is filled further"),
+  {
+    ...host("install-region-kept", 63, "a region that was being filled is filled further"),
+    ...{ seed: 2, thin: 64 },
+  },
 ];
 
 /** The planted bug called `name`, if there is one. */
