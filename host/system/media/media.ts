@@ -13,7 +13,7 @@ import { createGpt } from "../../core/gpt.ts";
 import { buildIso, type IsoBuildOptions, planIso } from "../../core/media/build.ts";
 import { MediaCore } from "../../core/media/load.ts";
 import type { BlockDevice } from "../../device/device.ts";
-import { zeroSectors } from "../../device/sectors.ts";
+import { flushDevice, zeroSectors } from "../../device/sectors.ts";
 import {
   ALIGNMENT_SECTORS,
   ESP_FIRST_LBA,
@@ -22,6 +22,7 @@ import {
   extent,
   SECTOR_BYTES,
   TABLE_BACK_SECTORS,
+  TABLE_FRONT_SECTORS,
 } from "../../format/layout.ts";
 import { makeEsp } from "../image/esp.ts";
 import { type Tree, treeBytes } from "../image/folder.ts";
@@ -101,6 +102,11 @@ export function* makeMedia(device: BlockDevice, options: MakeMediaOptions): Work
   const id = core.attach(device);
   const diskGuid = origin.guid("disk");
   try {
+    // An older table must not lead anywhere while this is half done: both of its ends go first.
+    const tail = Math.max(plan.esp.last + 1, device.config.capacity - TABLE_BACK_SECTORS);
+    zeroSectors(device, tail, device.config.capacity - tail);
+    zeroSectors(device, 0, TABLE_FRONT_SECTORS);
+    flushDevice(device);
     if (plan.kind === "iso") {
       const media = new MediaCore({ environment: origin.environment });
       const given = isoOptions(options, origin, plan.esp.sectors);
@@ -108,8 +114,6 @@ export function* makeMedia(device: BlockDevice, options: MakeMediaOptions): Work
     } else {
       zeroSectors(device, 0, plan.esp.first);
     }
-    const tail = Math.max(plan.esp.last + 1, device.config.capacity - TABLE_BACK_SECTORS);
-    zeroSectors(device, tail, device.config.capacity - tail);
     yield* makeEsp(core, id, {
       place: plan.esp,
       tree: espFiles(options),

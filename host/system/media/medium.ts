@@ -3,11 +3,12 @@
  * DATAIMG.BIN under /boot/bins, of the ISO volume or of the FAT of a USB disk.
  */
 import { failure, StorageError } from "../../base/errors.ts";
-import { FatVolume } from "../../core/fat.ts";
+import { FatVolume, type FatWindow } from "../../core/fat.ts";
 import { GPT_TYPES, readGpt } from "../../core/gpt.ts";
 import { Core } from "../../core/load.ts";
 import { isIso, openIso } from "../../core/media/open.ts";
 import type { BlockDevice } from "../../device/device.ts";
+import { SECTOR_BYTES } from "../../format/layout.ts";
 import {
   BOOT_HEAD,
   BOOT_TABLE,
@@ -33,7 +34,7 @@ interface Files {
  * @throws {StorageError} EMEDIUMTYPE: an ISO volume without the parts; EBADMSG: it is damaged
  */
 export function openMedium(core: Core, device: BlockDevice): PartsDevice | undefined {
-  const files = isoFiles(device) ?? fatFiles(device);
+  const files = isoFiles(device) ?? fatFiles(core, device);
   if (files === undefined) return undefined;
   try {
     const part = (name: string): Part => {
@@ -65,47 +66,57 @@ function isoFiles(device: BlockDevice): Files | undefined {
   };
 }
 
-/**
- * The FAT of a disk with no other partition: its ESP, if that has the parts. In a core of its own,
- * for it is read while another core waits for a sector of the disk that is carried.
- */
-function fatFiles(device: BlockDevice): Files | undefined {
-  const core = new Core();
-  const id = core.attach(device);
-  let volume: FatVolume | undefined;
-  try {
-    const { partitions, blockSize } = readGpt(core, id);
-    const [esp] = partitions;
-    if (partitions.length === 1 && esp?.typeGuid === GPT_TYPES.esp) {
-      const perBlock = blockSize / 512;
-      const baseSector = esp.firstLba * perBlock;
-      const sectors = (esp.lastLba - esp.firstLba + 1) * perBlock;
-      volume = FatVolume.open(core, id, { baseSector, sectors, readOnly: true });
-    }
-  } catch (error) {
-    core.detach(id);
-    // Whatever is wrong is for the one to say who wants a whole disk.
-    if (error instanceof StorageError && error.code !== "EIO") return undefined;
-    throw error;
-  }
-  const opened = volume;
-  const close = () => {
-    opened?.close();
-    core.detach(id);
-  };
-  if (opened === undefined || !opened.exists(`/${PAYLOAD_FOLDER}/${BOOT_HEAD}`)) {
-    close();
+/** The FAT of a disk with no other partition: its ESP, if that has the parts. */
+function fatFiles(core: Core, device: BlockDevice): Files | undefined {
+  const window = onlyEsp(core, device);
+  if (window === undefined) return undefined;
+  // A core of its own: it reads while another one waits for a sector of the disk that is carried.
+  const own = new Core({ environment: core.environment });
+  const volume = fatIn(own, own.attach(device), window);
+  if (volume?.exists(`/${PAYLOAD_FOLDER}/${BOOT_HEAD}`) !== true) {
+    volume?.close();
     return undefined;
   }
   return {
-    size: (path) => (opened.exists(path) ? opened.stat(path).sizeBytes : undefined),
+    size: (path) => (volume.exists(path) ? volume.stat(path).sizeBytes : undefined),
     read: (path, offset, into) => {
-      const bytes = opened.read(path, offset, into.length);
+      const bytes = volume.read(path, offset, into.length);
       into.set(bytes);
       return bytes.length;
     },
-    close,
+    close: () => volume.close(),
   };
+}
+
+/** The place of the ESP of a disk that has no other partition. */
+function onlyEsp(core: Core, device: BlockDevice): FatWindow | undefined {
+  const id = core.attach(device);
+  try {
+    const { partitions, blockSize } = readGpt(core, id);
+    const [esp] = partitions;
+    if (partitions.length !== 1 || esp?.typeGuid !== GPT_TYPES.esp) return undefined;
+    const perBlock = blockSize / SECTOR_BYTES;
+    const sectors = (esp.lastLba - esp.firstLba + 1) * perBlock;
+    return { baseSector: esp.firstLba * perBlock, sectors };
+  } catch (error) {
+    return absent(error);
+  } finally {
+    core.detach(id);
+  }
+}
+
+function fatIn(core: Core, id: number, window: FatWindow): FatVolume | undefined {
+  try {
+    return FatVolume.open(core, id, { ...window, readOnly: true });
+  } catch (error) {
+    return absent(error);
+  }
+}
+
+/** Whatever else is wrong is for the one to say who wants a whole disk. */
+function absent(error: unknown): undefined {
+  if (error instanceof StorageError && error.code !== "EIO") return undefined;
+  throw error;
 }
 
 function lacking(device: BlockDevice, path: string): StorageError {
