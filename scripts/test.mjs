@@ -35,7 +35,9 @@ counted("types", "npx", ["tsc", "--noEmit", "-p", "test"]);
 vitest("unit", "vitest.config.ts");
 vitest("tools", "vitest.tools.config.ts");
 if (existsSync("test/sim/main.ts")) {
-  counted("crash states, a tenth", "npx", ["tsx", "test/sim/main.ts", "--share", "0.1"]);
+  const sim = ["tsx", "test/sim/main.ts", "--share", "0.1"];
+  counted("crash states, a tenth", "npx", sim);
+  counted("crash states of the flows, a tenth", "npx", [...sim, "--group", "flows"]);
 }
 
 const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";

@@ -241,6 +241,7 @@ function slotFlush(volume: Volume): ErrorCode {
 /** The batch is over: nothing is pending. */
 function batchClear(volume: Volume): void {
   volume.batchOpen = false;
+  volume.whole = false;
   volume.treesChanged = false;
   volume.fieldsChanged = false;
   volume.dirtyCost = 0;

@@ -103,38 +103,50 @@ export function sha256(message: Uint8Array): Uint8Array<ArrayBuffer> {
   return digest;
 }
 
+const schedule = new Uint32Array(64);
+
 function compress(state: Uint32Array, view: DataView, at: number, rounds: Uint32Array): void {
-  const schedule = new Uint32Array(64);
-  const word = (index: number) => schedule[index] as number;
   for (let index = 0; index < 16; index++) schedule[index] = view.getUint32(at + index * 4);
   for (let index = 16; index < 64; index++) {
-    const early = word(index - 15);
-    const late = word(index - 2);
+    const early = schedule[index - 15] as number;
+    const late = schedule[index - 2] as number;
     const small = turn(early, 7) ^ turn(early, 18) ^ (early >>> 3);
     const large = turn(late, 17) ^ turn(late, 19) ^ (late >>> 10);
-    schedule[index] = word(index - 16) + small + word(index - 7) + large;
+    const before = (schedule[index - 16] as number) + (schedule[index - 7] as number);
+    schedule[index] = before + small + large;
   }
-  let [a, b, c, d, e, f, g, h] = state as unknown as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  let a = state[0] as number;
+  let b = state[1] as number;
+  let c = state[2] as number;
+  let d = state[3] as number;
+  let e = state[4] as number;
+  let f = state[5] as number;
+  let g = state[6] as number;
+  let h = state[7] as number;
   for (let index = 0; index < 64; index++) {
     const choice = (e & f) ^ (~e & g);
-    const first = h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + choice;
-    const next = (first + (rounds[index] as number) + word(index)) | 0;
+    const turned = turn(e, 6) ^ turn(e, 11) ^ turn(e, 25);
+    const next = h + turned + choice + (rounds[index] as number) + (schedule[index] as number);
     const majority = (a & b) ^ (a & c) ^ (b & c);
-    const second = ((turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + majority) | 0;
-    [h, g, f, e, d, c, b, a] = [g, f, e, (d + next) | 0, c, b, a, (next + second) | 0];
+    const second = (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + majority;
+    h = g;
+    g = f;
+    f = e;
+    e = (d + next) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (next + second) | 0;
   }
-  [a, b, c, d, e, f, g, h].forEach((value, index) => {
-    state[index] = (state[index] as number) + value;
-  });
+  // A Uint32Array keeps the low 32 bits of each sum.
+  state[0] = (state[0] as number) + a;
+  state[1] = (state[1] as number) + b;
+  state[2] = (state[2] as number) + c;
+  state[3] = (state[3] as number) + d;
+  state[4] = (state[4] as number) + e;
+  state[5] = (state[5] as number) + f;
+  state[6] = (state[6] as number) + g;
+  state[7] = (state[7] as number) + h;
 }
 
 function turn(value: number, bits: number): number {

@@ -159,6 +159,19 @@ export class FileSystem implements FileCalls {
     this.#port.commit();
   }
 
+  /**
+   * Commits what is pending and begins a batch that stays whole: whatever is changed until the next
+   * sync() is in that one commit. Without it a batch that runs short of space is committed between
+   * two calls.
+   *
+   * @param pages of the tree that the changes may touch, at most
+   * @param dataPages of content behind what fits into the tree
+   * @throws {StorageError} ENOSPC: so much cannot be promised; also from a later change
+   */
+  begin(pages: number, dataPages = 0): void {
+    this.#port.begin(pages, dataPages);
+  }
+
   /** Throws away everything since the last sync(); open descriptors are stale from then on. */
   revert(): void {
     this.#port.revert();

@@ -1,7 +1,8 @@
 /**
  * `npm run sim`: crash states of every subject, each mounted, checked and compared.
  *
- *   npm run sim                        all subjects in full
+ *   npm run sim                        partition tables, store, files, installation, in full
+ *   npm run sim -- --group flows       generations and installation, in full
  *   npm run sim -- --share 0.1         the first tenth of the same seeds
  *   npm run sim -- --subject store     one subject
  *   npm run sim -- 17                  seed 17 only (also store:17, or --seed 17)
@@ -13,7 +14,7 @@ import { parseArgs } from "node:util";
 import { findPlant, PLANTS } from "./planted.ts";
 import { type Goal, Pool } from "./pool.ts";
 import { grouped, totalsText } from "./report.ts";
-import { isSubject, SUBJECTS, type SubjectName } from "./subjects/registry.ts";
+import { isGroup, isSubject, SUBJECTS, subjectsOf } from "./subjects/registry.ts";
 
 const THREADS_MAX = 8;
 const ANY = Number.MAX_SAFE_INTEGER;
@@ -24,6 +25,7 @@ function options() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
+      group: { type: "string", default: "storage" },
       share: { type: "string", default: "1" },
       subject: { type: "string" },
       seed: { type: "string" },
@@ -59,7 +61,9 @@ function goalsOf(asked: ReturnType<typeof options>): Goal[] {
   if (chosen !== undefined && !isSubject(chosen)) {
     throw new UsageError(`no subject is called "${chosen}": ${Object.keys(SUBJECTS).join(", ")}`);
   }
-  const names = chosen === undefined ? (Object.keys(SUBJECTS) as SubjectName[]) : [chosen];
+  if (!isGroup(asked.group))
+    throw new UsageError(`no group is called "${asked.group}": storage, flows`);
+  const names = chosen === undefined ? subjectsOf(asked.group) : [chosen];
   const share = positive(asked.share, "share");
   const depth = positive(asked.depth, "depth");
   return names.map((subject) => {

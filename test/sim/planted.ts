@@ -4,6 +4,7 @@
  * and the namespace, in the subject. The simulator must find every one within `seeds` scenarios of
  * the subject named here, and nothing without the switch.
  */
+import type { FlowBug } from "./subjects/generations-plants.ts";
 import type { SubjectName } from "./subjects/registry.ts";
 
 export interface Plant {
@@ -31,6 +32,11 @@ function core(name: string, id: number, subject: SubjectName, what: string, seed
 
 function host(name: string, id: number, what: string): Plant {
   return { name, id, subject: "install", what, seed: 1, seeds: 8 };
+}
+
+/** In what the flows are given: test/sim/subjects/generations-plants.ts. */
+function flows(name: FlowBug, what: string, seed = 1): Plant {
+  return { name, id: 0, subject: "generations", what, seed, seeds: 8 };
 }
 
 export const PLANTS: readonly Plant[] = [
@@ -66,6 +72,12 @@ export const PLANTS: readonly Plant[] = [
     ...host("install-region-kept", 63, "a region that was being filled is filled further"),
     ...{ seed: 2, thin: 64 },
   },
+  flows("flows-select-late", "early boot answers before its commit is durable"),
+  flows("flows-old-token", "a confirmation or a failure of another boot counts", 2),
+  flows("flows-no-decrement", "a candidate that runs uses up no attempt", 2),
+  flows("flows-markers-apart", "marker files are written in a second commit"),
+  flows("flows-stage-early", "a generation is staged before its objects are committed", 2),
+  flows("flows-split-commit", "a batch that runs short of space is committed half-way", 2),
 ];
 
 /** The planted bug called `name`, if there is one. */

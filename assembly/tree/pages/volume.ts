@@ -104,6 +104,8 @@ export class Volume {
   tailFound: bool;
   /** A batch is open: fence and mirror are done. */
   batchOpen: bool;
+  /** Nothing but the caller's commit may end the open batch: short of space, operations fail. */
+  whole: bool;
   /** The region's count of failed flushes when the batch was opened. */
   flushesFailed: u32;
   /** Behind the slots, in their 4 KiB block, is something else than zeros. */

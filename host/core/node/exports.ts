@@ -12,6 +12,8 @@ export type FilesExports = {
   filesReadOnly(mount: number): number;
   filesDirtyPages(mount: number): number;
   filesCommit(mount: number): number;
+  /** Begins a batch that only filesCommit() ends, with room for so many pages of tree and data. */
+  filesBegin(mount: number, pages: number, dataPages: number): number;
   /** Throws away everything since the last commit. */
   filesRevert(mount: number): number;
   /** After a lost batch: changes are taken again. */

@@ -82,6 +82,10 @@ export class FilesPort {
     this.#check(this.#core.exports.filesCommit(this.#mount), "fsync");
   }
 
+  begin(pages: number, dataPages: number): void {
+    this.#check(this.#core.exports.filesBegin(this.#mount, pages, dataPages), "begin");
+  }
+
   revert(): void {
     this.#check(this.#core.exports.filesRevert(this.#mount), "revert");
   }

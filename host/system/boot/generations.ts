@@ -32,6 +32,12 @@ import {
   transition,
 } from "./transition.ts";
 
+/** Pages of the filesystem's trees that one transition may touch. */
+const PAGES_MAX = 48;
+/** Files up to here lie in the tree. */
+const INLINE_BYTES = 512;
+const PAGE_BYTES = 4096;
+
 /** Why a BAD mark was set: the value of the mark. */
 const BAD_IN_BOOT = 1;
 
@@ -43,6 +49,8 @@ export interface GenerationsOptions {
   readonly clock: () => bigint;
   /** What boots this disk; undefined: it has no manifest. */
   readonly base?: SystemManifest | undefined;
+  /** The state machine; a test may give a broken one. */
+  readonly transition?: typeof transition | undefined;
   /** Told of each commit before any of it is written. */
   readonly observe?: ((change: ControlChange) => void) | undefined;
 }
@@ -81,6 +89,7 @@ export interface StageOptions {
   readonly healthy?: boolean | undefined;
 }
 
+type MarkerFiles = ReadonlyMap<string, Uint8Array | null>;
 type FreshRecords = ReadonlyMap<number, GenerationRecord>;
 type Changed = Exclude<Transition, { readonly refused: unknown }>;
 
@@ -89,17 +98,27 @@ export class Generations {
   readonly #grant: DataGrant;
   readonly #options: GenerationsOptions;
   readonly #records: GenerationRecords;
+  readonly #transition: typeof transition;
+  /** The last block that was read: most calls find the same bytes again. */
+  #decoded: { readonly block: Uint8Array; readonly control: BootControl } | undefined;
+  /** Overlay hashes by manifest hash, hexadecimal: what a hash names never changes. */
+  readonly #overlays = new Map<string, Uint8Array>();
 
   constructor(grant: DataGrant, options: GenerationsOptions) {
     this.#grant = grant;
     this.#options = options;
     this.profile = options.profile ?? CAPOS;
+    this.#transition = options.transition ?? transition;
     this.#records = new GenerationRecords(grant.config.files);
   }
 
   /** @throws {StorageError} EBADMSG: the block has a value that the format does not know */
   get control(): BootControl {
-    return decodeControl(this.#grant.config.files.control());
+    const block = this.#grant.config.files.control();
+    if (this.#decoded === undefined || !isSameBytes(this.#decoded.block, block)) {
+      this.#decoded = { block, control: decodeControl(block) };
+    }
+    return this.#decoded.control;
   }
 
   get provisioned(): boolean {
@@ -162,7 +181,7 @@ export class Generations {
    */
   select(cause: ResetCause): Outcome<Running> {
     const event: BootEvent = { type: "select", cause, token: this.#token() };
-    const answer = transition(this.control, event, this.profile);
+    const answer = this.#transition(this.control, event, this.profile);
     if ("refused" in answer) return refused("invalid", answer.reason);
     const boot = answer.boot as Boot;
     const stray = this.stray();
@@ -199,9 +218,10 @@ export class Generations {
 
   /** Makes the marker files what boot control says; answers the names of those that were not. */
   heal(): string[] {
-    const { config } = this.#grant;
-    const differing = writeMarkers(config.files, config.root, this.markers(this.control));
-    if (differing.length > 0) config.files.sync();
+    const { files, root } = this.#grant.config;
+    const wanted = this.markers();
+    const differing = differingMarkers(files, root, wanted);
+    if (differing.length > 0) this.#durably(wanted, () => writeMarkers(files, root, wanted));
     return differing;
   }
 
@@ -254,7 +274,7 @@ export class Generations {
     if (ids.length === 0) return;
     const { control } = this;
     this.#announce({ control, event: "forget", log: `forgotten: generation ${ids}`, gone: ids });
-    this.#durably(() => {
+    this.#durably(new Map(), () => {
       for (const id of ids) this.#records.remove(id);
     });
   }
@@ -318,7 +338,7 @@ export class Generations {
     fresh: FreshRecords | undefined,
     value: (control: BootControl) => T,
   ): Outcome<T> {
-    const answer = transition(this.control, event, this.profile);
+    const answer = this.#transition(this.control, event, this.profile);
     if ("refused" in answer) {
       return refused(answer.refused === "ESTALE" ? "stale-epoch" : "conflict", answer.reason);
     }
@@ -331,23 +351,26 @@ export class Generations {
     const { control, unchanged, log } = answer;
     if (unchanged && answer.records.length === 0) return;
     this.#announce({ control, event, log, fresh });
+    const markers = this.markers(control, fresh);
     const { files } = this.#grant.config;
     try {
-      this.#durably(() => {
-        this.#write(control, answer, fresh);
+      this.#durably(markers, () => {
+        this.#write(answer, fresh, markers);
         if (!unchanged) files.setControl(encodeControl(control));
       });
     } catch (error) {
       // A damaged tree does not stop a boot: the block alone decides (formats.md 1.5).
       if (!(error instanceof StorageError) || error.code !== "EBADMSG" || unchanged) throw error;
-      this.#durably(() => files.setControl(encodeControl(control)));
+      files.setControl(encodeControl(control));
+      files.sync();
     }
   }
 
-  /** All that `change` does, or nothing: what fails half-way must not be in a later commit. */
-  #durably(change: () => void): void {
+  /** All that `change` does in one commit, or nothing of it, ever. */
+  #durably(markers: MarkerFiles, change: () => void): void {
     const { files } = this.#grant.config;
     try {
+      files.begin(PAGES_MAX, dataPages(markers));
       change();
       files.sync();
     } catch (error) {
@@ -360,7 +383,7 @@ export class Generations {
     this.#options.observe?.({ fresh: new Map(), gone: [], ...change });
   }
 
-  #write(control: BootControl, { records, marks, unmarks }: Effects, fresh: FreshRecords): void {
+  #write({ records, marks, unmarks }: Effects, fresh: FreshRecords, markers: MarkerFiles): void {
     for (const [id, record] of fresh) this.#records.set(id, record);
     for (const { id, state } of records) {
       const record = fresh.get(id) ?? this.#records.get(id);
@@ -375,26 +398,32 @@ export class Generations {
       if (hash !== undefined) this.#records.clearBadMark(hash);
     }
     const { config } = this.#grant;
-    writeMarkers(config.files, config.root, this.markers(control));
+    writeMarkers(config.files, config.root, markers);
   }
 
   /** What each marker file must hold now. */
-  markers(control = this.control): Map<string, Uint8Array | null> {
+  markers(control = this.control, fresh?: FreshRecords): Map<string, Uint8Array | null> {
     const contentOf = (id: number) => {
-      const record = this.record(id);
+      const record = fresh?.get(id) ?? this.record(id);
       return record && { hash: record.manifestHash, overlayEpoch: record.overlayEpoch };
     };
-    return markerFiles(control, contentOf, this.#overlayOf(control.active));
+    const { active } = control;
+    return markerFiles(control, contentOf, this.#overlayOf(contentOf(active)?.hash));
   }
 
-  /** The overlay of generation `id`, if the store can tell. */
-  #overlayOf(id: number): Uint8Array | undefined {
-    const hash = this.hashOf(id);
+  /** The overlay of the generation with this hash, if the store can tell. */
+  #overlayOf(hash: Uint8Array | undefined): Uint8Array | undefined {
     if (hash === undefined) return undefined;
     const { store } = this.#grant;
-    const generation = readGeneration(store, hash);
-    if (!generation.ok || !store.has(generation.value.overlayHash)) return undefined;
-    return store.get(generation.value.overlayHash);
+    const name = toHex(hash);
+    let overlayHash = this.#overlays.get(name);
+    if (overlayHash === undefined) {
+      const generation = readGeneration(store, hash);
+      if (!generation.ok) return undefined;
+      ({ overlayHash } = generation.value);
+      this.#overlays.set(name, overlayHash);
+    }
+    return store.has(overlayHash) ? store.get(overlayHash) : undefined;
   }
 
   #token(): bigint {
@@ -416,6 +445,13 @@ function nameOf({ id, kind }: Boot): string {
   return id === 0 ? kind : `${kind} generation ${id}`;
 }
 
+/** Pages that the content of these files takes beside the tree. */
+function dataPages(files: MarkerFiles): number {
+  const sizes = [...files.values()].map((content) => content?.length ?? 0);
+  const large = sizes.filter((bytes) => bytes > INLINE_BYTES);
+  return large.reduce((pages, bytes) => pages + Math.ceil(bytes / PAGE_BYTES), 0);
+}
+
 /** Back to the last commit, where the filesystem still answers. */
 function revertQuietly(files: FileSystem): void {
   try {
@@ -426,5 +462,9 @@ function revertQuietly(files: FileSystem): void {
 }
 
 function isSame(one: Uint8Array, other: Uint8Array | undefined): boolean {
-  return other !== undefined && toHex(one) === toHex(other);
+  return other !== undefined && isSameBytes(one, other);
+}
+
+function isSameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, at) => byte === other[at]);
 }

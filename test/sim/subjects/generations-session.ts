@@ -25,7 +25,7 @@ import type { SimDisk } from "../engine/disk.ts";
 import { Violation } from "../engine/history.ts";
 import type { Machine } from "../engine/machine.ts";
 import * as model from "./generations-model.ts";
-import { brokenGrant, brokenOptions } from "./generations-plants.ts";
+import { PlantedFlows } from "./generations-plants.ts";
 import { type Contents, hexOf, readSeen, type Seen, type Version } from "./generations-reader.ts";
 import { type FlowStep, type Health, stepText } from "./generations-steps.ts";
 import { isRefusal, openRegion, pullPlug } from "./region-life.ts";
@@ -69,6 +69,7 @@ export interface SessionParts {
 
 export class Session {
   readonly #parts: SessionParts;
+  readonly #planted: PlantedFlows;
   readonly #core: ReturnType<Machine["boot"]>["core"];
   readonly #device: number;
   #open: Open | undefined;
@@ -89,6 +90,7 @@ export class Session {
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
+    this.#planted = new PlantedFlows(parts.plant);
     const { core, device } = parts.machine.boot(parts.disk, parts.seed);
     this.#core = core;
     this.#device = device;
@@ -127,6 +129,7 @@ export class Session {
   /** Two commits of both formats: they have healed every superblock copy. */
   commitSome(): void {
     const { grant } = this.#system();
+    this.#empty();
     for (const byte of [1, 2]) {
       const { files } = grant.config;
       files.setControl(files.control());
@@ -411,11 +414,11 @@ export class Session {
   #options(): GenerationsOptions {
     const { random, clock } = this.#core.environment;
     const observe = (change: ControlChange) => this.#observe(change);
-    return { random, clock, observe, ...brokenOptions(this.#parts.plant) };
+    return { random, clock, observe, ...this.#planted.options() };
   }
 
   #broken(grant: DataGrant): DataGrant {
-    return brokenGrant(grant, this.#parts.plant);
+    return this.#planted.grant(grant);
   }
 
   /** The system that flows work on: that of the last boot, or one that an operator opens. */
@@ -435,6 +438,7 @@ export class Session {
   #observe(change: ControlChange): void {
     // The one before it was answered, or there would not be another.
     this.#ack();
+    this.#planted.observe(change);
     if (this.#cut === "confirmed" && change.event === "promote") throw new PowerCut();
     const held = this.#apply(change);
     if (held === undefined) {

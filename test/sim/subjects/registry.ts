@@ -8,40 +8,63 @@ import { NamespaceSubject } from "./namespace.ts";
 import { StoreSubject } from "./store.ts";
 import { ToySubject } from "./toy.ts";
 
+/** Formats and tables, or what a system does with them: one run covers one group. */
+export type Group = "storage" | "flows";
+
 export interface SubjectEntry {
   readonly create: (options: SubjectOptions) => Subject;
   /** Distinct crash states of a full run. */
   readonly states: number;
+  readonly groups: readonly Group[];
 }
 
+const STORAGE = ["storage"] as const;
+
 const ENTRIES = {
-  toy: { create: (options: SubjectOptions) => new ToySubject(options) as Subject, states: 20_000 },
-  gpt: { create: (options: SubjectOptions) => new GptSubject(options) as Subject, states: 30_000 },
+  toy: {
+    create: (options: SubjectOptions) => new ToySubject(options) as Subject,
+    states: 20_000,
+    groups: STORAGE,
+  },
+  gpt: {
+    create: (options: SubjectOptions) => new GptSubject(options) as Subject,
+    states: 30_000,
+    groups: STORAGE,
+  },
   store: {
     create: (options: SubjectOptions) => new StoreSubject(options) as Subject,
     states: 540_000,
+    groups: STORAGE,
   },
   files: {
     create: (options: SubjectOptions) => new FilesSubject(options) as Subject,
     states: 325_000,
+    groups: STORAGE,
   },
   install: {
     create: (options: SubjectOptions) => new InstallSubject(options) as Subject,
     states: 105_000,
-  },
-  namespace: {
-    create: (options: SubjectOptions) => new NamespaceSubject(options) as Subject,
-    states: 18_000,
+    groups: ["storage", "flows"],
   },
   generations: {
     create: (options: SubjectOptions) => new GenerationsSubject(options) as Subject,
     states: 220_000,
+    groups: ["flows"],
   },
 } as const satisfies Record<string, SubjectEntry>;
 
 export type SubjectName = keyof typeof ENTRIES;
 
 export const SUBJECTS: Readonly<Record<SubjectName, SubjectEntry>> = ENTRIES;
+
+export function subjectsOf(group: Group): SubjectName[] {
+  const names = Object.keys(SUBJECTS) as SubjectName[];
+  return names.filter((name) => SUBJECTS[name].groups.includes(group));
+}
+
+export function isGroup(name: string): name is Group {
+  return name === "storage" || name === "flows";
+}
 
 export function isSubject(name: string): name is SubjectName {
   return Object.hasOwn(SUBJECTS, name);

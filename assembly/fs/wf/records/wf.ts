@@ -229,7 +229,7 @@ export function wfEpoch(wf: Wf): u64 {
  * Before a change: `changes` records at distinct places of the tree, `leaves` whole leaves of
  * records
  * that stand side by side, `dataPages` pages of content and, if `queue`, one record of the reclaim
- * queue. A full batch is committed first.
+ * queue. A full batch is committed first, unless it must stay whole.
  */
 export function wfReserve(
   wf: Wf,
@@ -247,7 +247,7 @@ export function wfReserve(
     pages += leaves * 3;
     if (queue) pages += treeWorst(volume, TreeId.WF_RECLAIM, 1);
     code = volumeReserveData(volume, pages, dataPages, purpose);
-    if (code !== ErrorCode.EAGAIN) break;
+    if (code !== ErrorCode.EAGAIN || volume.whole) break;
     code = volumeCommit(volume);
     if (code !== ErrorCode.OK) break;
     code = ErrorCode.EAGAIN;
