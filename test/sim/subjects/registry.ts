@@ -46,6 +46,11 @@ const ENTRIES = {
     states: 105_000,
     groups: ["storage", "flows"],
   },
+  namespace: {
+    create: (options: SubjectOptions) => new NamespaceSubject(options) as Subject,
+    states: 5_000,
+    groups: ["flows"],
+  },
   generations: {
     create: (options: SubjectOptions) => new GenerationsSubject(options) as Subject,
     states: 220_000,
