@@ -114,9 +114,8 @@ export class Volume {
   changes: u32;
   /** Superblock fields changed in the batch. */
   fieldsChanged: bool;
-  /** Called before a commit writes and after an abort, with `hookContext`; 0 = none. */
-  commitHook: u32;
-  abortHook: u32;
+  /** See volumeHook(); 0 = none. */
+  hook: u32;
   hookContext: usize;
   /** Pages freed in the open batch: { page u64, count u64 } each. */
   freed: usize;
