@@ -94,6 +94,7 @@ export function mountVolume(volume: Volume): Mount | null {
 
 function wfHook(context: usize, aborted: bool): ErrorCode {
   const wf = changetype<Wf>(context);
+  wf.whole = false;
   if (!aborted) return dataFlush(wf);
   dataForget(wf);
   return ErrorCode.OK;

@@ -20,6 +20,7 @@ import {
 } from "../../assembly/format/abi.ts";
 import { CONTROL_SIZE } from "../../assembly/format/wf.ts";
 import { failure } from "../base/errors.ts";
+import { SystemRecords } from "./boot/records.ts";
 import type { Core } from "./load.ts";
 import type {
   EncodingOption,
@@ -33,6 +34,8 @@ import type {
   XattrOptions,
 } from "./node/calls.ts";
 import {
+  type AtomicRoom,
+  changeAtOnce,
   copy,
   isCode,
   makeDirectories,
@@ -98,12 +101,15 @@ export interface CheckOptions {
 export class FileSystem implements FileCalls {
   /** The same calls shaped like node:fs/promises. */
   readonly promises: FilePromises;
+  /** Generations, BAD marks, named pointers: durable with the files at sync(). */
+  readonly records: SystemRecords;
   readonly #port: FilesPort;
 
   /** Takes over `mount`, a handle of the core. Region and openImage() make these. */
   constructor(core: Core, mount: number) {
     this.#port = new FilesPort(core, mount);
     this.promises = createPromises(this);
+    this.records = new SystemRecords(this.#port);
   }
 
   get readOnly(): boolean {
@@ -170,6 +176,11 @@ export class FileSystem implements FileCalls {
    */
   reopen(): void {
     this.#port.reopen();
+  }
+
+  /** Carries out `change` as one commit, all of it or nothing: see changeAtOnce(). */
+  atomically(change: () => void, room: AtomicRoom = {}): void {
+    changeAtOnce(this.#port, change, room);
   }
 
   ftruncate(fd: number, length = 0): void {

@@ -89,6 +89,8 @@ export class Wf {
   serial: u32;
   /** The queue may hold inodes that no handle keeps. */
   reclaims: bool;
+  /** The open batch commits as a whole: see wfBegin(). */
+  whole: bool;
   /** Rises with every change of any file's content: what was read before may be old. */
   stamp: u32;
   /** Heads of chains of Held, by inode. */
@@ -121,6 +123,7 @@ class Held {
 
 let serials: u32 = 0;
 const BUCKETS: u32 = 256;
+const BEGIN_MAX: u32 = 4095;
 /** A Wf, and behind it the heads of its chains. */
 const WF_ROOM: u32 = offsetof<Wf>() + BUCKETS * 4;
 /** Larger than any key: ino, type, parent, name. */
@@ -248,11 +251,29 @@ export function wfReserve(
     if (queue) pages += treeWorst(volume, TreeId.WF_RECLAIM, 1);
     code = volumeReserveData(volume, pages, dataPages, purpose);
     if (code !== ErrorCode.EAGAIN) break;
-    code = volumeCommit(volume);
+    code = wfCommit(wf);
     if (code !== ErrorCode.OK) break;
     code = ErrorCode.EAGAIN;
   }
   return code === ErrorCode.EAGAIN ? failPlain(ErrorCode.ENOSPC) : code;
+}
+
+/** A commit between two steps; ENOSPC where the batch must stay whole. */
+export function wfCommit(wf: Wf): ErrorCode {
+  return wf.whole ? failPlain(ErrorCode.ENOSPC) : volumeCommit(wf.volume);
+}
+
+/**
+ * Commits what is open and makes room for `changes` records and `dataPages`, 4,095 at most: from
+ * here to the next commit or abort nothing is committed but by the caller. ENOSPC, then and later:
+ * it does not fit one batch.
+ */
+export function wfBegin(wf: Wf, changes: u32, dataPages: u32): ErrorCode {
+  if ((changes | dataPages) > BEGIN_MAX) return failPlain(ErrorCode.EINVAL);
+  let code = volumeCommit(wf.volume);
+  if (code === ErrorCode.OK) code = wfReserve(wf, changes, 0, dataPages, true, 0);
+  wf.whole = code === ErrorCode.OK;
+  return code;
 }
 
 /**
