@@ -32,7 +32,7 @@ function optimize(from, to) {
   const enable = features.map((feature) => `--enable-${feature}`);
   const rooms = ["api", "disk", "fs", "mkfs", "store", "tree"];
   const files = ["bytes", "cache", "device", "fault", "handles", "host", "memory", "requests"];
-  const sums = ["hash/crc/slice", "hash/xxh64-stream"];
+  const sums = ["hash/crc/slice", "hash/xxh64/xxh64"];
   const cold = [...rooms, ...[...files, ...sums].map((file) => `engine/${file}`)];
   run(
     "wasm-opt",
@@ -44,8 +44,8 @@ function optimize(from, to) {
   // What shortens the code but not what gzip makes of it is skipped.
   run(
     "wasm-opt",
-    ...[...enable, "-Oz", "--always-inline-max-function-size=5"],
-    "--one-caller-inline-max-function-size=100",
+    ...[...enable, "--gufa-optimizing", "--generate-global-effects", "-Oz", "-Oz"],
+    ...["--always-inline-max-function-size=5", "--one-caller-inline-max-function-size=140"],
     ...["--skip-pass=local-cse", "--skip-pass=code-folding"],
     ...["--strip-debug", "--strip-producers", to, "-o", to],
   );

@@ -36,6 +36,27 @@
  * |  0x006 |    2 | pages     | 1 to EXTENT_PAGES_MAX       |
  * |  0x008 |    8 | birth     | epoch                       |
  *
+ * GENERATION_RECORD, the value at key (INO_RECORDS, GENERATION, id u64): the id = pointer epoch
+ *
+ * | offset | size | field         | meaning                                          |
+ * | -----: | ---: | ------------- | ------------------------------------------------ |
+ * |  0x000 |   32 | manifest_hash | SHA-256 of the generation object: the content    |
+ * |  0x020 |    1 | state         | GenerationState                                  |
+ * |  0x021 |    7 | reserved      | zero                                             |
+ * |  0x028 |    8 | overlay_epoch | of the configuration overlay                     |
+ * |  0x030 |    8 | parent        | generation id that it was made from; 0 = none    |
+ * |  0x038 |    8 | created       | i64 ns since 1970 UTC                            |
+ * |  0x040 |   32 | account_hash  | SHA-256 of the account record; zero = none       |
+ * |  0x060 |    8 | staged_boot   | boot sequence of the boot that staged it         |
+ * |  0x068 |    4 | tries         | times that it was booted                         |
+ * |  0x06c |    4 | successes     | boots that passed their checks                   |
+ *
+ * BAD_MARK, the value at key (INO_RECORDS, BAD_MARK, manifest hash): content, not an id, is bad
+ *
+ * | offset | size | field | meaning                        |
+ * | -----: | ---: | ----- | ------------------------------ |
+ * |  0x000 |    1 | why   | the host's reason              |
+ *
  * CONTROL, boot control, in SUPERBLOCK_BODY of CAPOSWF1; the host gives it meaning (generations.md)
  *
  * | offset | size | field            | meaning                                               |
@@ -64,22 +85,6 @@
  * |  0x073 |    1 | reserved         | zero                                                  |
  * |  0x074 |    4 | rollback_count   |                                                       |
  * |  0x078 |    8 | good_boot        | boot sequence of the last good boot                   |
- *
- * RECORD, a generation, the value at key (0, KEY_GENERATION, id u64); the core does not look inside
- *
- * | offset | size | field         | meaning                                            |
- * | -----: | ---: | ------------- | -------------------------------------------------- |
- * |  0x000 |   32 | manifest_hash | the content: SHA-256 of the generation object      |
- * |  0x020 |   32 | account_hash  | of the account record; zero if it has none         |
- * |  0x040 |    1 | state         | 0 FRESH 1 CONFIRMED 2 BAD 3 INCONCLUSIVE 4 RETIRED |
- * |  0x041 |    1 | has_account   | 0 or 1                                             |
- * |  0x042 |    6 | reserved      | zero                                               |
- * |  0x048 |    8 | parent        | id of what was active when it was staged, or 0     |
- * |  0x050 |    8 | overlay_epoch |                                                    |
- * |  0x058 |    8 | staged_boot   | boot sequence when it was staged                   |
- * |  0x060 |    8 | created       | i64 ns since 1970 UTC                              |
- *
- * The value at key (0, KEY_BAD_MARK, manifest hash) is one byte: why, from 1.
  */
 export const INODE_MODE: u32 = 0x000;
 export const INODE_FLAGS: u32 = 0x002;
@@ -107,6 +112,33 @@ export const EXTENT_PAGES: u32 = 0x006;
 export const EXTENT_BIRTH: u32 = 0x008;
 export const EXTENT_SIZE: u32 = 0x010;
 export const EXTENT_PAGES_MAX: u32 = 64;
+
+export const GENERATION_RECORD_MANIFEST_HASH: u32 = 0x000;
+export const GENERATION_RECORD_STATE: u32 = 0x020;
+export const GENERATION_RECORD_OVERLAY_EPOCH: u32 = 0x028;
+export const GENERATION_RECORD_PARENT: u32 = 0x030;
+export const GENERATION_RECORD_CREATED: u32 = 0x038;
+export const GENERATION_RECORD_ACCOUNT_HASH: u32 = 0x040;
+export const GENERATION_RECORD_STAGED_BOOT: u32 = 0x060;
+export const GENERATION_RECORD_TRIES: u32 = 0x068;
+export const GENERATION_RECORD_SUCCESSES: u32 = 0x06c;
+export const GENERATION_RECORD_SIZE: u32 = 0x070;
+export const MANIFEST_HASH_SIZE: u32 = 32;
+/** Bytes of a generation id in a key. */
+export const GENERATION_ID_SIZE: u32 = 8;
+
+export const BAD_MARK_WHY: u32 = 0x000;
+export const BAD_MARK_SIZE: u32 = 0x001;
+/** The value of a named pointer has 1 to POINTER_VALUE_MAX bytes, which the host gives meaning. */
+export const POINTER_VALUE_MAX: u32 = 1024;
+
+export enum GenerationState {
+  FRESH = 0,
+  CONFIRMED = 1,
+  BAD = 2,
+  INCONCLUSIVE = 3,
+  RETIRED = 4,
+}
 
 export const CONTROL_PHASE: u32 = 0x000;
 export const CONTROL_TRIES_LEFT: u32 = 0x001;
@@ -143,18 +175,6 @@ export const CONTROL_BIT_GOLDEN_IS_ACTIVE: u32 = 2;
 export const CONTROL_BIT_GOLDEN_IS_BAD: u32 = 4;
 export const CONTROL_BIT_CANDIDATE_IS_GOLDEN: u32 = 8;
 
-export const RECORD_MANIFEST_HASH: u32 = 0x000;
-export const RECORD_ACCOUNT_HASH: u32 = 0x020;
-export const RECORD_STATE: u32 = 0x040;
-export const RECORD_HAS_ACCOUNT: u32 = 0x041;
-export const RECORD_RESERVED: u32 = 0x042;
-export const RECORD_PARENT: u32 = 0x048;
-export const RECORD_OVERLAY_EPOCH: u32 = 0x050;
-export const RECORD_STAGED_BOOT: u32 = 0x058;
-export const RECORD_CREATED: u32 = 0x060;
-export const RECORD_SIZE: u32 = 0x068;
-export const RECORD_STATE_MAX: u32 = 4;
-
 /** Second part of a key, after ino u64. */
 export enum FileKey {
   INODE = 0x01,
@@ -165,9 +185,9 @@ export enum FileKey {
   INLINE = 0x05,
   /** parent u64, name; empty value. */
   BACK_REFERENCE = 0x06,
-  /** ino 0: generation record, id u64. */
+  /** ino 0: generation record, id u64 (not 0). */
   GENERATION = 0x10,
-  /** ino 0: named pointer. */
+  /** ino 0: named pointer, name as of an entry. */
   POINTER = 0x11,
   /** ino 0: BAD mark, manifest hash. */
   BAD_MARK = 0x12,
@@ -188,9 +208,6 @@ export const PATH_MAX: u32 = 4096;
 export const DEPTH_MAX: u32 = 256;
 export const INLINE_MAX: u32 = 1024;
 export const SYMLINK_MAX: u32 = 1023;
-/** Of the records at inode 0, in bytes. */
-export const RECORD_KEY_MAX: u32 = 255;
-export const RECORD_VALUE_MAX: u32 = 1024;
 export const XATTR_NAME_MAX: u32 = 255;
 export const XATTR_VALUE_MAX: u32 = 1024;
 export const XATTRS_MAX: u32 = 64;

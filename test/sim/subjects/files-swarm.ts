@@ -1,5 +1,6 @@
 /** Operations on a filesystem, drawn so that most of them make sense and some do not. */
 import type { Random } from "../engine/random.ts";
+import { recordOperation } from "./system-records.ts";
 import type { FileOperation, TreeModel } from "./tree-model.ts";
 
 /**
@@ -47,7 +48,7 @@ function drawn(random: Random, profile: FilesProfile): FilesStep {
     [1, () => ({ kind: "symlink", path, target: `../${"x".repeat(1 + (value % 60))}` })],
     [1, () => ({ kind: random.pick(["chmod", "chown", "utimes"] as const), path, value })],
     [1, () => ({ kind: "xattr", path, name: `user.${value % 3}`, length: random.below(300) })],
-    [1, () => ({ kind: "control", seed })],
+    [1, () => (seed % 4 === 0 ? { kind: "control", seed } : recordOperation(seed))],
     [4, () => ({ kind: "sync" })],
     [1, () => ({ kind: random.pick(["rest", "close", "cut"] as const) })],
   ];
@@ -101,6 +102,8 @@ export function stepText(step: FilesStep): string {
       return `${step.kind} ${step.path}`;
     case "control":
       return "replace the control block";
+    case "record":
+      return `${step.removes ? "remove" : "set"} ${step.record} ${step.id}`;
     case "cut":
       return "restart without a commit";
     default:

@@ -1,7 +1,8 @@
 /**
- * CAPOSWF1 beside a store: files, directories, links, attributes and the control block changed in
- * swarms that a seed decides, with commits, clean closes, restarts, mkfs, failing flushes and
- * writes, and a full region. A crash shows a prefix of the history, at least what was acknowledged.
+ * CAPOSWF1 beside a store: files, directories, links, attributes, records of the system and the
+ * control block changed in swarms that a seed decides, with commits, clean closes, restarts, mkfs,
+ * failing flushes and writes, and a full region. A crash shows a prefix of the history, at least
+ * what was acknowledged.
  */
 
 import type { FileSystem } from "../../../host/core/files.ts";
@@ -26,6 +27,7 @@ import {
   REGION_SECTORS,
   regionPlace,
 } from "./region-life.ts";
+import { changeRecord } from "./system-records.ts";
 import {
   contentOf,
   DIRECTORY_MODE,
@@ -197,6 +199,7 @@ const CALLS: Calls = {
     else files.setXattr(path, name, contentOf(length, length));
   },
   control: (files, { seed }) => files.setControl(contentOf(seed, 128)),
+  record: (files, operation) => changeRecord(files.records, operation),
 };
 
 /** Whether a symbolic link can have a second name is left open. */
