@@ -37,7 +37,7 @@ import {
   transition,
 } from "./transition.ts";
 
-/** Records of the filesystem that one transition may change: four files, and what goes with them. */
+/** Records of the filesystem that one transition may change: four files and what they need. */
 const CHANGES_MAX = 24;
 /** Files up to here lie in the tree. */
 const INLINE_BYTES = 512;
