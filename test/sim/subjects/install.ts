@@ -133,8 +133,9 @@ export class InstallSubject implements Subject<InstallOperation> {
     }
     this.#expectInstalled(scenario, disk);
     life.mounts += 1;
-    if (life.nested) this.#expectWhole(scenario, disk);
-    else this.#goOn(scenario, disk);
+    // The life that a next crash cuts is the installation alone.
+    disk.stopRecording();
+    this.#goOn(scenario, disk);
   }
 
   /** Installs, and tells the history how far it is known to have come. */
