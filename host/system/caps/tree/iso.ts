@@ -5,6 +5,7 @@
 import { failure, StorageError } from "../../../base/errors.ts";
 import type { IsoFile, IsoVolume } from "../../../core/media/iso.ts";
 import type { Names, Tree, TreeEntry, TreeFile, TreeNode } from "../base/tree.ts";
+import { pathOf, ReadOnlyFile, ReadOnlyTree } from "./read-only.ts";
 
 const ROOT: TreeNode = { kind: "directory", sizeBytes: 0, mtimeMs: 0, identity: "/" };
 
@@ -14,18 +15,18 @@ const ROOT: TreeNode = { kind: "directory", sizeBytes: 0, mtimeMs: 0, identity: 
  * @example
  * const payload = DirectoryCap.over(new IsoTree(openIso(device)), { path: "boot/bins" });
  */
-export class IsoTree implements Tree {
-  readonly readOnly = true;
+export class IsoTree extends ReadOnlyTree implements Tree {
   readonly volume: IsoVolume;
 
   constructor(volume: IsoVolume) {
+    super();
     this.volume = volume;
   }
 
   stat(path: Names): TreeNode | undefined {
     if (path.length === 0) return ROOT;
     try {
-      const { kind, sizeBytes, mtimeMs } = this.volume.stat(text(path));
+      const { kind, sizeBytes, mtimeMs } = this.volume.stat(pathOf(path));
       return { kind, sizeBytes, mtimeMs, identity: this.#identity(path) };
     } catch (error) {
       const isAbsent = error instanceof StorageError && ["ENOENT", "ENOTDIR"].includes(error.code);
@@ -35,86 +36,38 @@ export class IsoTree implements Tree {
   }
 
   list(path: Names): TreeEntry[] {
-    return this.volume.list(text(path)).map(({ name, kind }) => ({ name, kind }));
-  }
-
-  open(path: Names, how: "read" | "write" | "create"): TreeFile {
-    if (how !== "read") throw readOnly("open");
-    const found = this.stat(path);
-    if (found === undefined) throw failure("ENOENT", "open", "there is no such file.");
-    return new OpenFile(this.volume.openFile(text(path)), found);
+    return this.volume.list(pathOf(path)).map(({ name, kind }) => ({ name, kind }));
   }
 
   readlink(path: Names): string {
-    const { target } = this.volume.stat(text(path));
+    const { target } = this.volume.stat(pathOf(path));
     if (target === undefined) throw failure("EINVAL", "readlink", "it is no symbolic link.");
     return target;
   }
 
-  mkdir(): void {
-    throw readOnly("mkdir");
+  protected openFile(path: Names, node: TreeNode): TreeFile {
+    return new OpenFile(this.volume.openFile(pathOf(path)), node);
   }
-
-  removeFile(): void {
-    throw readOnly("remove");
-  }
-
-  removeDirectory(): void {
-    throw readOnly("remove");
-  }
-
-  rename(): void {
-    throw readOnly("rename");
-  }
-
-  link(): void {
-    throw readOnly("link");
-  }
-
-  sync(): void {}
 
   /** Nothing moves on a medium, so the path tells; plain names are found in either case. */
   #identity(path: Names): string {
-    return this.volume.names === "plain" ? text(path).toUpperCase() : text(path);
+    return this.volume.names === "plain" ? pathOf(path).toUpperCase() : pathOf(path);
   }
 }
 
-class OpenFile implements TreeFile {
+class OpenFile extends ReadOnlyFile {
   readonly #file: IsoFile;
-  readonly #node: TreeNode;
 
   constructor(file: IsoFile, node: TreeNode) {
+    super(node);
     this.#file = file;
-    this.#node = node;
-  }
-
-  stat(): TreeNode {
-    return this.#node;
   }
 
   read(position: number, target: Uint8Array): number {
     return this.#file.read(position, target);
   }
 
-  write(): number {
-    throw readOnly("write");
-  }
-
-  resize(): void {
-    throw readOnly("truncate");
-  }
-
-  sync(): void {}
-
   close(): void {
     this.#file.close();
   }
-}
-
-function text(path: Names): string {
-  return `/${path.join("/")}`;
-}
-
-function readOnly(syscall: string): Error {
-  return failure("EROFS", syscall, "the medium is for reading only.");
 }
