@@ -330,8 +330,10 @@ export class FilesSubject implements Subject<FilesStep> {
     formatRegion(core, device, { files: true });
     const region = Region.open(core, device);
     const model = age(scenario, filesOf(region));
-    // Half wiped by mkfs it may fall back to the commit before: both hold the same.
-    for (let count = 0; scenario.mkfs === "over" && count < 2; count++) {
+    // Half wiped by mkfs, or with a copy rotten, it may fall back to the commit before, which the
+    // history does not know: both hold the same.
+    const fallsBack = scenario.mkfs === "over" || scenario.mayRot === true;
+    for (let count = 0; fallsBack && count < 2; count++) {
       filesOf(region).setControl(model.control);
       filesOf(region).sync();
     }
