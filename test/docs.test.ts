@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 const STRUCT = /^ \* ([A-Z][A-Z0-9_]*),.*$/;
 const ROW = /^ \* \| +(0x[0-9a-f]+) \| +(\d+) \| (\w+) /;
 
-for (const folder of ["assembly/format", "host/format"]) {
+for (const folder of ["assembly/format", "assembly/format/media", "host/format"]) {
   for (const file of listed(folder)) {
     const lines = readFileSync(`${folder}/${file}`, "utf8").split("\n");
     const constants: Record<string, unknown> = await import(
@@ -42,15 +42,22 @@ for (const folder of ["assembly/format", "host/format"]) {
   }
 }
 
-test("docs/abi.md names every export and every import of the core, and nothing else", () => {
-  const core = new WebAssembly.Module(readFileSync("build/core.wasm"));
+test("docs/abi.md names every export and every import of both modules, and nothing else", () => {
   const page = readFileSync("docs/abi.md", "utf8");
   const named = [...page.matchAll(/^\| `(\w+)` \| \(/gm)].map(([, name]) => name);
-  const functions = [...WebAssembly.Module.exports(core), ...WebAssembly.Module.imports(core)]
-    .filter(({ kind, name }) => kind === "function" && name !== "abort")
-    .map(({ name }) => name);
+  const core = functionsOf("core");
+  // What both export stands there once.
+  const functions = [...core, ...functionsOf("media").filter((name) => !core.includes(name))];
   expect(named.sort()).toEqual(functions.sort());
 });
+
+/** Exports and imports of a module of the build. */
+function functionsOf(name: string): string[] {
+  const module = new WebAssembly.Module(readFileSync(`build/${name}.wasm`));
+  return [...WebAssembly.Module.exports(module), ...WebAssembly.Module.imports(module)]
+    .filter(({ kind, name }) => kind === "function" && name !== "abort")
+    .map(({ name }) => name);
+}
 
 function listed(folder: string): string[] {
   try {

@@ -1,12 +1,12 @@
 /** Which folder may import which. A row may name only rows above it, so no cycle can be written. */
 const ENGINE = ["assembly/format", "assembly/engine/hash", "assembly/engine"];
+const MEDIA = [...ENGINE, "assembly/format/media"];
 const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/whole"];
 const MKFS = [
   "assembly/mkfs/fat/base",
   "assembly/mkfs/fat",
   "assembly/mkfs/fat/check",
   "assembly/mkfs/ext4",
-  "assembly/mkfs/iso",
 ];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf/records", "assembly/fs/wf", "assembly/fs/ro"];
@@ -20,6 +20,7 @@ const CORE = [
   "host/core/fat",
   "host/core/boot",
   "host/core",
+  "host/core/media",
 ];
 const LOG = [...CORE, "host/system/log"];
 const CAPS = ["host/system/caps/base", "host/system/caps/tree", "host/system/caps"];
@@ -27,13 +28,14 @@ const BOOT = [
   ...[...LOG, ...CAPS, "host/system/config", "host/system/service"],
   ...["host/system/boot", "host/system/init"],
 ];
-const FLOWS = ["host/system/image", "host/system/update", "host/system/vm"];
+const FLOWS = ["host/system/image", "host/system/media", "host/system/update", "host/system/vm"];
 const SYSTEM = [...BOOT, ...FLOWS, "host/system/install", "host/system"];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
 const COMMANDS = ["host/cli/disk", "host/cli/data", "host/cli/flow", "host/cli/serve"];
 
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/format": [],
+  "assembly/format/media": [],
   "assembly/engine/hash": ["assembly/format"],
   "assembly/engine": ["assembly/format", "assembly/engine/hash"],
   "assembly/disk": ENGINE,
@@ -41,7 +43,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/mkfs/fat": [...ENGINE, "assembly/mkfs/fat/base"],
   "assembly/mkfs/fat/check": [...ENGINE, "assembly/mkfs/fat/base", "assembly/mkfs/fat"],
   "assembly/mkfs/ext4": ENGINE,
-  "assembly/mkfs/iso": ENGINE,
+  "assembly/mkfs/iso": MEDIA,
+  "assembly/mkfs/iso/make": [...MEDIA, "assembly/mkfs/iso"],
   "assembly/fs/ro": ENGINE,
   "assembly/tree/pages": ENGINE,
   "assembly/tree": [...ENGINE, "assembly/tree/pages"],
@@ -53,16 +56,17 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/fs/wf": [...TREE, "assembly/fs/wf/records"],
   "assembly/fs": [...TREE, ...FS],
   "assembly/api": [...TREE, ...STORE, ...FS, ...MKFS, "assembly/disk", "assembly/fs"],
-  assembly: ["assembly/api"],
+  "assembly/api/media": [...MEDIA, "assembly/mkfs/iso", "assembly/mkfs/iso/make"],
+  assembly: ["assembly/api", "assembly/api/media"],
   "assembly/testing": TREE,
   "assembly/services/abi": [],
   "assembly/services/kit": ["assembly/services/abi"],
-  "assembly/services": ["assembly/services/abi", "assembly/services/kit"],
+  "assembly/services": ["assembly/format", "assembly/services/abi", "assembly/services/kit"],
   "assembly/services/testing": ["assembly/services/abi", "assembly/services/kit"],
 
   "host/base": ["assembly/format"],
   "host/format": ["assembly/format", "host/base"],
-  "host/format/json": ["host/base", "host/format"],
+  "host/format/json": ["assembly/format", "host/base", "host/format"],
   "host/device": ["assembly/format", "host/base"],
   "host/device/local": DEVICE,
   "host/device/wrap": DEVICE,
@@ -81,6 +85,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "host/core/fat",
     "host/core/boot",
   ],
+  "host/core/media": [...DEVICE, "assembly/format/media", "host/core"],
   "host/system/log": CORE,
   "host/system/caps/base": CORE,
   "host/system/caps/tree": [...CORE, "host/system/caps/base"],
@@ -93,6 +98,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "host/system/boot",
   ],
   "host/system/image": BOOT,
+  "host/system/media": [...BOOT, "host/system/image"],
   "host/system/update": BOOT,
   "host/system/vm": BOOT,
   "host/system/install": [...BOOT, ...FLOWS],

@@ -50,7 +50,7 @@ test.each(sources)("%s has a head, short lines and no left-over marks", (path) =
 });
 
 test("of host/ only host/core reads the tables of disk formats", () => {
-  const format = /assembly\/format\/(?!abi|errors)\w+\.ts$/;
+  const format = /assembly\/format\/(?!abi|errors)[\w/]+\.ts$/;
   const readers = sources
     .filter((path) => path.startsWith("host/") && !path.startsWith("host/core/"))
     .filter((path) => relativeImports(path).some((target) => format.test(target)));

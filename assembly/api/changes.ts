@@ -1,6 +1,6 @@
 /** ABI: changes of filesystems by path. What each does is said in host/core/node/exports. */
 import { isCount } from "../engine/bytes";
-import { failPlain } from "../engine/fault";
+import { failPlain, lastFault } from "../engine/fault";
 import { HandleKind, handleObject, handleRequire } from "../engine/handles";
 import { FileSystemType, OPEN_ACCESS, OPEN_READ } from "../format/abi";
 import { ErrorCode } from "../format/errors";
@@ -17,7 +17,8 @@ import {
 import { Open, openCheck } from "../fs/files";
 import { Mount, mountBegin } from "../fs/mount";
 import { resolvedFirst } from "../fs/path";
-import { controlGet, controlSet } from "../fs/wf/records/wf";
+import { systemGet, systemNext, systemSet } from "../fs/wf/records/system";
+import { controlGet, controlSet, Wf, wfBegin } from "../fs/wf/records/wf";
 import { xattrGet, xattrList, xattrRemove, xattrSet } from "../fs/wf/xattr";
 
 const LINK_MODE: u32 = 0o777;
@@ -174,19 +175,72 @@ export function filesXattrRemove(
   return xattrRemove(changetype<Mount>(targetMount).wf, targetIno, name, nameLength);
 }
 
+/** The CAPOSWF1 filesystem of a mount, or null after a fault: EBADF, or `code` for an image. */
+function wfOf(mount: u32, code: ErrorCode): Wf | null {
+  const object = changetype<Mount>(handleRequire(mount, HandleKind.MOUNT));
+  if (changetype<usize>(object) === 0) return null;
+  if (object.type === FileSystemType.WF) return object.wf;
+  failPlain(code);
+  return null;
+}
+
 /** Copies the boot-control block, CONTROL_SIZE bytes. */
 export function filesControl(mount: u32, out: usize): i32 {
-  const object = changetype<Mount>(handleRequire(mount, HandleKind.MOUNT));
-  if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
-  if (object.type === FileSystemType.RO) return failPlain(ErrorCode.EOPNOTSUPP);
-  controlGet(object.wf, out);
+  const wf = wfOf(mount, ErrorCode.EOPNOTSUPP);
+  if (wf === null) return lastFault();
+  controlGet(wf, out);
   return ErrorCode.OK;
 }
 
 /** Replaces it: durable in the commit that covers the changes before. */
 export function filesSetControl(mount: u32, address: usize): i32 {
-  const object = changetype<Mount>(handleRequire(mount, HandleKind.MOUNT));
-  if (changetype<usize>(object) === 0) return ErrorCode.EBADF;
-  if (object.type === FileSystemType.RO) return failPlain(ErrorCode.EROFS);
-  return controlSet(object.wf, address);
+  const wf = wfOf(mount, ErrorCode.EROFS);
+  return wf === null ? lastFault() : controlSet(wf, address);
+}
+
+/** Commits, and makes room for changes that commit as a whole or not at all: see wfBegin(). */
+export function filesBegin(mount: u32, changes: u32, dataPages: u32): i32 {
+  const object = handleRequire(mount, HandleKind.MOUNT);
+  if (object === 0) return ErrorCode.EBADF;
+  const code = mountBegin(changetype<Mount>(object));
+  return code === ErrorCode.OK ? wfBegin(changetype<Mount>(object).wf, changes, dataPages) : code;
+}
+
+/** Copies the value of a record of the system: its length. */
+export function filesRecord(
+  mount: u32,
+  kind: u32,
+  key: usize,
+  keyLength: u32,
+  out: usize,
+  room: u32,
+): i32 {
+  const wf = wfOf(mount, ErrorCode.EOPNOTSUPP);
+  return wf === null ? lastFault() : systemGet(wf, kind, key, keyLength, out, room);
+}
+
+/** Writes the record, or deletes it (no value): durable like the control block. */
+export function filesSetRecord(
+  mount: u32,
+  kind: u32,
+  key: usize,
+  keyLength: u32,
+  value: usize,
+  valueLength: u32,
+): i32 {
+  const wf = wfOf(mount, ErrorCode.EROFS);
+  return wf === null ? lastFault() : systemSet(wf, kind, key, keyLength, value, valueLength);
+}
+
+/** Copies the key that follows `key` (length 0: the first): its length, 0 at the end. */
+export function filesNextRecord(
+  mount: u32,
+  kind: u32,
+  key: usize,
+  keyLength: u32,
+  out: usize,
+  room: u32,
+): i32 {
+  const wf = wfOf(mount, ErrorCode.EOPNOTSUPP);
+  return wf === null ? lastFault() : systemNext(wf, kind, key, keyLength, out, room);
 }

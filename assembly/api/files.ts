@@ -19,14 +19,7 @@ import {
 import { Mount, mountClose, mountStat, mountVolume } from "../fs/mount";
 import { mountCheck, mountPath, mountStatfs } from "../fs/verify";
 import { findingAt } from "../fs/wf/records/findings";
-import {
-  RESERVE_NORMAL,
-  volumeAbort,
-  volumeCommit,
-  volumeDirtyPages,
-  volumeReopen,
-  volumeReserveData,
-} from "../tree/commit";
+import { volumeAbort, volumeCommit, volumeDirtyPages, volumeReopen } from "../tree/commit";
 import { Region } from "../tree/pages/volume";
 
 const POSITION_MAX: f64 = 9007199254740991;
@@ -146,18 +139,6 @@ export function filesPath(mount: u32, ino: f64, out: usize, room: u32): i32 {
   if (object === 0) return ErrorCode.EBADF;
   if (ino < 1 || !isCount(ino)) return failPlain(ErrorCode.EINVAL);
   return mountPath(changetype<Mount>(object), <u64>ino, out, room);
-}
-
-/** Begins a batch that only filesCommit() ends, with room for so many pages of tree and data. */
-export function filesBegin(mount: u32, pages: u32, dataPages: u32): i32 {
-  let code = filesCommit(mount);
-  if (code !== ErrorCode.OK) return code;
-  const object = changetype<Mount>(handleRequire(mount, HandleKind.MOUNT));
-  if (object.type === FileSystemType.RO) return ErrorCode.EROFS;
-  const volume = object.wf.volume;
-  code = volumeReserveData(volume, pages, dataPages, RESERVE_NORMAL);
-  volume.whole = code === ErrorCode.OK;
-  return code;
 }
 
 /** Makes everything so far durable. */

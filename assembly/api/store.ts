@@ -15,7 +15,7 @@ import { streamCancel, streamEnd } from "../store/finish";
 import { storeGetWhole } from "../store/get";
 import { objectDelete, objectHas, objectList, objectPin, objectStat } from "../store/objects";
 import { Store, storeCreate, storeRelease, storeStale } from "../store/pack/state";
-import { afterAbort, beforeCommit, stale, storeReset } from "../store/pack/writer";
+import { afterAbort, stale, storeHook, storeReset } from "../store/pack/writer";
 import { storeKeep, storePlace } from "../store/put";
 import {
   Reader,
@@ -31,7 +31,7 @@ import { rebuild } from "../store/repair/rebuild";
 import { Verifier, verifierClose, verifierNext, verifierOpen } from "../store/repair/scrub";
 import { streamAdvance, streamCode, streamOpen, streamRelease, streamRoom } from "../store/stream";
 import { Stream } from "../store/streams";
-import { volumeCommit, volumeHooks, volumeReopen } from "../tree/commit";
+import { volumeCommit, volumeHook, volumeReopen } from "../tree/commit";
 import { Region } from "../tree/pages/volume";
 
 /** Opens the store of an open region; EBUSY if it is open already. */
@@ -39,12 +39,12 @@ export function storeOpen(region: u32, flags: u32): i32 {
   const object = handleRequire(region, HandleKind.REGION);
   if (object === 0) return ErrorCode.EBADF;
   const owner = changetype<Region>(object);
-  if (owner.store.commitHook !== 0) return failPlain(ErrorCode.EBUSY);
+  if (owner.store.hook !== 0) return failPlain(ErrorCode.EBUSY);
   const opened = storeCreate(owner, region, flags);
   if (opened === null) return failPlain(ErrorCode.ENOMEM);
   const handle = handleOpen(HandleKind.STORE, changetype<usize>(opened));
   if (handle < 0) storeRelease(opened);
-  else volumeHooks(owner.store, beforeCommit, afterAbort, changetype<usize>(opened));
+  else volumeHook(owner.store, storeHook, changetype<usize>(opened));
   return handle;
 }
 
@@ -72,7 +72,7 @@ export function storeReopen(handle: u32): i32 {
   if (opened === null) return ErrorCode.EBADF;
   const code = volumeReopen(opened.volume);
   if (code !== ErrorCode.OK) return code;
-  afterAbort(changetype<usize>(opened));
+  afterAbort(opened);
   opened.generation = opened.volume.generation;
   return ErrorCode.OK;
 }

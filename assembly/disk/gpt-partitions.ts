@@ -127,9 +127,9 @@ function entriesCheck(entries: Entries, findings: Findings): void {
     store<u32>(order + ((<usize>count) << 2), slot);
     count += 1;
   }
-  sort(order, count, entries, firstBefore);
+  sort(order, count, entries, false);
   overlapsCheck(entries, order, count, findings);
-  sort(order, count, entries, guidBefore);
+  sort(order, count, entries, true);
   duplicatesCheck(entries, order, count, findings);
   release(order, entries.slots * 4);
 }
@@ -220,36 +220,31 @@ function duplicatesCheck(entries: Entries, order: usize, count: u32, findings: F
   }
 }
 
-function firstBefore(entries: Entries, a: u32, b: u32): bool {
-  const left = load<u64>(entryAt(entries.address, entries.entryLength, a), ENTRY_FIRST);
-  const right = load<u64>(entryAt(entries.address, entries.entryLength, b), ENTRY_FIRST);
-  return left === right ? a < b : left < right;
+/** True if slot `a` goes before slot `b`: by first block, or by GUID. */
+function isBefore(entries: Entries, a: u32, b: u32, byGuid: bool): bool {
+  const order = byGuid ? guidCompare(entries, a, b) : firstCompare(entries, a, b);
+  return order === 0 ? a < b : order < 0;
 }
 
-function guidBefore(entries: Entries, a: u32, b: u32): bool {
-  const compared = guidCompare(entries, a, b);
-  return compared === 0 ? a < b : compared < 0;
+function firstCompare(entries: Entries, a: u32, b: u32): i32 {
+  const left = load<u64>(entryAt(entries.address, entries.entryLength, a), ENTRY_FIRST);
+  const right = load<u64>(entryAt(entries.address, entries.entryLength, b), ENTRY_FIRST);
+  return compared(left, right);
 }
 
 function guidCompare(entries: Entries, a: u32, b: u32): i32 {
   const left = entryAt(entries.address, entries.entryLength, a) + ENTRY_UNIQUE_GUID;
   const right = entryAt(entries.address, entries.entryLength, b) + ENTRY_UNIQUE_GUID;
-  const lowLeft = load<u64>(left);
-  const lowRight = load<u64>(right);
-  if (lowLeft !== lowRight) return lowLeft < lowRight ? -1 : 1;
-  const highLeft = load<u64>(left, 8);
-  const highRight = load<u64>(right, 8);
-  if (highLeft === highRight) return 0;
-  return highLeft < highRight ? -1 : 1;
+  const low = compared(load<u64>(left), load<u64>(right));
+  return low !== 0 ? low : compared(load<u64>(left, 8), load<u64>(right, 8));
+}
+
+function compared(left: u64, right: u64): i32 {
+  return <i32>(left > right) - <i32>(left < right);
 }
 
 /** Shell sort of `count` slot numbers at `order`: no recursion, good enough for 8192. */
-function sort(
-  order: usize,
-  count: u32,
-  entries: Entries,
-  before: (entries: Entries, a: u32, b: u32) => bool,
-): void {
+function sort(order: usize, count: u32, entries: Entries, byGuid: bool): void {
   let gap: u32 = 1;
   while (gap < count / 3) gap = 3 * gap + 1;
   for (; gap > 0; gap /= 3) {
@@ -258,7 +253,7 @@ function sort(
       let at = index;
       while (at >= gap) {
         const earlier = load<u32>(order + ((<usize>(at - gap)) << 2));
-        if (!before(entries, slot, earlier)) break;
+        if (!isBefore(entries, slot, earlier, byGuid)) break;
         store<u32>(order + ((<usize>at) << 2), earlier);
         at -= gap;
       }

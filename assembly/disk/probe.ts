@@ -26,76 +26,76 @@ import {
 } from "../format/gpt";
 
 /**
- * Rows of Signature, byte offset, length in bytes, low and high word of the value: the weakest ones
- * last.
+ * Rows of where and what, low and high word of the value: the weakest ones last. The first word
+ * reads, in hexadecimal digits, 2 of Signature, 1 of length and 5 of offset in bytes.
  */
 // biome-ignore format: one row a line
 const table: usize = memory.data<u32>([
-  8, 0x0, 8, 0x4f504143, 0x314f5253, // CAPOS_RO CAPOSRO1
-  7, 0x0, 8, 0x4f504143, 0x31545353, // CAPOS_REGION CAPOSST1
-  7, 0x200, 8, 0x4f504143, 0x31545353, // CAPOS_REGION CAPOSST1
-  7, 0x1000, 8, 0x4f504143, 0x31475253, // CAPOS_REGION CAPOSRG1
-  7, 0x10000, 8, 0x4f504143, 0x31545353, // CAPOS_REGION CAPOSST1
-  7, 0x11000, 8, 0x4f504143, 0x31545353, // CAPOS_REGION CAPOSST1
-  7, 0x20000, 8, 0x4f504143, 0x31465753, // CAPOS_REGION CAPOSWF1
-  7, 0x20200, 8, 0x4f504143, 0x31465753, // CAPOS_REGION CAPOSWF1
-  7, 0x21000, 8, 0x4f504143, 0x31475253, // CAPOS_REGION CAPOSRG1
-  7, 0x30000, 8, 0x4f504143, 0x31465753, // CAPOS_REGION CAPOSWF1
-  7, 0x31000, 8, 0x4f504143, 0x31465753, // CAPOS_REGION CAPOSWF1
-  15, 0x0, 6, 0x534b554c, 0xbeba, // LUKS LUKS..
-  15, 0x4000, 6, 0x4c554b53, 0xbeba, // LUKS SKUL..
-  15, 0x8000, 6, 0x4c554b53, 0xbeba, // LUKS SKUL..
-  16, 0x0, 8, 0x4542414c, 0x454e4f4c, // LVM LABELONE
-  16, 0x200, 8, 0x4542414c, 0x454e4f4c, // LVM LABELONE
-  16, 0x400, 8, 0x4542414c, 0x454e4f4c, // LVM LABELONE
-  16, 0x600, 8, 0x4542414c, 0x454e4f4c, // LVM LABELONE
-  28, 0x3, 8, 0x4556462d, 0x2d53462d, // BITLOCKER -FVE-FS-
-  4, 0x3, 8, 0x41465845, 0x20202054, // EXFAT EXFAT
-  5, 0x3, 8, 0x5346544e, 0x20202020, // NTFS NTFS
-  18, 0x0, 4, 0x42534658, 0x0, // XFS XFSB
-  19, 0x10040, 8, 0x5248425f, 0x4d5f5366, // BTRFS _BHRfS_M
-  20, 0x400, 4, 0xf2f52010, 0x0, // F2FS . ..
-  12, 0x400, 4, 0xe0f5e1e2, 0x0, // EROFS ....
-  11, 0x0, 4, 0x73717368, 0x0, // SQUASHFS hsqs
-  13, 0x0, 4, 0x28cd3d45, 0x0, // CRAMFS E=.(
-  14, 0x0, 8, 0x6d6f722d, 0x2d736631, // ROMFS -rom1fs-
-  21, 0x1018, 8, 0xf67385c6, 0xca451a4e, // BCACHEFS ..s.N.E.
-  24, 0x10034, 6, 0x73496552, 0x7245, // REISERFS ReIsEr
-  24, 0x2034, 6, 0x73496552, 0x7245, // REISERFS ReIsEr
-  25, 0x8000, 4, 0x3153464a, 0x0, // JFS JFS1
-  27, 0x20, 4, 0x4253584e, 0x0, // APFS NXSB
-  23, 0x0, 4, 0xa92b4efc, 0x0, // RAID .N+.
-  23, 0x1000, 4, 0xa92b4efc, 0x0, // RAID .N+.
-  30, 0x0, 4, 0xfb494651, 0x0, // QCOW QFI.
-  31, 0x0, 4, 0x564d444b, 0x0, // VMDK KDMV
-  33, 0x0, 8, 0x78646876, 0x656c6966, // VHDX vhdxfile
-  32, 0x0, 8, 0x656e6f63, 0x78697463, // VHD conectix
-  9, 0x8001, 5, 0x30304443, 0x31, // ISO9660 CD001
-  10, 0x8001, 5, 0x30414542, 0x31, // UDF BEA01
-  10, 0x8801, 5, 0x3052534e, 0x32, // UDF NSR02
-  10, 0x8801, 5, 0x3052534e, 0x33, // UDF NSR03
-  17, 0xff6, 8, 0x50415753, 0x43415053, // SWAP SWAPSPAC
-  17, 0xff6, 8, 0x50415753, 0x4150532d, // SWAP SWAP-SPA
-  17, 0x1ff6, 8, 0x50415753, 0x43415053, // SWAP SWAPSPAC
-  17, 0x1ff6, 8, 0x50415753, 0x4150532d, // SWAP SWAP-SPA
-  17, 0x3ff6, 8, 0x50415753, 0x43415053, // SWAP SWAPSPAC
-  17, 0x3ff6, 8, 0x50415753, 0x4150532d, // SWAP SWAP-SPA
-  17, 0x7ff6, 8, 0x50415753, 0x43415053, // SWAP SWAPSPAC
-  17, 0x7ff6, 8, 0x50415753, 0x4150532d, // SWAP SWAP-SPA
-  17, 0xfff6, 8, 0x50415753, 0x43415053, // SWAP SWAPSPAC
-  17, 0xfff6, 8, 0x50415753, 0x4150532d, // SWAP SWAP-SPA
-  6, 0x438, 2, 0xef53, 0x0, // EXT S.
-  26, 0x400, 2, 0x2b48, 0x0, // HFS H+
-  26, 0x400, 2, 0x5848, 0x0, // HFS HX
-  26, 0x400, 2, 0x4442, 0x0, // HFS BD
-  29, 0x410, 2, 0x137f, 0x0, // MINIX ..
-  29, 0x410, 2, 0x138f, 0x0, // MINIX ..
-  29, 0x410, 2, 0x2468, 0x0, // MINIX h$
-  29, 0x410, 2, 0x2478, 0x0, // MINIX x$
-  29, 0x418, 2, 0x4d5a, 0x0, // MINIX ZM
+  0x08800000, 0x4f504143, 0x314f5253, // CAPOS_RO CAPOSRO1
+  0x07800000, 0x4f504143, 0x31545353, // CAPOS_REGION CAPOSST1
+  0x07800200, 0x4f504143, 0x31545353, // CAPOS_REGION CAPOSST1
+  0x07801000, 0x4f504143, 0x31475253, // CAPOS_REGION CAPOSRG1
+  0x07810000, 0x4f504143, 0x31545353, // CAPOS_REGION CAPOSST1
+  0x07811000, 0x4f504143, 0x31545353, // CAPOS_REGION CAPOSST1
+  0x07820000, 0x4f504143, 0x31465753, // CAPOS_REGION CAPOSWF1
+  0x07820200, 0x4f504143, 0x31465753, // CAPOS_REGION CAPOSWF1
+  0x07821000, 0x4f504143, 0x31475253, // CAPOS_REGION CAPOSRG1
+  0x07830000, 0x4f504143, 0x31465753, // CAPOS_REGION CAPOSWF1
+  0x07831000, 0x4f504143, 0x31465753, // CAPOS_REGION CAPOSWF1
+  0x0f600000, 0x534b554c, 0xbeba, // LUKS LUKS..
+  0x0f604000, 0x4c554b53, 0xbeba, // LUKS SKUL..
+  0x0f608000, 0x4c554b53, 0xbeba, // LUKS SKUL..
+  0x10800000, 0x4542414c, 0x454e4f4c, // LVM LABELONE
+  0x10800200, 0x4542414c, 0x454e4f4c, // LVM LABELONE
+  0x10800400, 0x4542414c, 0x454e4f4c, // LVM LABELONE
+  0x10800600, 0x4542414c, 0x454e4f4c, // LVM LABELONE
+  0x1c800003, 0x4556462d, 0x2d53462d, // BITLOCKER -FVE-FS-
+  0x04800003, 0x41465845, 0x20202054, // EXFAT EXFAT
+  0x05800003, 0x5346544e, 0x20202020, // NTFS NTFS
+  0x12400000, 0x42534658, 0x0, // XFS XFSB
+  0x13810040, 0x5248425f, 0x4d5f5366, // BTRFS _BHRfS_M
+  0x14400400, 0xf2f52010, 0x0, // F2FS . ..
+  0x0c400400, 0xe0f5e1e2, 0x0, // EROFS ....
+  0x0b400000, 0x73717368, 0x0, // SQUASHFS hsqs
+  0x0d400000, 0x28cd3d45, 0x0, // CRAMFS E=.(
+  0x0e800000, 0x6d6f722d, 0x2d736631, // ROMFS -rom1fs-
+  0x15801018, 0xf67385c6, 0xca451a4e, // BCACHEFS ..s.N.E.
+  0x18610034, 0x73496552, 0x7245, // REISERFS ReIsEr
+  0x18602034, 0x73496552, 0x7245, // REISERFS ReIsEr
+  0x19408000, 0x3153464a, 0x0, // JFS JFS1
+  0x1b400020, 0x4253584e, 0x0, // APFS NXSB
+  0x17400000, 0xa92b4efc, 0x0, // RAID .N+.
+  0x17401000, 0xa92b4efc, 0x0, // RAID .N+.
+  0x1e400000, 0xfb494651, 0x0, // QCOW QFI.
+  0x1f400000, 0x564d444b, 0x0, // VMDK KDMV
+  0x21800000, 0x78646876, 0x656c6966, // VHDX vhdxfile
+  0x20800000, 0x656e6f63, 0x78697463, // VHD conectix
+  0x09508001, 0x30304443, 0x31, // ISO9660 CD001
+  0x0a508001, 0x30414542, 0x31, // UDF BEA01
+  0x0a508801, 0x3052534e, 0x32, // UDF NSR02
+  0x0a508801, 0x3052534e, 0x33, // UDF NSR03
+  0x11800ff6, 0x50415753, 0x43415053, // SWAP SWAPSPAC
+  0x11800ff6, 0x50415753, 0x4150532d, // SWAP SWAP-SPA
+  0x11801ff6, 0x50415753, 0x43415053, // SWAP SWAPSPAC
+  0x11801ff6, 0x50415753, 0x4150532d, // SWAP SWAP-SPA
+  0x11803ff6, 0x50415753, 0x43415053, // SWAP SWAPSPAC
+  0x11803ff6, 0x50415753, 0x4150532d, // SWAP SWAP-SPA
+  0x11807ff6, 0x50415753, 0x43415053, // SWAP SWAPSPAC
+  0x11807ff6, 0x50415753, 0x4150532d, // SWAP SWAP-SPA
+  0x1180fff6, 0x50415753, 0x43415053, // SWAP SWAPSPAC
+  0x1180fff6, 0x50415753, 0x4150532d, // SWAP SWAP-SPA
+  0x06200438, 0xef53, 0x0, // EXT S.
+  0x1a200400, 0x2b48, 0x0, // HFS H+
+  0x1a200400, 0x5848, 0x0, // HFS HX
+  0x1a200400, 0x4442, 0x0, // HFS BD
+  0x1d200410, 0x137f, 0x0, // MINIX ..
+  0x1d200410, 0x138f, 0x0, // MINIX ..
+  0x1d200410, 0x2468, 0x0, // MINIX h$
+  0x1d200410, 0x2478, 0x0, // MINIX x$
+  0x1d200418, 0x4d5a, 0x0, // MINIX ZM
 ]);
 const ROWS: u32 = 62;
-const ROW_SIZE: usize = 20;
+const ROW_SIZE: usize = 12;
 
 /** "FAT1" and "FAT " where FAT12 and FAT16 have them, "FAT3" where FAT32 has it. */
 const FAT_TYPE_OFFSET: usize = 54;
@@ -227,11 +227,12 @@ function hasUberblock(buffer: usize, size: u32, offset: u32): bool {
 function signatureAt(head: usize, size: u32): Signature {
   for (let index: u32 = 0; index < ROWS; index++) {
     const row = table + <usize>index * ROW_SIZE;
-    const offset = load<u32>(row, 4);
+    const place = load<u32>(row);
+    const offset = place & 0xfffff;
     if (offset + 8 > size) continue;
-    const unused = 64 - ((<u64>load<u32>(row, 8)) << 3);
+    const unused = 64 - <u64>(((place >>> 20) & 0xf) << 3);
     const value = (load<u64>(head + <usize>offset) << unused) >>> unused;
-    if (value === load<u64>(row, 12)) return load<u32>(row);
+    if (value === load<u64>(row, 4)) return place >>> 24;
   }
   return Signature.NOTHING;
 }

@@ -32,6 +32,9 @@ export enum HandleKind {
   MOUNT = 12,
   IMAGE_BUILD = 13,
   STORE = 14,
+  ISO = 15,
+  ISO_FILE = 16,
+  ISO_BUILD = 17,
 }
 
 /** A handle for `object`, or ENOMEM if the table is full. */

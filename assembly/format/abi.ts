@@ -363,6 +363,15 @@ export enum Reason {
   FAT_BOOT = 70,
   FAT_CHAIN = 71,
   FAT_DIRECTORY = 72,
+  /** ISO 9660: `detail` is the offset of the field in its descriptor, record, entry or catalog. */
+  ISO_DESCRIPTOR = 80,
+  ISO_RECORD = 81,
+  ISO_ROCK_RIDGE = 82,
+  ISO_CATALOG = 83,
+  /** An extent leaves the device. */
+  ISO_EXTENT = 84,
+  /** A directory is not where its own records say, or below another: a loop. */
+  ISO_PARENT = 85,
 }
 
 export const FILE_STAT_INO: u32 = 0x000;

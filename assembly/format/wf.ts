@@ -36,6 +36,27 @@
  * |  0x006 |    2 | pages     | 1 to EXTENT_PAGES_MAX       |
  * |  0x008 |    8 | birth     | epoch                       |
  *
+ * GENERATION_RECORD, the value at key (INO_RECORDS, GENERATION, id u64): the id = pointer epoch
+ *
+ * | offset | size | field         | meaning                                          |
+ * | -----: | ---: | ------------- | ------------------------------------------------ |
+ * |  0x000 |   32 | manifest_hash | SHA-256 of the generation object: the content    |
+ * |  0x020 |    1 | state         | GenerationState                                  |
+ * |  0x021 |    7 | reserved      | zero                                             |
+ * |  0x028 |    8 | overlay_epoch | of the configuration overlay                     |
+ * |  0x030 |    8 | parent        | generation id that it was made from; 0 = none    |
+ * |  0x038 |    8 | created       | i64 ns since 1970 UTC                            |
+ * |  0x040 |   32 | account_hash  | SHA-256 of the account record; zero = none       |
+ * |  0x060 |    8 | staged_boot   | boot sequence of the boot that staged it         |
+ * |  0x068 |    4 | tries         | times that it was booted                         |
+ * |  0x06c |    4 | successes     | boots that passed their checks                   |
+ *
+ * BAD_MARK, the value at key (INO_RECORDS, BAD_MARK, manifest hash): content, not an id, is bad
+ *
+ * | offset | size | field | meaning                        |
+ * | -----: | ---: | ----- | ------------------------------ |
+ * |  0x000 |    1 | why   | the host's reason              |
+ *
  * CONTROL, boot control, in SUPERBLOCK_BODY of CAPOSWF1; the host gives it meaning (generations.md)
  *
  * | offset | size | field            | meaning                                               |
@@ -92,6 +113,33 @@ export const EXTENT_BIRTH: u32 = 0x008;
 export const EXTENT_SIZE: u32 = 0x010;
 export const EXTENT_PAGES_MAX: u32 = 64;
 
+export const GENERATION_RECORD_MANIFEST_HASH: u32 = 0x000;
+export const GENERATION_RECORD_STATE: u32 = 0x020;
+export const GENERATION_RECORD_OVERLAY_EPOCH: u32 = 0x028;
+export const GENERATION_RECORD_PARENT: u32 = 0x030;
+export const GENERATION_RECORD_CREATED: u32 = 0x038;
+export const GENERATION_RECORD_ACCOUNT_HASH: u32 = 0x040;
+export const GENERATION_RECORD_STAGED_BOOT: u32 = 0x060;
+export const GENERATION_RECORD_TRIES: u32 = 0x068;
+export const GENERATION_RECORD_SUCCESSES: u32 = 0x06c;
+export const GENERATION_RECORD_SIZE: u32 = 0x070;
+export const MANIFEST_HASH_SIZE: u32 = 32;
+/** Bytes of a generation id in a key. */
+export const GENERATION_ID_SIZE: u32 = 8;
+
+export const BAD_MARK_WHY: u32 = 0x000;
+export const BAD_MARK_SIZE: u32 = 0x001;
+/** The value of a named pointer has 1 to POINTER_VALUE_MAX bytes, which the host gives meaning. */
+export const POINTER_VALUE_MAX: u32 = 1024;
+
+export enum GenerationState {
+  FRESH = 0,
+  CONFIRMED = 1,
+  BAD = 2,
+  INCONCLUSIVE = 3,
+  RETIRED = 4,
+}
+
 export const CONTROL_PHASE: u32 = 0x000;
 export const CONTROL_TRIES_LEFT: u32 = 0x001;
 export const CONTROL_ACTIVE_FAILURES: u32 = 0x002;
@@ -137,9 +185,9 @@ export enum FileKey {
   INLINE = 0x05,
   /** parent u64, name; empty value. */
   BACK_REFERENCE = 0x06,
-  /** ino 0: generation record, id u64. */
+  /** ino 0: generation record, id u64 (not 0). */
   GENERATION = 0x10,
-  /** ino 0: named pointer. */
+  /** ino 0: named pointer, name as of an entry. */
   POINTER = 0x11,
   /** ino 0: BAD mark, manifest hash. */
   BAD_MARK = 0x12,

@@ -9,7 +9,7 @@ import { allocateZeroed, release } from "../engine/memory";
 import { FileSystemType } from "../format/abi";
 import { ErrorCode } from "../format/errors";
 import { FileType, INO_ROOT, INODE_LENGTH, INODE_PARENT, SYMLINK_MAX } from "../format/wf";
-import { volumeAbort, volumeHooks } from "../tree/commit";
+import { volumeAbort, volumeHook } from "../tree/commit";
 import { Volume } from "../tree/pages/volume";
 import { Image, imageCloseAll } from "./ro/image";
 import {
@@ -88,16 +88,15 @@ export function mountVolume(volume: Volume): Mount | null {
     return null;
   }
   mount.wf = wf;
-  volumeHooks(volume, beforeCommit, afterAbort, changetype<usize>(wf));
+  volumeHook(volume, wfHook, changetype<usize>(wf));
   return mount;
 }
 
-function beforeCommit(context: usize): ErrorCode {
-  return dataFlush(changetype<Wf>(context));
-}
-
-function afterAbort(context: usize): ErrorCode {
-  dataForget(changetype<Wf>(context));
+function wfHook(context: usize, aborted: bool): ErrorCode {
+  const wf = changetype<Wf>(context);
+  wf.whole = false;
+  if (!aborted) return dataFlush(wf);
+  dataForget(wf);
   return ErrorCode.OK;
 }
 
@@ -120,8 +119,7 @@ export function mountClose(mount: Mount): void {
   } else {
     const wf = mount.wf;
     if (dataFlush(wf) !== ErrorCode.OK) volumeAbort(wf.volume);
-    wf.volume.commitHook = 0;
-    wf.volume.abortHook = 0;
+    wf.volume.hook = 0;
     readClose(wf);
     dataClose(wf);
     wfClose(wf);

@@ -4,7 +4,7 @@
  */
 import { equalBytes } from "../engine/bytes";
 import { SHA256_STATE_SIZE, sha256Begin, sha256End, sha256Update } from "../engine/hash/sha256";
-import { XXH64_STATE_SIZE, xxh64Begin, xxh64End, xxh64Update } from "../engine/hash/xxh64-stream";
+import { XXH64_STATE_SIZE, xxh64Begin, xxh64End, xxh64Update } from "../engine/hash/xxh64";
 import { allocateZeroed, release } from "../engine/memory";
 import { EXCHANGE_ADDRESS, GET_UNVERIFIED, Reason, SECTOR_SHIFT } from "../format/abi";
 import { ErrorCode } from "../format/errors";

@@ -13,7 +13,7 @@
 import { deviceWrite } from "../engine/device";
 import { failPlain } from "../engine/fault";
 import { SHA256_STATE_SIZE, sha256Begin, sha256Update } from "../engine/hash/sha256";
-import { XXH64_STATE_SIZE, xxh64Begin, xxh64End, xxh64Update } from "../engine/hash/xxh64-stream";
+import { XXH64_STATE_SIZE, xxh64Begin, xxh64End, xxh64Update } from "../engine/hash/xxh64";
 import { allocate, allocateZeroed, release } from "../engine/memory";
 import { EXCHANGE_HASH, SECTOR_SHIFT, STREAM_INLINE, STREAM_KNOWN } from "../format/abi";
 import { ErrorCode } from "../format/errors";

@@ -26,7 +26,7 @@ export {
   volumeAbort,
   volumeCommit,
   volumeDirtyPages,
-  volumeHooks,
+  volumeHook,
   volumeReopen,
   volumeWritable,
 } from "./protocol";

@@ -138,10 +138,8 @@ export function volumeCommit(volume: Volume): ErrorCode {
   if (volume.latch !== Latch.NONE) return volumeWritable(volume);
   if (!volume.batchOpen) return ErrorCode.OK;
   if (batchIsLost(volume)) return batchLost(volume);
-  if (volume.commitHook !== 0) {
-    const code = call_indirect<ErrorCode>(volume.commitHook, volume.hookContext);
-    if (code !== ErrorCode.OK) return volumeFailed(volume, code);
-  }
+  const code = callHook(volume, false);
+  if (code !== ErrorCode.OK) return volumeFailed(volume, code);
   if (!volumeHasChanges(volume) && !volume.tailFound && !volume.closing) {
     volume.batchOpen = false;
     return ErrorCode.OK;
@@ -241,7 +239,6 @@ function slotFlush(volume: Volume): ErrorCode {
 /** The batch is over: nothing is pending. */
 function batchClear(volume: Volume): void {
   volume.batchOpen = false;
-  volume.whole = false;
   volume.treesChanged = false;
   volume.fieldsChanged = false;
   volume.dirtyCost = 0;
@@ -276,7 +273,12 @@ export function volumeAbort(volume: Volume): void {
   volume.generation += 1;
   volume.lostSince = volume.epoch;
   cacheTrim(cache);
-  if (volume.abortHook !== 0) call_indirect<ErrorCode>(volume.abortHook, volume.hookContext);
+  callHook(volume, true);
+}
+
+function callHook(volume: Volume, aborted: bool): ErrorCode {
+  const hook = volume.hook;
+  return hook === 0 ? ErrorCode.OK : call_indirect<ErrorCode>(hook, volume.hookContext, aborted);
 }
 
 /** After an abort by a failed commit: the caller knows what was lost and goes on. */
@@ -291,15 +293,13 @@ export function volumeDirtyPages(volume: Volume): u32 {
   return volume.dirtyCost;
 }
 
-/** Sets the functions to call before a commit writes (an error aborts it) and after an abort. */
-export function volumeHooks(
+/** Sets the function to call before a commit writes (an error aborts it) and after an abort. */
+export function volumeHook(
   volume: Volume,
-  beforeCommit: (context: usize) => ErrorCode,
-  afterAbort: (context: usize) => ErrorCode,
+  hook: (context: usize, aborted: bool) => ErrorCode,
   context: usize,
 ): void {
-  volume.commitHook = beforeCommit.index;
-  volume.abortHook = afterAbort.index;
+  volume.hook = hook.index;
   volume.hookContext = context;
 }
 
@@ -328,7 +328,7 @@ export function volumeFinish(volume: Volume): ErrorCode {
 
 /** Gives back what a volume holds beside its own memory. */
 export function volumeRelease(volume: Volume): void {
-  volume.abortHook = 0;
+  volume.hook = 0;
   volumeAbort(volume);
   spaceForget(volume);
   release(volume.space.limboPages, (<usize>volume.space.limboCapacity) << 3);

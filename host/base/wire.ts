@@ -258,7 +258,8 @@ function encode(name: string, schema: bin.ISchema<unknown>, value: unknown): Uin
 
 function decode(name: string, schema: bin.ISchema<unknown>, data: Uint8Array): unknown {
   // A reader looks at the whole buffer behind a view, so it gets an exact copy.
-  const exact = data.slice().buffer as ArrayBuffer;
+  // (Not slice(), which in a Buffer of Node copies nothing.)
+  const exact = new Uint8Array(data).buffer;
   const input = new bin.BufferReader(exact, LITTLE_ENDIAN);
   try {
     const value = schema.read(input);

@@ -20,6 +20,7 @@ import {
 } from "../../assembly/format/abi.ts";
 import { CONTROL_SIZE } from "../../assembly/format/wf.ts";
 import { failure } from "../base/errors.ts";
+import { SystemRecords } from "./boot/records.ts";
 import type { Core } from "./load.ts";
 import type {
   EncodingOption,
@@ -33,6 +34,8 @@ import type {
   XattrOptions,
 } from "./node/calls.ts";
 import {
+  type AtomicRoom,
+  changeAtOnce,
   copy,
   isCode,
   makeDirectories,
@@ -98,12 +101,15 @@ export interface CheckOptions {
 export class FileSystem implements FileCalls {
   /** The same calls shaped like node:fs/promises. */
   readonly promises: FilePromises;
+  /** Generations, BAD marks, named pointers: durable with the files at sync(). */
+  readonly records: SystemRecords;
   readonly #port: FilesPort;
 
   /** Takes over `mount`, a handle of the core. Region and openImage() make these. */
   constructor(core: Core, mount: number) {
     this.#port = new FilesPort(core, mount);
     this.promises = createPromises(this);
+    this.records = new SystemRecords(this.#port);
   }
 
   get readOnly(): boolean {
@@ -159,19 +165,6 @@ export class FileSystem implements FileCalls {
     this.#port.commit();
   }
 
-  /**
-   * Commits what is pending and begins a batch that stays whole: whatever is changed until the next
-   * sync() is in that one commit. Without it a batch that runs short of space is committed between
-   * two calls.
-   *
-   * @param pages of the tree that the changes may touch, at most
-   * @param dataPages of content behind what fits into the tree
-   * @throws {StorageError} ENOSPC: so much cannot be promised; also from a later change
-   */
-  begin(pages: number, dataPages = 0): void {
-    this.#port.begin(pages, dataPages);
-  }
-
   /** Throws away everything since the last sync(); open descriptors are stale from then on. */
   revert(): void {
     this.#port.revert();
@@ -183,6 +176,11 @@ export class FileSystem implements FileCalls {
    */
   reopen(): void {
     this.#port.reopen();
+  }
+
+  /** Carries out `change` as one commit, all of it or nothing: see changeAtOnce(). */
+  atomically(change: () => void, room: AtomicRoom = {}): void {
+    changeAtOnce(this.#port, change, room);
   }
 
   ftruncate(fd: number, length = 0): void {

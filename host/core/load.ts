@@ -1,4 +1,7 @@
-/** Loads core.wasm and gives each caller an instance of its own: the class Core. */
+/**
+ * Loads a module of the product and gives each caller an instance of its own: the class Core, and
+ * what Core shares with the other module's class.
+ */
 import { readFileSync } from "node:fs";
 import { instantiateSync } from "@assemblyscript/loader";
 import {
@@ -12,55 +15,58 @@ import {
 } from "../../assembly/format/abi.ts";
 import { type Fault, failure, StorageError, type StorageErrorOptions } from "../base/errors.ts";
 import type { BlockDevice } from "../device/device.ts";
-import type { CoreExports } from "./exports.ts";
+import type { CoreExports, EngineExports } from "./exports.ts";
 import { type Environment, HostImports, nodeEnvironment } from "./imports.ts";
 import { CoreMemory } from "./memory.ts";
 
 /** Reasons behind which a device's own error stands. */
 const CAUSED: readonly string[] = ["DEVICE_ERROR", "SHORT_TRANSFER", "BAD_STATUS", "LATCHED"];
 
-let productModule: WebAssembly.Module | undefined;
+const modules = new Map<string, WebAssembly.Module>();
 
-/** The product's module, compiled once in a process. */
-export function coreModule(): WebAssembly.Module {
-  productModule ??= new WebAssembly.Module(readFileSync(findCore()));
-  return productModule;
+/** A module of the product, compiled once in a process: "core" or "media". */
+export function productModule(name: string): WebAssembly.Module {
+  const known = modules.get(name);
+  if (known !== undefined) return known;
+  const module = new WebAssembly.Module(readFileSync(findModule(name)));
+  modules.set(name, module);
+  return module;
 }
 
-function findCore(): URL {
+function findModule(name: string): URL {
   // Beside dist/host/core in the package; in build/ when the sources run as they are.
-  const inPackage = new URL("../../core.wasm", import.meta.url);
-  const inBuild = new URL("../../build/core.wasm", import.meta.url);
-  return import.meta.url.endsWith(".ts") ? inBuild : inPackage;
+  const folder = import.meta.url.endsWith(".ts") ? "../../build" : "../..";
+  return new URL(`${folder}/${name}.wasm`, import.meta.url);
 }
 
 export interface CoreOptions {
-  /** Another build of the core. */
+  /** Another build of the module. */
   readonly module?: WebAssembly.Module;
   readonly environment?: Environment;
 }
 
-/** One instance of the core: its exports, its memory, and the devices it may reach. */
-export class Core {
-  readonly exports: CoreExports;
+/** One instance of a module: its exports, its memory, and the devices it may reach. */
+export abstract class Instance<Exports extends EngineExports> {
+  readonly exports: Exports;
   readonly memory: CoreMemory;
-  /** Clock, randomness and native hash, as the core has them. */
+  /** Clock, randomness and native hash, as the module has them. */
   readonly environment: Environment;
   readonly #imports: HostImports;
 
-  constructor(options: CoreOptions = {}) {
+  protected constructor(name: string, options: CoreOptions) {
     this.environment = options.environment ?? nodeEnvironment;
     this.#imports = new HostImports(this.environment);
-    const instance = instantiateSync<CoreExports>(options.module ?? coreModule(), {
+    const instance = instantiateSync<Exports>(options.module ?? productModule(name), {
       host: this.#imports.module(),
     });
     // The loader wraps each function; the raw instance spares hot calls the detour.
-    this.exports = instance.instance.exports as unknown as CoreExports;
+    this.exports = instance.instance.exports as unknown as Exports;
     this.memory = new CoreMemory(this.exports);
     this.#imports.memory = this.memory;
     const version = this.exports.abiVersion();
     if (version !== ABI_VERSION) {
-      throw failure("EOPNOTSUPP", "load", `core ABI ${version}, this host speaks ${ABI_VERSION}.`);
+      const message = `ABI ${version} of ${name}.wasm, this host speaks ${ABI_VERSION}.`;
+      throw failure("EOPNOTSUPP", "load", message);
     }
   }
 
@@ -109,5 +115,12 @@ export class Core {
     const cause = this.#imports.lastCause;
     this.#imports.lastCause = undefined;
     return cause;
+  }
+}
+
+/** One instance of core.wasm. */
+export class Core extends Instance<CoreExports> {
+  constructor(options: CoreOptions = {}) {
+    super("core", options);
   }
 }

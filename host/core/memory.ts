@@ -1,6 +1,6 @@
-/** The core's memory as bytes: views that follow its growth, strings and blocks in and out. */
+/** A module's memory as bytes: views that follow its growth, strings and blocks in and out. */
 import { failure } from "../base/errors.ts";
-import type { CoreExports } from "./exports.ts";
+import type { EngineExports } from "./exports.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -8,11 +8,11 @@ const decoder = new TextDecoder();
 /** A window on the memory of one instance. Views are valid until the next call into the core. */
 export class CoreMemory {
   readonly #memory: WebAssembly.Memory;
-  readonly #exports: CoreExports;
+  readonly #exports: EngineExports;
   #bytes: Uint8Array;
   #view: DataView;
 
-  constructor(exports: CoreExports) {
+  constructor(exports: EngineExports) {
     this.#exports = exports;
     this.#memory = exports.memory;
     this.#bytes = new Uint8Array(this.#memory.buffer);

@@ -25,6 +25,7 @@ import {
   Reason,
 } from "../../assembly/format/abi.ts";
 import { ErrorCode } from "../../assembly/format/errors.ts";
+import { LBA_WF_SLOTS } from "../../assembly/format/region.ts";
 import type { Finding } from "../base/finding.ts";
 import { guidBytes, guidText, newGuid } from "../base/guid.ts";
 import { FileSystem } from "./files.ts";
@@ -177,6 +178,11 @@ export class Region {
         readOnly: word(REGION_INFO_READ_ONLY) !== 0,
       };
     });
+  }
+
+  /** Sector of the region with the newest boot control, in the filesystem's superblock. */
+  get controlLba(): number {
+    return LBA_WF_SLOTS + ((this.info.filesEpoch ?? 0) % 2);
   }
 
   /** Everything that is wrong, also with a region that cannot be mounted. Writes nothing. */

@@ -64,9 +64,9 @@ export interface StorageRoot {
 }
 
 const name = wire.text(NAME_BYTES_MAX);
-const attributeWire = wire.record("attribute", { name, value: wire.text(4 * VALUE_MAX) });
-const credentialWire = wire.record("credential", { kind: name, hash: wire.bytes(32) });
-const rootWire = wire.record("storage root", { name, path: wire.text(4 * PATH_MAX) });
+export const attributeWire = wire.record("attribute", { name, value: wire.text(4 * VALUE_MAX) });
+export const credentialWire = wire.record("credential", { kind: name, hash: wire.bytes(32) });
+export const rootWire = wire.record("storage root", { name, path: wire.text(4 * PATH_MAX) });
 
 /** The body of an account. */
 export const accountWire = wire.record("account body", {

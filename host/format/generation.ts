@@ -54,7 +54,7 @@ export interface GenerationEntry {
   readonly lengthBytes: number;
 }
 
-const entryWire = wire.record("object", {
+export const entryWire = wire.record("object", {
   role: wire.upTo(OBJECT_ROLES.length - 1),
   name: wire.text(NAME_BYTES_MAX),
   hash: wire.bytes(32),

@@ -88,7 +88,7 @@ export function overlayRejected(reason: string): string {
   return `[init] overlay rejected: ${reason}`;
 }
 
-/** The manifest of the base itself cannot be used; only the kernel's own lines follow. */
+/** The manifest of the base itself cannot be used: no service starts. */
 export function manifestRejected(reason: string): string {
   return `[init] manifest rejected: ${reason}`;
 }

@@ -140,7 +140,7 @@ const flag = wire.upTo(1);
 const source = wire.upTo(CAP_SOURCES.length - 1);
 const logLevel = wire.upTo(LOG_LEVELS.length - 1);
 
-const capWire = wire.record("capability", {
+export const capWire = wire.record("capability", {
   name,
   source,
   target: optional(wire.text(TARGET_BYTES)),
@@ -161,9 +161,13 @@ export const initConfigFields = {
   logLevel: optional(logLevel),
 };
 
-const binaryWire = wire.record("binary", { name, sha256: wire.bytes(32), sizeBytes: wire.u32 });
+export const binaryWire = wire.record("binary", {
+  name,
+  sha256: wire.bytes(32),
+  sizeBytes: wire.u32,
+});
 
-const pointsWire = wire.record("extension points", {
+export const pointsWire = wire.record("extension points", {
   additionalServices: flag,
   maxAdditionalServices: wire.upTo(SERVICES_MAX),
   allowedServiceCaps: wire.list(source, CAP_SOURCES.length),

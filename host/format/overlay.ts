@@ -74,7 +74,7 @@ export interface NetworkSettings {
 export type NewOverlay = Omit<SystemConfigOverlay, "contentHash">;
 
 const address = wire.text(ADDRESS_BYTES_MAX);
-const networkWire = wire.record("network", {
+export const networkWire = wire.record("network", {
   address: wire.text(NETWORK_BYTES_MAX),
   gateway: optional(address),
   dns: wire.list(address, DNS_MAX),
@@ -92,7 +92,10 @@ export const overlayWire = wire.record("overlay body", {
 type OverlayBody = ReturnType<typeof overlayWire.decode>;
 type NetworkBody = ReturnType<typeof networkWire.decode>;
 
-const format: RecordFormat<SystemConfigOverlay> = recordFormat<SystemConfigOverlay, OverlayBody>({
+export const overlayFormat: RecordFormat<SystemConfigOverlay> = recordFormat<
+  SystemConfigOverlay,
+  OverlayBody
+>({
   name: "overlay",
   magic: OVERLAY_MAGIC,
   bytesMax: OVERLAY_BYTES_MAX,
@@ -118,17 +121,15 @@ const format: RecordFormat<SystemConfigOverlay> = recordFormat<SystemConfigOverl
   check: checkOverlay,
 });
 
-export const overlayFormat = format;
-
 /** @throws {StorageError} EINVAL: the value breaks a rule */
 export function encodeOverlay(overlay: NewOverlay): Uint8Array {
   // Encoding reads every field but the hash, which it makes.
-  return format.encode(overlay as SystemConfigOverlay);
+  return overlayFormat.encode(overlay as SystemConfigOverlay);
 }
 
 /** @throws {RecordReject} the bytes are not exactly one well-formed overlay */
 export function decodeOverlay(data: Uint8Array): SystemConfigOverlay {
-  return format.decode(data);
+  return overlayFormat.decode(data);
 }
 
 /** Rules of an overlay alone; what a base says to it is compose's. @throws {BrokenRule} */

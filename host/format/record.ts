@@ -32,7 +32,7 @@ export const HEAD_SIZE = 0x030;
 export const RECORD_VERSION = 1;
 /** Names of services, binaries, capabilities, roles and accounts, in bytes, all of them ASCII. */
 export const NAME_BYTES_MAX = 64;
-/** Letters, digits, dot, dash and underscore: a name is also a file name and stands in log lines. */
+/** Letters, digits, dot, dash, underscore: a name is also a file name, and stands in log lines. */
 export const NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
 /** No control, no lone surrogate, no line separator, nothing that turns the direction of text. */
 export const TEXT_PATTERN = "^[^\\p{Cc}\\p{Cs}\\u2028-\\u202e\\u2066-\\u2069]*$";
@@ -142,18 +142,20 @@ function encodeRecord<T, Body>(spec: RecordSpec<T, Body>, value: T): Uint8Array 
   return data;
 }
 
-function decodeRecord<T, Body>(spec: RecordSpec<T, Body>, data: Uint8Array): T {
+function decodeRecord<T, Body>(spec: RecordSpec<T, Body>, given: Uint8Array): T {
   const { name, bytesMax } = spec;
   const reject = (fault: RecordFault, reason: string, cause?: unknown) =>
     new RecordReject(name, fault, reason, cause);
-  if (data.length > bytesMax) {
-    throw reject("schema-invalid", `${data.length} bytes, ${bytesMax} at most`);
+  if (given.length > bytesMax) {
+    throw reject("schema-invalid", `${given.length} bytes, ${bytesMax} at most`);
   }
+  // A copy: what is answered does not change with the caller's buffer.
+  const data = new Uint8Array(given);
   if (data.length < HEAD_SIZE) {
     throw reject("schema-invalid", `${data.length} bytes, fewer than a head of ${HEAD_SIZE}`);
   }
   if (magicOf(data) !== spec.magic) throw reject("schema-invalid", `no magic ${spec.magic}`);
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const view = new DataView(data.buffer);
   const version = view.getUint16(HEAD_VERSION, true);
   if (version !== RECORD_VERSION) {
     throw reject("version-mismatch", `version ${version}, not ${RECORD_VERSION}`);
@@ -254,5 +256,5 @@ export function folded(name: string): string {
 /** A value in a sentence, on one line whatever it holds. */
 export function quoted(text: string): string {
   const short = text.length > NAME_BYTES_MAX ? `${text.slice(0, NAME_BYTES_MAX)}...` : text;
-  return JSON.stringify(short).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/gu, "?");
+  return JSON.stringify(short).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
 }

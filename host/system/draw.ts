@@ -5,7 +5,7 @@
 import { formatSize } from "../base/size.ts";
 import type { ChunkOwner } from "../core/region.ts";
 import { type Extent, SECTOR_BYTES } from "../format/layout.ts";
-import type { DiskView, RegionView, VolumeView } from "./inspect.ts";
+import type { DiskView, IsoView, RegionView, VolumeView } from "./inspect.ts";
 
 const WIDTH = 78;
 const WIDTH_MIN = 40;
@@ -41,6 +41,7 @@ interface Box {
 export function drawDisk(view: DiskView, width = WIDTH): string[] {
   const columns = Math.max(WIDTH_MIN, Math.floor(width));
   const lines = [headOf(view)];
+  if (view.iso !== undefined) lines.push(isoLine(view.iso));
   const boxes = boxesOf(view);
   if (boxes.length === 0) {
     lines.push(view.tableError === undefined ? "  nothing is on it" : `  ${view.tableError}`);
@@ -78,6 +79,14 @@ function headOf(view: DiskView): string {
     parts.push(table.usedSide === "primary" ? "GPT" : "GPT (backup: the primary is damaged)");
     parts.push(table.diskGuid);
   }
+  return parts.join("  ");
+}
+
+function isoLine(iso: IsoView): string {
+  if (iso.error !== undefined) return `ISO 9660: ${iso.error}`;
+  const parts = [`ISO 9660 ${iso.label}`, shortSize(iso.sizeBytes), `${iso.names} names`];
+  if (iso.bootLba !== undefined) parts.push(`boots from LBA ${iso.bootLba}`);
+  if (iso.payloadEntries !== undefined) parts.push(`payload of ${iso.payloadEntries}`);
   return parts.join("  ");
 }
 

@@ -6,13 +6,18 @@ import { failure, StorageError } from "../base/errors.ts";
 import { FatVolume } from "../core/fat.ts";
 import { GPT_TYPES, type GptTable, probe, readGpt } from "../core/gpt.ts";
 import { Core } from "../core/load.ts";
+import type { IsoNaming } from "../core/media/iso.ts";
+import { isIso, openIso } from "../core/media/open.ts";
 import { type ChunkOwner, Region, type RegionInfo, type RegionWindow } from "../core/region.ts";
 import type { BlockDevice } from "../device/device.ts";
 import { type Extent, extent, SECTOR_BYTES } from "../format/layout.ts";
 import { DEFAULT_LOADER } from "./boot/firmware.ts";
 import { CONFIG_ROOT } from "./boot/kernel.ts";
 import { readJournal } from "./install/journal.ts";
+import { PAYLOAD_FOLDER } from "./media/media.ts";
 import { partitionPlaces } from "./place.ts";
+
+const PAYLOAD = `/${PAYLOAD_FOLDER}`;
 
 export interface DiskView {
   readonly name: string;
@@ -30,8 +35,22 @@ export interface DiskView {
   readonly volumes: readonly VolumeView[];
   /** Sectors of no partition, between the tables. */
   readonly free: readonly Extent[];
+  /** The ISO volume of the whole disk; a hybrid one has partitions too. */
+  readonly iso?: IsoView | undefined;
   /** An installation was cut short here. */
   readonly halfInstalled: boolean;
+}
+
+export interface IsoView {
+  readonly label: string;
+  readonly names: IsoNaming;
+  readonly sizeBytes: number;
+  /** LBA of the boot image that EFI firmware starts from a CD (El Torito). */
+  readonly bootLba?: number | undefined;
+  /** Entries of /boot/bins, the payload of an installer; undefined where there is none. */
+  readonly payloadEntries?: number | undefined;
+  /** Why it could not be read. */
+  readonly error?: string | undefined;
 }
 
 export interface TableView {
@@ -93,6 +112,7 @@ export function inspectDisk(
   try {
     const { capacity, blkSize } = device.config;
     const signature = probe(core, id, { baseSector: 0, sectors: 0 });
+    const iso = isoView(device);
     const { table, tableError } = tableOf(core, id);
     const whole = table === undefined && signature !== null;
     const all = table === undefined ? [] : partitionViews(core, id, table);
@@ -116,11 +136,27 @@ export function inspectDisk(
       table: table === undefined ? undefined : tableView(table),
       tableError: whole ? undefined : tableError,
       volumes: wanted,
-      free: table === undefined ? [] : freeRuns(table, all),
+      // What lies before the boot image of a hybrid medium is its ISO volume.
+      free: table === undefined || iso !== undefined ? [] : freeRuns(table, all),
+      iso,
       halfInstalled: readJournal(device) !== undefined,
     };
   } finally {
     core.detach(id);
+  }
+}
+
+function isoView(device: BlockDevice): IsoView | undefined {
+  if (!isIso(device)) return undefined;
+  try {
+    const volume = openIso(device);
+    const { label, names, sectors, bootImage } = volume;
+    const payloadEntries = volume.exists(PAYLOAD) ? volume.list(PAYLOAD).length : undefined;
+    volume.close();
+    const bootLba = bootImage?.sector;
+    return { label, names, sizeBytes: sectors * SECTOR_BYTES, bootLba, payloadEntries };
+  } catch (error) {
+    return { label: "", names: "plain", sizeBytes: 0, error: reasonOf(error) };
   }
 }
 

@@ -16,16 +16,18 @@
  * const machine = new Machine({ disks: [disk] });
  * const { outcome, lines } = machine.boot();
  */
-import { failure } from "../base/errors.ts";
+import { failure, StorageError } from "../base/errors.ts";
 import { toHex } from "../base/hash.ts";
 import { ResetCause } from "../core/boot/control.ts";
 import { FatVolume } from "../core/fat.ts";
 import { type Environment, nodeEnvironment } from "../core/imports.ts";
 import { Core } from "../core/load.ts";
+import type { IsoVolume } from "../core/media/iso.ts";
+import { openIso } from "../core/media/open.ts";
 import type { BlockDevice } from "../device/device.ts";
 import * as text from "../format/lines.ts";
 import {
-  type AttachedDisk,
+  type BootDevices,
   type BootTarget,
   type FirmwareNote,
   runFirmware,
@@ -33,6 +35,7 @@ import {
 import { Generations, type Running } from "./boot/generations.ts";
 import {
   type BaseFloor,
+  baseFloor,
   closeQuietly,
   countConfig,
   type DataGrant,
@@ -41,6 +44,7 @@ import {
 import { Nvram } from "./boot/nvram.ts";
 import type { Profile } from "./boot/select.ts";
 import { ConsoleLog } from "./caps/console.ts";
+import { IsoTree } from "./caps/tree/iso.ts";
 import { selectGeneration } from "./init/attempt.ts";
 import { type InitReport, runInit } from "./init/init.ts";
 
@@ -59,6 +63,10 @@ export interface InitContext {
 
 export interface MachineOptions {
   readonly disks: readonly BlockDevice[];
+  /** A medium in the CD-ROM drive; it is only read. Booted where no disk boots. */
+  readonly cdrom?: BlockDevice | undefined;
+  /** The CD-ROM is booted before any disk. */
+  readonly cdromFirst?: boolean | undefined;
   readonly nvram?: Nvram | undefined;
   /** Clock and randomness; the system's own by default. */
   readonly environment?: Environment | undefined;
@@ -129,7 +137,7 @@ export class Machine {
     this.#environment = options.environment ?? nodeEnvironment;
     this.nvram = options.nvram ?? new Nvram();
     const seen = new Map<string, BlockDevice>();
-    for (const disk of options.disks) {
+    for (const disk of [...options.disks, ...(options.cdrom ? [options.cdrom] : [])]) {
       const { pci } = disk.identity;
       const other = seen.get(pci);
       if (other !== undefined) {
@@ -167,8 +175,8 @@ export class Machine {
     const { makeCore } = this.#options;
     // A new core each time: no boot sees anything but what is on the disks.
     const core = (makeCore ?? ((environment) => new Core({ environment })))(this.#environment);
-    const disks = this.#attach(core);
-    const { target, notes } = runFirmware(core, disks, this.nvram);
+    const devices = this.#attach(core);
+    const { target, notes } = runFirmware(core, devices, this.nvram);
     if (target === undefined) {
       print(text.NO_BOOTABLE_DEVICE);
       return { outcome: "no-bootable-device", notes, dataRegion: { mounted: false } };
@@ -176,13 +184,13 @@ export class Machine {
     const { disk, partition, path, sizeBytes, option } = target;
     const { name, identity } = disk.device;
     const loader = { disk: name, pci: identity.pci, partition, path, sizeBytes, option };
-    return { loader, notes, ...this.#run(core, disks, target, print) };
+    return { loader, notes, ...this.#run(core, devices, target, print) };
   }
 
   /** Boot manager, kernel and init. */
   #run(
     core: Core,
-    disks: readonly AttachedDisk[],
+    devices: BootDevices,
     target: BootTarget,
     print: (line: string) => void,
   ): Pick<OneBoot, "outcome" | "dataRegion" | "generation" | "init"> {
@@ -193,7 +201,10 @@ export class Machine {
       running = answer.running;
       return answer.floor;
     };
-    const kernel = runKernel(core, target.disk, print, { dataRegionBase, select });
+    const kernel =
+      target.disk === devices.cdrom
+        ? baseFloor("the machine has booted from a CD-ROM", print)
+        : runKernel(core, target.disk, print, { dataRegionBase, select });
     const grant = kernel.mounted ? kernel.grant : undefined;
     try {
       const dataRegion: BootReport["dataRegion"] = kernel.mounted
@@ -203,7 +214,7 @@ export class Machine {
             readOnly: kernel.grant.readOnly,
           }
         : { mounted: false, floor: kernel.floor };
-      const init = this.#init(core, disks, target, grant, running, print);
+      const init = this.#init(core, devices, target, grant, running, print);
       this.#rememberEnd(grant, running);
       grant?.region.close();
       return {
@@ -243,7 +254,7 @@ export class Machine {
 
   #init(
     core: Core,
-    disks: readonly AttachedDisk[],
+    { disks, cdrom }: BootDevices,
     target: BootTarget,
     grant: DataGrant | undefined,
     running: Running | undefined,
@@ -252,14 +263,17 @@ export class Machine {
     const environment = this.#environment;
     this.#options.init?.({ grant, environment, print });
     const volume = FatVolume.open(core, target.disk.id, { ...target.place, readOnly: true });
+    const medium = cdrom === undefined ? undefined : mediumOf(cdrom.device);
+    const imageSource = medium === undefined ? undefined : new IsoTree(medium);
     try {
       return runInit({
         ...{ volume, grant, environment, print, profile: this.#options.profile },
         running: grant === undefined ? undefined : running,
-        devices: { core, disks, bootDisk: target.disk, imageSource: undefined },
+        devices: { core, disks, bootDisk: target.disk, imageSource },
         log: new ConsoleLog(print),
       });
     } finally {
+      medium?.close();
       volume.close();
     }
   }
@@ -272,10 +286,28 @@ export class Machine {
     this.nvram.lastReset = { cause: ResetCause.CLEAN, bootSequence };
   }
 
-  #attach(core: Core): AttachedDisk[] {
-    return [...this.#options.disks]
-      .sort((one, other) => busOrder(one.identity.pci).localeCompare(busOrder(other.identity.pci)))
-      .map((device) => ({ id: core.attach(device), device }));
+  #attach(core: Core): BootDevices {
+    const { disks, cdrom, cdromFirst } = this.#options;
+    const attached = (device: BlockDevice) => ({ id: core.attach(device), device });
+    return {
+      disks: [...disks]
+        .sort((one, other) => {
+          return busOrder(one.identity.pci).localeCompare(busOrder(other.identity.pci));
+        })
+        .map(attached),
+      cdrom: cdrom === undefined ? undefined : attached(cdrom),
+      cdromFirst,
+    };
+  }
+}
+
+/** The volume of a medium; one that cannot be read is none. */
+function mediumOf(device: BlockDevice): IsoVolume | undefined {
+  try {
+    return openIso(device);
+  } catch (error) {
+    if (error instanceof StorageError && error.code !== "EIO") return undefined;
+    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * `verify`: everything on a disk, level by level: partition tables, FAT volumes, data regions with
- * every object and every file. Writes nothing unless it is asked to repair.
+ * `verify`: everything on a disk, level by level: partition tables, FAT and ISO volumes, data
+ * regions with every object and every file. Writes nothing unless it is asked to repair.
  *
  * Interface: findings, not errors, tell what is wrong, each with its place; any damaged copy is
  * damage, also where the next commit would heal it. Only a device that fails throws.
@@ -21,12 +21,25 @@ import { Core } from "../core/load.ts";
 import { Region, type RegionWindow } from "../core/region.ts";
 import type { BlockDevice } from "../device/device.ts";
 import { DATA_REGION_BASE_LBA } from "../format/layout.ts";
+import { Generations } from "./boot/generations.ts";
+import { CONFIG_ROOT } from "./boot/kernel.ts";
 import { JOURNAL_EXTENT, readJournal } from "./install/journal.ts";
 import { STEPS } from "./install/plan.ts";
+import { checkIso } from "./media/check.ts";
 import { partitionPlaces } from "./place.ts";
+import { type AuditFinding, auditGenerations } from "./update/audit.ts";
+import { ISO_SIGNATURE } from "./volume.ts";
 
 /** The level that a finding belongs to. */
-export type VerifyArea = "table" | "esp" | "region" | "store" | "files" | "install";
+export type VerifyArea =
+  | "table"
+  | "media"
+  | "esp"
+  | "region"
+  | "store"
+  | "files"
+  | "generations"
+  | "install";
 
 export interface DiskFinding extends Finding {
   readonly area: VerifyArea;
@@ -70,6 +83,11 @@ export function* verifyDisk(device: BlockDevice, options: VerifyOptions = {}): W
   const findings: DiskFinding[] = halfDone(device);
   const checked: string[] = [];
   try {
+    if (options.partition === undefined) {
+      const found = checkIso(device);
+      if (found !== undefined) checked.push("ISO 9660");
+      findings.push(...(found ?? []).map((finding) => ({ ...finding, area: "media" as const })));
+    }
     const { volumes, hasTable } = layoutOf(core, id, device, options, findings);
     if (hasTable) checked.push("GPT");
     for (const [index, volume] of volumes.entries()) {
@@ -102,6 +120,7 @@ function layoutOf(
   const signature = probe(core, id, { baseSector: 0, sectors: 0 });
   if (isRegion(signature)) return { volumes: [{ kind: "region" }], hasTable: false };
   if (signature?.startsWith("fat")) return { volumes: [{ kind: "fat" }], hasTable: false };
+  if (signature === ISO_SIGNATURE) return { volumes: [], hasTable: false };
   const table = verifyTable(core, id, options, findings);
   if (table === undefined) {
     const volumes = withoutTable(core, id, device);
@@ -233,9 +252,28 @@ function* verifyRegion(
       const message = `${what}${range}: ${reason.toLowerCase().replaceAll("_", " ")}`;
       add("files", { reason, lba, device, message, ...(path === undefined ? {} : { path }) });
     }
+    for (const finding of generationFindings(core, region)) {
+      add("generations", { lba: (baseSector ?? 0) + region.controlLba, device, ...finding });
+    }
     yield { step: "verify the files", done: 3, total: 3, unit: "passes" };
   } finally {
     region.close();
+  }
+}
+
+/** Only where files and store are sound so far as they are read. */
+function generationFindings(core: Core, region: Region): AuditFinding[] {
+  const { files, store } = region;
+  try {
+    if (!files?.lstat(CONFIG_ROOT, { throwIfNoEntry: false })?.isDirectory()) return [];
+    const config = { files, root: CONFIG_ROOT };
+    const { random, clock } = core.environment;
+    const grant = { config, store, region, readOnly: true };
+    return auditGenerations(new Generations(grant, { random, clock }), grant);
+  } catch (error) {
+    // What is damaged below has been found already.
+    if (error instanceof StorageError && error.code === "EBADMSG") return [];
+    throw error;
   }
 }
 

@@ -1,13 +1,16 @@
 /**
- * Files of whatever filesystem is at a place: CAPOSWF1, CAPOSRO1 or FAT32 behind one small
- * interface.
+ * Files of whatever filesystem is at a place: CAPOSWF1, CAPOSRO1, FAT32 or ISO 9660 behind one
+ * small interface.
  * What a kind of filesystem lacks answers EOPNOTSUPP or EROFS.
  */
 import { failure } from "../base/errors.ts";
 import { FatVolume } from "../core/fat.ts";
 import type { FileSystem } from "../core/files.ts";
 import type { Core } from "../core/load.ts";
+import type { IsoStat, IsoVolume } from "../core/media/iso.ts";
+import { isIso, openIso } from "../core/media/open.ts";
 import { Region } from "../core/region.ts";
+import { SECTOR_BYTES } from "../format/layout.ts";
 import { findPlace, findRegion, type NamedPlace } from "./place.ts";
 
 export interface VolumeEntry {
@@ -28,7 +31,7 @@ export interface VolumeSpace {
 
 /** An open filesystem. Paths are separated by "/"; changes are durable after sync() or close(). */
 export interface Volume {
-  readonly kind: "CAPOSWF1" | "CAPOSRO1" | "FAT32";
+  readonly kind: "CAPOSWF1" | "CAPOSRO1" | "FAT32" | "ISO 9660";
   /** Entries of a directory, by name. */
   list(path: string): VolumeEntry[];
   stat(path: string): VolumeEntry;
@@ -46,12 +49,15 @@ export interface Volume {
   close(): void;
 }
 
+/** What probe() calls an ISO volume. */
+export const ISO_SIGNATURE = "iso9660";
+
 /** Largest piece of content in memory at a time. */
 export const PIECE_BYTES = 1 << 20;
 
 /**
- * Opens the filesystem at `partition`; without one, that of the data region, else the only FAT
- * there is.
+ * Opens the filesystem at `partition`; without one, that of the data region, else the ISO volume of
+ * the whole device, else the only FAT there is.
  */
 export function openVolume(
   core: Core,
@@ -68,8 +74,15 @@ export function findFiles(core: Core, device: number, partition?: number): Named
     return findRegion(core, device, partition);
   } catch (error) {
     if (partition !== undefined || (error as { code?: unknown }).code !== "ENOENT") throw error;
-    return findPlace(core, device, ["fat"]);
+    return isoPlace(core, device) ?? findPlace(core, device, ["fat"]);
   }
+}
+
+/** A hybrid image has a partition table too, so its signature alone does not tell. */
+function isoPlace(core: Core, device: number): NamedPlace | undefined {
+  const base = core.device(device);
+  if (base === undefined || !isIso(base)) return undefined;
+  return { baseSector: 0, sectors: 0, signature: ISO_SIGNATURE };
 }
 
 /** Opens the filesystem at `place`. ENOENT: a region without one; EMEDIUMTYPE: none known. */
@@ -81,6 +94,11 @@ export function openVolumeAt(
 ): Volume {
   if (place.signature === "fat") {
     return new FatFiles(FatVolume.open(core, device, { ...place, readOnly }));
+  }
+  const base = core.device(device);
+  if (place.signature === ISO_SIGNATURE && base !== undefined) {
+    const { baseSector, sectors } = place;
+    return new IsoFiles(openIso(base, { baseSector, sectors }));
   }
   if (place.signature !== "capos-region") {
     const found = place.signature ?? "nothing known";
@@ -254,6 +272,77 @@ class FatFiles implements Volume {
   close(): void {
     this.#volume.close();
   }
+}
+
+/** Read-only; links are shown and not followed. */
+class IsoFiles implements Volume {
+  readonly kind = "ISO 9660";
+  readonly #volume: IsoVolume;
+
+  constructor(volume: IsoVolume) {
+    this.#volume = volume;
+  }
+
+  list(path: string): VolumeEntry[] {
+    return this.#volume.list(path).map(isoEntry);
+  }
+
+  stat(path: string): VolumeEntry {
+    return isoEntry(this.#volume.stat(path));
+  }
+
+  *read(path: string): Iterable<Uint8Array> {
+    const file = this.#volume.openFile(path);
+    try {
+      const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, file.sizeBytes)));
+      for (let offset = 0; offset < file.sizeBytes; ) {
+        const got = file.read(offset, piece);
+        if (got === 0) return;
+        yield piece.slice(0, got);
+        offset += got;
+      }
+    } finally {
+      file.close();
+    }
+  }
+
+  write(path: string): never {
+    throw readOnly("write", path);
+  }
+
+  mkdir(path: string): never {
+    throw readOnly("mkdir", path);
+  }
+
+  remove(path: string): never {
+    throw readOnly("unlink", path);
+  }
+
+  rename(path: string): never {
+    throw readOnly("rename", path);
+  }
+
+  symlink(_target: string, path: string): never {
+    throw readOnly("symlink", path);
+  }
+
+  space(): VolumeSpace {
+    return { totalBytes: this.#volume.sectors * SECTOR_BYTES, freeBytes: 0 };
+  }
+
+  sync(): void {}
+
+  close(): void {
+    this.#volume.close();
+  }
+}
+
+function isoEntry({ name, kind, sizeBytes, mtimeMs, mode, target }: IsoStat): VolumeEntry {
+  return { name, kind, sizeBytes, modifiedMs: mtimeMs, mode, target };
+}
+
+function readOnly(syscall: string, path: string): Error {
+  return failure("EROFS", syscall, "an ISO volume does not change.", { path });
 }
 
 function baseName(path: string): string {

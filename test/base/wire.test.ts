@@ -95,6 +95,9 @@ describe("a record", () => {
     around.set(whole, 32);
     expect(sample.decode(around.subarray(32, 32 + whole.length))).toEqual(value);
     expect(codeOf(() => sample.decode(around.subarray(32, 31 + whole.length)))).toBe("EBADMSG");
+    // A small Buffer of Node is a view of a pool, and its slice() is one too.
+    const pooled = Buffer.from(around);
+    expect(sample.decode(pooled.subarray(32, 32 + whole.length))).toEqual(value);
   });
 
   test("with any byte changed decodes to something canonical or is EBADMSG", () => {

@@ -1,5 +1,6 @@
 /** Trees for tests of capabilities, and what a call came to as one word. */
 
+import { createHash } from "node:crypto";
 import type { FileSystem } from "../../host/core/files.ts";
 import { CapException } from "../../host/system/caps/base/outcome.ts";
 import type { Tree } from "../../host/system/caps/base/tree.ts";
@@ -43,14 +44,14 @@ export function wordOf(act: () => Outcome<unknown>): string {
   }
 }
 
-/** Everything of a filesystem: kinds, contents, targets, by path. */
+/** Everything of a filesystem: kinds, hashes of contents, targets, by path. */
 export function snapshot(files: FileSystem, path = "/"): Map<string, string> {
   const all = new Map<string, string>();
   for (const entry of files.readdir(path, { withFileTypes: true })) {
     const below = `${path === "/" ? "" : path}/${entry.name}`;
     if (entry.isSymbolicLink()) all.set(below, `link ${files.readlink(below)}`);
     else if (entry.isFile())
-      all.set(below, `file ${Buffer.from(files.readFile(below)).toString("hex")}`);
+      all.set(below, `file ${createHash("sha256").update(files.readFile(below)).digest("hex")}`);
     else {
       all.set(below, "directory");
       for (const [name, what] of snapshot(files, below)) all.set(name, what);

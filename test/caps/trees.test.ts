@@ -2,11 +2,15 @@
 import { expect, test } from "vitest";
 import { FatVolume } from "../../host/core/fat.ts";
 import { buildImage, openImage } from "../../host/core/files.ts";
+import { openIso } from "../../host/core/media/open.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
+import { TraceDevice } from "../../host/device/wrap/trace.ts";
 import { FatTree } from "../../host/system/caps/tree/fat.ts";
 import { FilesTree } from "../../host/system/caps/tree/files.ts";
+import { IsoTree } from "../../host/system/caps/tree/iso.ts";
 import { MemoryTree } from "../../host/system/caps/tree/memory.ts";
 import { freshCore } from "../support/core.ts";
+import { isoOf } from "../support/media.ts";
 import { rootOf, textOf, utf8, value, wordOf } from "./support.ts";
 
 test("a read-only image lists and reads, and refuses every change", () => {
@@ -50,6 +54,41 @@ test("a FAT volume is read by the names that stand in it, byte for byte", () => 
   expect(wordOf(() => bins.open("empty/below"))).toBe("not-directory");
   expect(wordOf(() => bins.mkdir("new"))).toBe("denied");
   expect(wordOf(() => bins.readlink("empty"))).toBe("invalid");
+});
+
+test("an image source reads /boot/bins of a CD, refuses changes, and reaches nothing beside it", () => {
+  const { device } = isoOf({
+    "boot/bins/BOOTHEAD.BIN": "head of a disk",
+    "boot/bins/deep/name with spaces": "deep",
+    "outside.txt": "outside",
+  });
+  const trace = new TraceDevice(device);
+  const bins = rootOf(new IsoTree(openIso(trace)), "boot/bins");
+  expect(bins.isReadOnly).toBe(true);
+  expect(value(bins.list())).toEqual([
+    { name: "BOOTHEAD.BIN", kind: "file" },
+    { name: "deep", kind: "directory" },
+  ]);
+  const file = value(bins.open("BOOTHEAD.BIN"));
+  expect(value(file.stat()).sizeBytes).toBe(14);
+  expect(textOf(value(file.read(8, 100)))).toBe("a disk");
+  expect(value(file.read(14, 1))).toHaveLength(0);
+  expect(value(file.read(2 ** 40, 1))).toHaveLength(0);
+  expect(textOf(value(value(bins.open("deep/name with spaces")).read(0, 9)))).toBe("deep");
+  const absent = ["boothead.bin", "absent", "deep/absent"];
+  expect(absent.map((name) => wordOf(() => bins.open(name)))).toEqual(
+    absent.map(() => "not-found"),
+  );
+  expect(wordOf(() => bins.open("../../outside.txt"))).not.toBe("ok");
+  const changes = [
+    () => bins.open("BOOTHEAD.BIN", { write: true }),
+    () => bins.open("new", { write: true, create: true }),
+    () => bins.mkdir("new"),
+    () => bins.remove("BOOTHEAD.BIN"),
+    () => bins.rename("BOOTHEAD.BIN", "B"),
+  ];
+  expect(changes.map(wordOf)).toEqual(changes.map(() => "denied"));
+  expect(trace.counts.writes + trace.counts.zeroes + trace.counts.discards).toBe(0);
 });
 
 test("a tree in memory keeps an open file that was removed", () => {

@@ -1,5 +1,6 @@
 /** Records of the system: what is encoded comes back; what breaks a rule is neither made nor read. */
 import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StorageError } from "../../host/base/errors.ts";
@@ -97,6 +98,17 @@ describe("an overlay", () => {
       "EBADMSG: overlay: hash-mismatch: the content is not what its SHA-256 says.",
     );
   });
+});
+
+test("records and compose need nothing of Node, so that a page can have them", () => {
+  const folders = ["host/format", "host/format/json", "host/system/config"];
+  const files = folders.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => readFileSync(`${folder}/${name}`, "utf8")),
+  );
+  expect(files.length).toBeGreaterThan(10);
+  expect(files.filter((text) => /from "node:|\bBuffer\b|\bprocess\./.test(text))).toEqual([]);
 });
 
 test("all pointers have one size", () => {

@@ -136,10 +136,14 @@ describe("reading", () => {
         () => files.setXattr("/etc/motd", "user.a", new Uint8Array(1)),
         () => files.removeXattr("/etc/motd", "user.a"),
         () => files.setControl(new Uint8Array(128)),
+        () => files.records.setPointer("p", new Uint8Array(1)),
+        () => files.records.removePointer("p"),
         () => files.access("/etc/motd", 2),
       ];
       expect(changes.map(codeOf)).toEqual(changes.map(() => "EROFS"));
       expect(codeOf(() => files.write(fd, "x"))).toBe("EBADF");
+      const reads = [() => files.records.pointer("p"), () => files.records.generationIds()];
+      expect(reads.map(codeOf)).toEqual(["EOPNOTSUPP", "EOPNOTSUPP"]);
       expect(Buffer.compare(before, (core.device(id) as MemoryDevice).bytes())).toBe(0);
     });
   });

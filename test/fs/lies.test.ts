@@ -16,6 +16,7 @@ const DIRENT = 2;
 const EXTENT = 4;
 const INLINE = 5;
 const BACK = 6;
+const [GENERATION, POINTER, BAD_MARK] = [0x10, 0x11, 0x12];
 /** Numbers in the order of creation below: /d, /d/f, /d/g, /d/l, /e. */
 const [D, F, G, L, E] = [16n, 17n, 18n, 19n, 20n];
 const CODES =
@@ -44,6 +45,8 @@ function key(ino: bigint, kind: number, rest: Uint8Array = new Uint8Array(0)): U
   out.set(rest, 9);
   return out;
 }
+
+const HASH = new Uint8Array(32);
 
 const text = (name: string) => new TextEncoder().encode(name);
 
@@ -118,6 +121,11 @@ function exercise(files: FileSystem): string[] {
     codes.push(codeOf(() => files.readlink(path)));
     codes.push(codeOf(() => files.listXattrs(path)));
   }
+  const { records } = files;
+  codes.push(codeOf(() => [...records.entries()]));
+  codes.push(codeOf(() => records.generationIds().map((id) => records.generationRecord(id))));
+  codes.push(codeOf(() => records.pointerNames().map((name) => records.pointer(name))));
+  codes.push(codeOf(() => records.badHashes().map((hash) => records.badMark(hash))));
   codes.push(codeOf(() => files.check({ data: true })));
   const changes: (() => unknown)[] = [
     () => files.writeFile("/d/f", "new"),
@@ -130,6 +138,8 @@ function exercise(files: FileSystem): string[] {
     () => files.unlink("/d/l"),
     () => files.rm("/d", { recursive: true }),
     () => files.mkdir("/new"),
+    () => records.setPointer("p", new Uint8Array(9)),
+    () => records.removeGenerationRecord(1),
     () => files.sync(),
   ];
   for (const change of changes) codes.push(codeOf(change));
@@ -204,6 +214,26 @@ const lies: readonly (readonly [string, (forger: Forger) => void])[] = [
     "a queued inode that is not there",
     (f) => f.put(new Uint8Array([1, ...number(77n)]), new Uint8Array(0), WF_RECLAIM),
   ],
+  ["a generation without an id", (f) => f.put(key(0n, GENERATION), new Uint8Array(112))],
+  ["generation 0", (f) => f.put(key(0n, GENERATION, number(0n)), new Uint8Array(112))],
+  ["an id of 9 bytes", (f) => f.put(key(0n, GENERATION, number(1n, "x")), new Uint8Array(112))],
+  ["a generation of 111 bytes", (f) => f.put(key(0n, GENERATION, number(1n)), new Uint8Array(111))],
+  ["a generation in state 5", (f) => generation(f, 0x20, 5)],
+  ["a generation with a reserved byte", (f) => generation(f, 0x27, 1)],
+  ["a pointer without a name", (f) => f.put(key(0n, POINTER), new Uint8Array(4))],
+  ["a pointer with a slash", (f) => f.put(key(0n, POINTER, text("a/b")), new Uint8Array(4))],
+  [
+    "a pointer whose name is no UTF-8",
+    (f) => f.put(key(0n, POINTER, new Uint8Array([0xff])), new Uint8Array(4)),
+  ],
+  ["a pointer of no bytes", (f) => f.put(key(0n, POINTER, text("p")), new Uint8Array(0))],
+  ["a pointer of 1,025 bytes", (f) => f.put(key(0n, POINTER, text("p")), new Uint8Array(1025))],
+  ["a pointer name of 300", (f) => f.put(key(0n, POINTER, new Uint8Array(300)), new Uint8Array(4))],
+  ["a mark of 31 bytes", (f) => f.put(key(0n, BAD_MARK, new Uint8Array(31)), new Uint8Array(1))],
+  ["a mark with two reasons", (f) => f.put(key(0n, BAD_MARK, HASH), new Uint8Array(2))],
+  ["a mark without a reason", (f) => f.put(key(0n, BAD_MARK, HASH), new Uint8Array(0))],
+  ["a record of no kind", (f) => f.put(key(0n, 0x13), new Uint8Array(3))],
+  ["an inode 0", (f) => f.put(key(0n, INODE), new Uint8Array(80))],
   ["a record of an unknown kind", (f) => f.put(key(G, 0x77), new Uint8Array(3))],
   ["a key of 3 bytes", (f) => f.put(new Uint8Array([0, 0, 1]), new Uint8Array(3))],
   [
@@ -211,6 +241,13 @@ const lies: readonly (readonly [string, (forger: Forger) => void])[] = [
     (f) => f.put(new Uint8Array([9, 9]), new Uint8Array(3), WF_RECLAIM),
   ],
 ];
+
+/** A generation record that is right but for one byte. */
+function generation(forger: Forger, at: number, byte: number): void {
+  const value = new Uint8Array(112);
+  value[at] = byte;
+  forger.put(key(0n, GENERATION, number(1n)), value);
+}
 
 function extent(forger: Forger, offset: bigint, change: (view: DataView) => void): void {
   const where = key(F, EXTENT, number(offset));

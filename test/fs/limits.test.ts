@@ -163,6 +163,8 @@ test("a region opened read-only reads, and answers EROFS to every change", () =>
     () => found.rename("/f", "/g"),
     () => found.chmod("/f", 0o600),
     () => found.setControl(new Uint8Array(128)),
+    () => found.records.setPointer("p", new Uint8Array(1)),
+    () => found.records.clearBadMark(new Uint8Array(32)),
     () => found.access("/f", 2),
   ];
   expect(changes.map(codeOf)).toEqual(changes.map(() => "EROFS"));

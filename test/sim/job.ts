@@ -1,4 +1,5 @@
 /** One job of the simulator: explore one seed of one subject, in whatever thread. */
+import { plant as plantInInstall } from "../../host/system/install/planted.ts";
 import { DEFAULTS, explore } from "./engine/explore.ts";
 import { shrink } from "./engine/shrink.ts";
 import { findPlant } from "./planted.ts";
@@ -17,6 +18,8 @@ export interface Job {
   readonly depth?: number | undefined;
   /** Ends the job after so many states, if given. */
   readonly statesMax?: number | undefined;
+  /** Visits one state in so many, instead of what the workload itself says. */
+  readonly thin?: number | undefined;
   /** False leaves a violation's trace as it was found. */
   readonly shorten?: boolean;
 }
@@ -45,18 +48,25 @@ function subjectOf(name: SubjectName, plant: string | undefined): Subject {
   return subject;
 }
 
-export function runJob({ subject: name, seed, plant, depth, statesMax, shorten }: Job): Outcome {
+export function runJob(job: Job): Outcome {
+  const { subject: name, seed, plant, depth, statesMax, thin, shorten } = job;
   const started = process.hrtime.bigint();
   const subject = subjectOf(name, plant);
-  const scenario = subject.scenario(seed);
+  const drawn = subject.scenario(seed);
+  const scenario = thin === undefined ? drawn : { ...drawn, thin };
   const options = { ...DEFAULTS, depth: depth ?? DEFAULTS.depth };
   const limited = statesMax === undefined ? options : { ...options, statesMax };
-  const found = explore(subject, scenario, limited);
-  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-  const violations = found.findings.map((finding) => {
-    if (shorten === false) return traceText(subject, { scenario, finding });
-    return traceText(subject, shrink(subject, scenario, finding, SHRINK_MS));
-  });
-  const { states, mounts } = found;
-  return { subject: name, seed, states, mounts, depth: found.depth, seconds, violations };
+  plantInInstall(plant === undefined ? 0 : (findPlant(plant)?.id ?? 0));
+  try {
+    const found = explore(subject, scenario, limited);
+    const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+    const violations = found.findings.map((finding) => {
+      if (shorten === false) return traceText(subject, { scenario, finding });
+      return traceText(subject, shrink(subject, scenario, finding, SHRINK_MS));
+    });
+    const { states, mounts } = found;
+    return { subject: name, seed, states, mounts, depth: found.depth, seconds, violations };
+  } finally {
+    plantInInstall(0);
+  }
 }

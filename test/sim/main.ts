@@ -75,6 +75,7 @@ function goalsOf(asked: ReturnType<typeof options>): Goal[] {
       seedsMax: repeats ? 1 : seeds,
       states: repeats || plant !== undefined ? ANY : Math.ceil(SUBJECTS[subject].states * share),
       plant: plant?.name,
+      thin: plant?.thin,
       depth,
     };
   });

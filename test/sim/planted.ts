@@ -1,14 +1,15 @@
 /**
- * Planted bugs: each is a switch in the code it would break, alive in the test build only
- * (assembly/engine/planted.ts) or, for the toy, in its subject. The simulator must find every one
- * within `seeds` scenarios of the subject named here, and nothing without the switch.
+ * Planted bugs: each is a switch in the code it would break, alive in the test build of the core
+ * (assembly/engine/planted.ts), in the installer (host/system/install/planted.ts) or, for the toy
+ * and the namespace, in the subject. The simulator must find every one within `seeds` scenarios of
+ * the subject named here, and nothing without the switch.
  */
 import type { FlowBug } from "./subjects/generations-plants.ts";
 import type { SubjectName } from "./subjects/registry.ts";
 
 export interface Plant {
   readonly name: string;
-  /** Number of the switch in the core; 0 = a switch in the subject. */
+  /** Number of the switch in core or installer; 0 = a switch in the subject. */
   readonly id: number;
   readonly subject: SubjectName;
   /** What goes wrong, for people. */
@@ -17,6 +18,8 @@ export interface Plant {
   readonly seed: number;
   /** How many seeds it may try. */
   readonly seeds: number;
+  /** Visits one state in so many, where the bug shows late in a long life. */
+  readonly thin?: number;
 }
 
 function toy(name: string, what: string): Plant {
@@ -25,6 +28,10 @@ function toy(name: string, what: string): Plant {
 
 function core(name: string, id: number, subject: SubjectName, what: string, seed = 1): Plant {
   return { name, id, subject, what, seed, seeds: 8 };
+}
+
+function host(name: string, id: number, what: string): Plant {
+  return { name, id, subject: "install", what, seed: 1, seeds: 8 };
 }
 
 /** In what the flows are given: test/sim/subjects/generations-plants.ts. */
@@ -50,11 +57,21 @@ export const PLANTS: readonly Plant[] = [
   core("files-old-checksum", 32, "files", "a rewritten page keeps the checksum it had"),
   core("files-links-kept", 35, "files", "unlink does not count the name away"),
   core("files-replaced-kept", 36, "files", "a rename leaves the file that it replaced"),
+  core("names-unsynced", 0, "namespace", "a binding is acknowledged before its commit", 2),
+  core("files-free-at-once", 34, "files", "what a file frees is taken for new in its batch", 3),
+  core("tree-file-page-reused", 16, "files", "a page that the last commit shows is given out", 3),
   core("gpt-one-flush", 40, "gpt", "both copies of a table are in flight at once"),
   core("gpt-entries-unchecked", 41, "gpt", "entries that are half old and half new pass"),
   core("gpt-backup-place", 42, "gpt", "the backup is written where the old table says"),
   core("gpt-backup-first", 43, "gpt", "the backup goes first even where it is the only whole copy"),
   core("gpt-stale-first", 44, "gpt", "the old backup goes before its successors are durable", 13),
+  host("install-table-first", 60, "the table is written before what it names"),
+  host("install-one-slot", 61, "the journal is written over the only valid one"),
+  host("install-step-early", 62, "the journal names a step before the one before it is done"),
+  {
+    ...host("install-region-kept", 63, "a region that was being filled is filled further"),
+    ...{ seed: 2, thin: 64 },
+  },
   flows("flows-select-late", "early boot answers before its commit is durable"),
   flows("flows-old-token", "a confirmation or a failure of another boot counts", 2),
   flows("flows-no-decrement", "a candidate that runs uses up no attempt", 2),

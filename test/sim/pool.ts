@@ -17,6 +17,7 @@ export interface Goal {
   readonly states: number;
   readonly plant: string | undefined;
   readonly depth: number | undefined;
+  readonly thin?: number | undefined;
 }
 
 /** A thread does not inherit the loader that reads TypeScript, so it begins by registering it. */
@@ -74,8 +75,8 @@ export class Pool {
     };
     const serve = async (worker: Worker): Promise<void> => {
       while (!isDone() && next < goal.seed + goal.seedsMax) {
-        const { plant, depth } = goal;
-        count(await this.#ask(worker, { subject, seed: next++, plant, depth }));
+        const { plant, depth, thin } = goal;
+        count(await this.#ask(worker, { subject, seed: next++, plant, depth, thin }));
       }
     };
     await Promise.all(this.#workers.map(serve));

@@ -26,11 +26,6 @@ export interface Scenario<Operation = unknown> {
 export interface Subject<Operation = unknown> {
   readonly name: string;
   readonly rules: UnitRules;
-  /**
-   * True if verify() depends on nothing but the disk and the seed: then a state whose differences
-   * no earlier run would have read goes the way of that run, and is not run again.
-   */
-  readonly incremental?: boolean;
   scenario(seed: number): Scenario<Operation>;
   describe(operation: Operation): string;
   /** What lies at `sector`, for a trace that people read. */

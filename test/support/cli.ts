@@ -1,5 +1,5 @@
 /** Runs the real program, as a person would: dist/host/cli/main.js in a process of its own. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const PROGRAM = fileURLToPath(new URL("../../dist/host/cli/main.js", import.meta.url));
@@ -21,6 +21,27 @@ export function diskwright(args: readonly string[], input: string | Uint8Array =
   });
   if (error) throw error;
   return { code: status, stdout, stderr };
+}
+
+/** The same beside other work: two at a time use two cores. */
+export function diskwrightAside(args: readonly string[]): Promise<CliOutcome> {
+  const env = { ...process.env, NO_COLOR: "1" };
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stdout, stderr }));
+  });
 }
 
 /** The one JSON object that `diskwright ARGS --json` prints last. */

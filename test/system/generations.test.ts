@@ -1,9 +1,11 @@
 /** The life of generations on a real disk: every boot is a new mount, every flow a new session. */
 import { describe, expect, test } from "vitest";
 import { toHex } from "../../host/base/hash.ts";
-import { collect } from "../../host/system/boot/collect.ts";
+import { finish } from "../../host/base/work.ts";
+import { collect, pinGeneration } from "../../host/system/boot/collect.ts";
 import { cancel, provision, rollback, update } from "../../host/system/update/flows.ts";
 import { statusOf } from "../../host/system/update/status.ts";
+import { verifyDisk } from "../../host/system/verify.ts";
 import { boot, makeSystem, service, withSystem } from "../support/system.ts";
 
 const ACCOUNT = {
@@ -120,6 +122,19 @@ describe("a provisioned system", () => {
     expect(boot(disk).outcome).toBe("checkpoint");
   });
 
+  test("keeps the objects of a pinned generation after it is retired", () => {
+    const { disk, first } = provisioned();
+    withSystem(disk, ({ generations, grant }) => pinGeneration(generations, grant.store, 1));
+    for (const hostname of ["two", "three", "four", "five", "six"]) {
+      withSystem(disk, (system) => update(system, { settings: { hostname } }));
+      boot(disk);
+    }
+    withSystem(disk, ({ generations, grant }) => {
+      expect(collect(generations, grant).retired).toContain(1);
+      expect(grant.store.has(first.manifestHash)).toBe(true);
+    });
+  });
+
   test("writes its marker files anew where they say something else", () => {
     const { disk } = provisioned();
     withSystem(disk, ({ grant }) => {
@@ -131,6 +146,34 @@ describe("a provisioned system", () => {
       "[gen] marker files differ from boot control and are rewritten: gen-active, overlay.bin",
     );
     expect(boot(disk).lines.join("\n")).not.toContain("marker files");
+  });
+});
+
+describe("verify", () => {
+  const findings = (disk: Parameters<typeof boot>[0]) => finish(verifyDisk(disk)).findings;
+
+  test("says nothing of a system in any phase of an update", () => {
+    const { disk } = provisioned();
+    expect(findings(disk)).toEqual([]);
+    withSystem(disk, (system) => update(system, { settings: { hostname: "two" } }));
+    expect(findings(disk)).toEqual([]);
+    boot(disk);
+    withSystem(disk, (system) => update(system, { overlay: bad }));
+    boot(disk);
+    expect(findings(disk)).toEqual([]);
+  });
+
+  test("names a marker file that differs, and an object that a generation lacks", () => {
+    const { disk, first } = provisioned();
+    withSystem(disk, ({ grant }) => {
+      grant.config.files.writeFile("/system/config/gen-active", "nonsense");
+      grant.store.delete(first.accountHash ?? "");
+      grant.store.commit();
+    });
+    expect(findings(disk).map(({ area, reason }) => `${area} ${reason}`)).toEqual([
+      "generations GENERATION_INCOMPLETE",
+      "generations MARKER_DIFFERS",
+    ]);
   });
 });
 

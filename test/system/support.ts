@@ -1,11 +1,12 @@
 /** Disks, media and boot folders for the tests of whole flows: small, in memory, reproducible. */
 import { createHash } from "node:crypto";
+import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { finish } from "../../host/base/work.ts";
 import { Core } from "../../host/core/load.ts";
 import { Region } from "../../host/core/region.ts";
 import type { BlockDevice } from "../../host/device/device.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
-import { isZero, readSectors } from "../../host/device/sectors.ts";
+import { eachPiece, isZero, readSectors } from "../../host/device/sectors.ts";
 import { DATA_REGION_BASE_LBA, ESP_SECTORS_MIN } from "../../host/format/layout.ts";
 import { memoryTree, type Tree } from "../../host/system/image/folder.ts";
 import { type MakeDiskOptions, makeDisk } from "../../host/system/image/mkdisk.ts";
@@ -70,6 +71,17 @@ export function digest(
     hash.update(isZero(piece) ? `${piece.length} zeros` : piece);
   }
   return hash.digest("hex");
+}
+
+/** The disk as a file, with holes where it is zero. */
+export function toFile(device: MemoryDevice, path: string): void {
+  const file = openSync(path, "wx");
+  ftruncateSync(file, device.sizeBytes);
+  eachPiece(device, 0, device.config.capacity, (bytes, sector) => {
+    if (!isZero(bytes)) writeSync(file, bytes, 0, bytes.length, sector * 512);
+    return true;
+  });
+  closeSync(file);
 }
 
 /** A read-only copy of what is on a disk now. */

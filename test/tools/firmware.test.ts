@@ -1,7 +1,7 @@
 /** Real firmware starts what we write, on both block sizes. */
 import { join } from "node:path";
 import { expect } from "vitest";
-import { GREETING } from "../../host/cli/flow/demo.ts";
+import { GREETING } from "../../host/cli/flow/demo-system.ts";
 import { greeter } from "../../host/cli/flow/greeter.ts";
 import { FatVolume } from "../../host/core/fat.ts";
 import { createGpt } from "../../host/core/gpt.ts";

@@ -13,7 +13,23 @@ export const FIRMWARE_TOOLS = ["qemu-system-x86_64", CODE, VARS] as const;
 export interface BootOptions {
   /** Logical and physical block size of the disk in bytes. */
   readonly blockSize?: 512 | 4096;
+  /** How the machine has it; a CD cannot be written. Default "virtio". */
+  readonly as?: "virtio" | "cd" | "usb";
   readonly timeoutMs?: number;
+}
+
+/** Arguments of QEMU for the disk in `file`. */
+function attached(file: string, { as = "virtio", blockSize = 512 }: BootOptions): string[] {
+  const drive = `if=none,id=disk,format=raw,file=${file},cache=unsafe`;
+  if (as === "cd") {
+    return ["-drive", `${drive},media=cdrom,readonly=on`, "-device", "ide-cd,drive=disk"];
+  }
+  if (as === "usb") {
+    const hub = ["-device", "qemu-xhci"];
+    return ["-drive", drive, ...hub, "-device", "usb-storage,drive=disk"];
+  }
+  const blocks = `logical_block_size=${blockSize},physical_block_size=${blockSize}`;
+  return ["-drive", drive, "-device", `virtio-blk-pci,drive=disk,${blocks}`];
 }
 
 /**
@@ -25,14 +41,13 @@ export function bootDisk(
   folder: string,
   options: BootOptions = {},
 ): Promise<string> {
-  const { blockSize = 512, timeoutMs = 180_000 } = options;
+  const { timeoutMs = 180_000 } = options;
   const disk = join(folder, "boot-copy.img");
   const vars = join(folder, "vars.fd");
   copyFileSync(image, disk, constants.COPYFILE_FICLONE);
   copyFileSync(VARS, vars);
   const qemu = findTool("qemu-system-x86_64");
   if (qemu === undefined) throw new Error("missing tool: qemu-system-x86_64");
-  const blocks = `logical_block_size=${blockSize},physical_block_size=${blockSize}`;
   const machine = spawn(
     qemu,
     [
@@ -41,8 +56,7 @@ export function bootDisk(
       ..."-serial stdio -no-reboot".split(" "),
       ...["-drive", `if=pflash,format=raw,readonly=on,file=${CODE}`],
       ...["-drive", `if=pflash,format=raw,file=${vars}`],
-      ...["-drive", `if=none,id=disk,format=raw,file=${disk},cache=unsafe`],
-      ...["-device", `virtio-blk-pci,drive=disk,${blocks}`],
+      ...attached(disk, options),
     ],
     { stdio: ["ignore", "pipe", "pipe"] },
   );

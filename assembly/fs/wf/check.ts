@@ -49,6 +49,7 @@ import { Cursor, cursorClose, cursorNext, cursorOpen, cursorSeek } from "../../t
 import { volumeField } from "../../tree/pages/volume";
 import { extentPages, extentRead, extentStart, extentTake } from "./records/extent";
 import { Findings, finding, findingFault } from "./records/findings";
+import { systemIsSound } from "./records/system";
 import {
   inodeIsSound,
   inodeType,
@@ -146,8 +147,9 @@ function visit(walk: Walk): void {
   const ino = loadBigU64(key);
   const kind = <u32>load<u8>(key, 8);
   if (ino === <u64>INO_RECORDS) {
-    const isKnown = kind >= <u32>FileKey.GENERATION && kind <= <u32>FileKey.BAD_MARK;
-    if (!isKnown) bad(walk, Reason.FIELD);
+    const length = cursor.keyLength - 9;
+    const isSound = systemIsSound(kind, key + 9, length, cursor.value, cursor.valueLength);
+    if (!isSound) bad(walk, Reason.FIELD);
     return;
   }
   if (ino !== walk.ino) beginInode(walk, ino);

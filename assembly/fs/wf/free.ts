@@ -23,7 +23,7 @@ import {
   RECLAIM_EXTENTS_MAX,
 } from "../../format/wf";
 import { treeDelete, treeGet, treePut } from "../../tree/btree";
-import { RESERVE_DELETE, volumeCommit } from "../../tree/commit";
+import { RESERVE_DELETE } from "../../tree/commit";
 import { cursorNext, cursorSeek } from "../../tree/cursor";
 import { volumeAdd } from "../../tree/pages/volume";
 import { head, inline, inlineGet } from "./read";
@@ -52,6 +52,7 @@ import {
   recordDelete,
   recordPut,
   Wf,
+  wfCommit,
   wfDamage,
   wfIsHeld,
   wfKey,
@@ -194,7 +195,7 @@ function shrinkInSteps(wf: Wf, ino: u64, end: u64, most: u32): ErrorCode {
   let code = markSteps(wf, ino, end, places, steps, most);
   for (let step = steps; step > 0 && code === ErrorCode.OK; step--) {
     const from = load<u64>(places + <usize>((step - 1) << 3));
-    code = volumeCommit(wf.volume);
+    code = wfCommit(wf);
     if (code === ErrorCode.OK) code = wfReserve(wf, 4, most / 3 + 4, 0, false, RESERVE_DELETE);
     if (code === ErrorCode.OK) code = inodeGet(wf, ino, inode);
     if (code === ErrorCode.OK) code = wfSettle(wf, cutAt(wf, ino, from, from << PAGE_SHIFT));
@@ -313,7 +314,7 @@ export function inodeReclaim(wf: Wf, ino: u64): ErrorCode {
     freedExtents += step;
     if (freedExtents < RECLAIM_EXTENTS_MAX) continue;
     freedExtents = 0;
-    code = volumeCommit(volume);
+    code = wfCommit(wf);
     if (code !== ErrorCode.OK) return code;
   }
 }

@@ -256,8 +256,7 @@ export function writerFlush(at: Store): ErrorCode {
 }
 
 /** Before a commit writes: records on the device, the open chunk's entry and place up to date. */
-export function beforeCommit(context: usize): ErrorCode {
-  const at = changetype<Store>(context);
+function beforeCommit(at: Store): ErrorCode {
   const writer = at.writer;
   if (!writer.loaded || !writer.changed || writer.chunk === NO_CHUNK) return ErrorCode.OK;
   let code = ErrorCode.OK;
@@ -281,14 +280,20 @@ export function beforeCommit(context: usize): ErrorCode {
 }
 
 /** After an abort: back to the open chunk of the durable state. */
-export function afterAbort(context: usize): ErrorCode {
-  const at = changetype<Store>(context);
+export function afterAbort(at: Store): void {
   at.placed = 0;
   at.inlineOpen = false;
   at.stuckChunk = NO_CHUNK;
   at.hopeless = 0;
   memory.fill(at.tags, 0, TAGS_MAX * TAG_SIZE);
   if (!planted(PLANT_ABORT_KEEPS_WRITER)) writerForget(at.writer);
+}
+
+/** The hook of the store's volume. */
+export function storeHook(context: usize, aborted: bool): ErrorCode {
+  const at = changetype<Store>(context);
+  if (!aborted) return beforeCommit(at);
+  afterAbort(at);
   return ErrorCode.OK;
 }
 
@@ -330,10 +335,8 @@ function tagRemember(at: Store, chunk: u32, tag: u64): void {
 
 /** Before a store is closed: records, account and place are the volume's from here on. */
 export function storeReset(at: Store): ErrorCode {
-  const code = storeStale(at) ? ErrorCode.OK : beforeCommit(changetype<usize>(at));
-  at.volume.commitHook = 0;
-  at.volume.abortHook = 0;
-  at.volume.hookContext = 0;
+  const code = storeStale(at) ? ErrorCode.OK : beforeCommit(at);
+  at.volume.hook = 0;
   if (code !== ErrorCode.OK) volumeAbort(at.volume);
   return code;
 }

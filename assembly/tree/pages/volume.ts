@@ -104,8 +104,6 @@ export class Volume {
   tailFound: bool;
   /** A batch is open: fence and mirror are done. */
   batchOpen: bool;
-  /** Nothing but the caller's commit may end the open batch: short of space, operations fail. */
-  whole: bool;
   /** The region's count of failed flushes when the batch was opened. */
   flushesFailed: u32;
   /** Behind the slots, in their 4 KiB block, is something else than zeros. */
@@ -116,9 +114,8 @@ export class Volume {
   changes: u32;
   /** Superblock fields changed in the batch. */
   fieldsChanged: bool;
-  /** Called before a commit writes and after an abort, with `hookContext`; 0 = none. */
-  commitHook: u32;
-  abortHook: u32;
+  /** See volumeHook(); 0 = none. */
+  hook: u32;
   hookContext: usize;
   /** Pages freed in the open batch: { page u64, count u64 } each. */
   freed: usize;

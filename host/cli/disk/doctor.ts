@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { Core } from "../../core/load.ts";
+import { MediaCore } from "../../core/media/load.ts";
 import type { CommandSpec, Context } from "../kit/command.ts";
 import { table } from "../kit/output.ts";
 
@@ -19,6 +20,7 @@ const TOOLS: Readonly<Record<string, string>> = {
   parted: "judges partition tables in the tests, 4096-byte blocks too",
   "fsck.fat": "judges the ESP in the tests",
   mcopy: "reads the ESP back in the tests (mtools)",
+  xorriso: "judges installer media in the tests",
   "qemu-system-x86_64": "boots disks with real firmware in the tests",
   "qemu-img": "converts raw images to qcow2, vdi or vmdk",
 };
@@ -51,6 +53,12 @@ function features(): Finding[] {
       here: true,
       detail: `ABI ${core.exports.abiVersion()}, ${size}`,
       adds: "the storage core; nothing else is needed",
+    },
+    {
+      name: "media.wasm",
+      here: true,
+      detail: `ABI ${new MediaCore().exports.abiVersion()}`,
+      adds: "reads and writes installer media (ISO 9660)",
     },
     {
       name: "node",

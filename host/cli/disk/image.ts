@@ -1,18 +1,16 @@
 /** `diskwright image`: makes store images and bootable disk images, and takes a disk apart. */
-import { existsSync, readFileSync, rmSync } from "node:fs";
-import { refusal } from "../../base/errors.ts";
+import { readFileSync } from "node:fs";
 import { formatSize, parseSize } from "../../base/size.ts";
-import { run, type Work } from "../../base/work.ts";
-import type { BlockDevice } from "../../device/device.ts";
-import { FileDevice } from "../../device/local/file.ts";
+import { run } from "../../base/work.ts";
 import { folderTree, memoryTree, type Tree } from "../../system/image/folder.ts";
 import { makeDisk, planDisk } from "../../system/image/mkdisk.ts";
 import { makeStore } from "../../system/image/mkstore.ts";
-import { type SeedOptions, sourceDateEpoch } from "../../system/image/reproducible.ts";
 import { splitDisk } from "../../system/image/split.ts";
 import type { CommandSpec, Context, Given, OptionSpec } from "../kit/command.ts";
 import { UsageError } from "../kit/command.ts";
+import { create, FORCE, SEED, seeds } from "../kit/create.ts";
 import { openDevice, withDisk } from "../kit/open.ts";
+import { mkmedia } from "./mkmedia.ts";
 import { overlayDoubt, recordCommands } from "./records.ts";
 
 const OUT = { "<out>": "image file to make" };
@@ -21,11 +19,6 @@ const SIZE: OptionSpec = {
   summary: "size of the image, such as 256MiB",
   required: true,
   parse: parseSize,
-};
-const FORCE: OptionSpec = { flags: "--force", summary: "replace a file that exists" };
-const SEED: OptionSpec = {
-  flags: "--seed <text>",
-  summary: "draw all identities from this text: same input, same bytes",
 };
 
 export const image: CommandSpec = {
@@ -69,6 +62,7 @@ export const image: CommandSpec = {
       examples: ["diskwright image mkdisk disk.img --size 256MiB --boot boot/"],
       run: mkdisk,
     },
+    mkmedia,
     {
       name: "split",
       summary: "Write BOOTHEAD.BIN, BOOTGPT.BIN and DATAIMG.BIN of a disk",
@@ -85,7 +79,9 @@ async function mkstore(context: Context, { positionals: [out = ""], options }: G
   if (overlayRejected !== undefined) {
     context.out.note(`warning: init will reject '${options["seedOverlay"]}': ${overlayRejected}`);
   }
-  const made = await create(context, out, options, (device) =>
+  const sizeBytes = options["size"] as number;
+  const file = { path: out, sizeBytes, force: options["force"] === true };
+  const made = await create(context, file, (device) =>
     makeStore(device, {
       writable: options["writable"] === true,
       emptyConfig: options["emptyConfig"] === true,
@@ -114,8 +110,7 @@ async function mkdisk(context: Context, { positionals: [out = ""], options }: Gi
     };
     const made = await create(
       context,
-      out,
-      options,
+      { path: out, sizeBytes: options["size"] as number, force: options["force"] === true },
       (device) => makeDisk(device, given),
       (device) => planDisk(device, given),
     );
@@ -146,40 +141,6 @@ async function split(context: Context, { positionals: [disk = ""], options }: Gi
         .join("\n"),
     );
   });
-}
-
-/** Makes the file, runs the work on it, and takes it away again if that fails. */
-async function create<T>(
-  context: Context,
-  path: string,
-  options: Given["options"],
-  work: (device: BlockDevice) => Work<T>,
-  check: (device: BlockDevice) => unknown = () => undefined,
-): Promise<T> {
-  const existed = existsSync(path);
-  if (existed && options["force"] !== true) {
-    const hint = "Pass --force to replace it.";
-    throw refusal("EEXIST", "create", `'${path}' exists.`, { path, hint });
-  }
-  const device = FileDevice.create(path, { size: options["size"] as number, overwrite: existed });
-  let done = false;
-  try {
-    check(device);
-    const { signal, progress } = context;
-    const made = await run(work(device), { signal, progress: progress.update });
-    done = true;
-    return made;
-  } finally {
-    device.close();
-    if (!done) rmSync(path, { force: true });
-  }
-}
-
-function seeds(options: Given["options"]): SeedOptions {
-  return {
-    seed: options["seed"] as string | undefined,
-    sourceDateEpoch: sourceDateEpoch(process.env),
-  };
 }
 
 interface SeededConfig {

@@ -1,6 +1,6 @@
 /** `diskwright image mkmanifest`, `mkoverlay`, `mkaccount`, `show`: records from JSON and back. */
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { failure, refusal, StorageError, systemFailure } from "../../base/errors.ts";
 import { compareHashes, toHash, toHex } from "../../base/hash.ts";
@@ -113,6 +113,7 @@ async function mkoverlay(context: Context, given: Given) {
     accountFrom === undefined
       ? undefined
       : encodeAccount(readJson(accountFrom as string, accountFromJson));
+  refuseExisting([out, ...(accountOut === undefined ? [] : [accountOut as string])], given);
   const overlay = readJson(from, (value) => overlayFromJson(value, readerFor(from)));
   const bytes = encodeOverlay(account === undefined ? overlay : withAccount(overlay, account));
   const { contentHash, accountStoreLocation } = showRecord(bytes).value as Record<string, string>;
@@ -236,18 +237,17 @@ function readSome(path: string): Uint8Array {
   }
 }
 
-function write(path: string, bytes: Uint8Array, { options }: Given): void {
-  if (path === "-") {
-    writeFileSync(STDOUT, bytes);
-    return;
-  }
-  try {
-    writeFileSync(path, bytes, { flag: options["force"] === true ? "w" : "wx" });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    const hint = "Pass --force to replace it.";
-    throw refusal("EEXIST", "create", `'${path}' exists.`, { path, hint });
-  }
+function write(path: string, bytes: Uint8Array, given: Given): void {
+  if (path !== "-") refuseExisting([path], given);
+  writeFileSync(path === "-" ? STDOUT : path, bytes);
+}
+
+/** Before anything is written: of several files either all are, or none. */
+function refuseExisting(paths: readonly string[], { options }: Given): void {
+  const path = paths.find((one) => existsSync(one));
+  if (path === undefined || options["force"] === true) return;
+  const hint = "Pass --force to replace it.";
+  throw refusal("EEXIST", "create", `'${path}' exists.`, { path, hint });
 }
 
 function tell(context: Context, path: string, bytes: Uint8Array, told: object): void {

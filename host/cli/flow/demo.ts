@@ -1,46 +1,38 @@
 /**
- * `diskwright demo`: the life of a disk, step by step: a medium is made and installed, the disk
- * boots,
- * gets files and objects, boots again, is verified and drawn. What it leaves is a real disk.
+ * `diskwright demo`: the whole life of a disk. A medium is made and installed; the disk boots, is
+ * provisioned, updated, confirms, fails an update and falls back by itself, rolls back on request,
+ * is verified and drawn. Every boot is a new mount; what it leaves is a real disk.
  */
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { toHex } from "../../base/hash.ts";
 import { formatSize } from "../../base/size.ts";
 import { run, type Work } from "../../base/work.ts";
 import { Core } from "../../core/load.ts";
-import { Region } from "../../core/region.ts";
 import { FileDevice } from "../../device/local/file.ts";
+import { Nvram } from "../../system/boot/nvram.ts";
 import { drawDisk } from "../../system/draw.ts";
 import { memoryTree } from "../../system/image/folder.ts";
 import { makeDisk } from "../../system/image/mkdisk.ts";
 import { inspectDisk } from "../../system/inspect.ts";
 import { install } from "../../system/install/install.ts";
-import { Machine } from "../../system/machine.ts";
+import { type BootReport, Machine } from "../../system/machine.ts";
 import { findRegion } from "../../system/place.ts";
+import { type FlowReport, provision, rollback, update } from "../../system/update/flows.ts";
+import { statusOf } from "../../system/update/status.ts";
+import { type InstalledSystem, openSystem } from "../../system/update/system.ts";
 import { verifyDisk } from "../../system/verify.ts";
 import { type CommandSpec, type Context, Exit, type ExitCode } from "../kit/command.ts";
-import { greeter } from "./greeter.ts";
+import { demoBoot, demoOverlay, OPERATOR } from "./demo-system.ts";
+import { describeStatus } from "./generations.ts";
 
 const MEDIUM_SIZE = "256MiB";
 const DISK_SIZE = "1GiB";
-/** What the demo's own boot loader prints on real firmware. */
-export const GREETING = "Diskwright: this disk was made without root, and it boots.";
-
-const BOOT_FILES = {
-  "EFI/BOOT/BOOTX64.EFI": greeter(GREETING),
-  "README.TXT": "Made by `diskwright demo`. Start it with any UEFI firmware.\r\n",
-};
-const CONFIG_FILES = {
-  hostname: "demo\n",
-  "log-level": "info\n",
-  motd: "Whatever the power does, this file is whole.\n",
-};
 
 export const demo: CommandSpec = {
   name: "demo",
-  summary: "Show the life of a disk: make, install, boot, use, boot again, verify, draw",
+  summary:
+    "Show the life of a disk: install, boot, provision, update, fall back, roll back, verify",
   options: [{ flags: "--dir <dir>", summary: "folder for medium.img and disk.img" }],
   run: async (context, { options }) => {
     const dir =
@@ -54,7 +46,9 @@ class Demo {
   readonly #context: Context;
   readonly #medium: string;
   readonly #disk: string;
+  readonly #nvram = new Nvram();
   #step = 0;
+  #failures = 0;
 
   constructor(context: Context, dir: string) {
     this.#context = context;
@@ -65,12 +59,27 @@ class Demo {
   async play(): Promise<ExitCode> {
     await this.#makeMedium();
     await this.#install();
-    this.#boot("boot it: firmware, kernel, init; the data region is mounted");
-    this.#use();
-    this.#boot("boot again: what was written is there");
+    this.#boot("boot it: an empty data region is mounted, the base runs", 0);
+    this.#flow("provision it: an operator, a name, the first generation", (system) =>
+      provision(system, { account: OPERATOR, settings: { hostname: "one" } }),
+    );
+    this.#boot("boot: generation 1 is what it was provisioned with", 1);
+    this.#flow("update: generation 2 adds a service; it waits to be tried", (system) =>
+      update(system, { overlay: demoOverlay("overlay-extra", "two") }),
+    );
+    this.#boot("boot: generation 2 is tried, passes its checkpoint, is confirmed", 2);
+    this.#flow("a failing update: the service of generation 3 does not come up", (system) =>
+      update(system, { overlay: demoOverlay("overlay-failing", "three") }),
+    );
+    this.#boot("boot: generation 3 fails, and the machine falls back by itself", 2);
+    this.#flow("roll back on request: generation 4 has the content of 1", (system) =>
+      rollback(system, 1),
+    );
+    this.#boot("boot: the older content is tried like any other, and is confirmed", 4);
     const damage = await this.#verify();
     this.#draw();
-    return damage === 0 ? Exit.DONE : Exit.DAMAGE;
+    if (damage > 0) return Exit.DAMAGE;
+    return this.#failures === 0 ? Exit.DONE : Exit.FAILED;
   }
 
   async #makeMedium(): Promise<void> {
@@ -78,7 +87,7 @@ class Demo {
     const device = FileDevice.create(this.#medium, { size: MEDIUM_SIZE, overwrite: true });
     try {
       const { layout, bootFiles } = await this.#run(
-        makeDisk(device, { boot: memoryTree(BOOT_FILES) }),
+        makeDisk(device, { boot: memoryTree(demoBoot()) }),
       );
       const { esp, data } = layout;
       this.#tell(`ESP LBA ${esp.first} to ${esp.last}, ${bootFiles} entries`);
@@ -102,34 +111,29 @@ class Demo {
     }
   }
 
-  #boot(title: string): void {
+  /** A boot that should end at the checkpoint with generation `wanted`, 0 for none. */
+  #boot(title: string, wanted: number): void {
     this.#title(title);
     const { out } = this.#context;
-    this.#withDisk(false, (device) => {
-      const console = out.json
-        ? (line: string) => out.event({ event: "console", line })
-        : (line: string) => out.line(line);
-      new Machine({ disks: [device], console }).boot();
+    const console = out.json
+      ? (line: string) => out.event({ event: "console", line })
+      : (line: string) => out.line(line);
+    const report = this.#withDisk(false, (device): BootReport => {
+      return new Machine({ disks: [device], nvram: this.#nvram, console }).boot();
     });
+    const { id = 0 } = report.generation ?? {};
+    if (report.outcome === "checkpoint" && id === wanted) return;
+    this.#failures++;
+    this.#tell(`not as it should be: ${report.outcome}, generation ${id}, expected ${wanted}`);
   }
 
-  #use(): void {
-    this.#title("use it: three files into system/config, one object into the store");
-    this.#withDisk(false, (device) => {
-      const core = new Core();
-      const id = core.attach(device);
-      const region = Region.open(core, id, findRegion(core, id));
-      try {
-        for (const [name, text] of Object.entries(CONFIG_FILES)) {
-          region.files?.writeFile(`/system/config/${name}`, text);
-          this.#tell(`/system/config/${name}`);
-        }
-        const hash = region.store.put(new TextEncoder().encode("an object is named by its hash\n"));
-        this.#tell(`object ${toHex(hash)}`);
-      } finally {
-        region.close();
-      }
-    });
+  #flow(title: string, act: (system: InstalledSystem) => FlowReport): void {
+    this.#title(title);
+    const { out } = this.#context;
+    const done = this.#withSystem(false, act);
+    if (out.json) out.event({ event: "flow", ...done });
+    this.#tell(`generation ${done.generation}: ${done.manifestHash}`);
+    if (done.accountHash !== undefined) this.#tell(`account:      ${done.accountHash}`);
   }
 
   async #verify(): Promise<number> {
@@ -148,6 +152,9 @@ class Demo {
   #draw(): void {
     const { out } = this.#context;
     this.#title("the disk");
+    const status = this.#withSystem(true, statusOf);
+    if (out.json) out.event({ event: "status", ...status });
+    else out.line(describeStatus(status));
     this.#withDisk(true, (device) => {
       const view = inspectDisk(device);
       if (out.json) out.event({ event: "disk", ...view });
@@ -159,10 +166,24 @@ class Demo {
     );
   }
 
-  #withDisk(readOnly: boolean, use: (device: FileDevice) => void): void {
+  #withSystem<T>(readOnly: boolean, use: (system: InstalledSystem) => T): T {
+    return this.#withDisk(readOnly, (device) => {
+      const core = new Core();
+      const id = core.attach(device);
+      const { baseSector, sectors } = findRegion(core, id);
+      const system = openSystem(core, id, { baseSector, sectors, readOnly });
+      try {
+        return use(system);
+      } finally {
+        system.close();
+      }
+    });
+  }
+
+  #withDisk<T>(readOnly: boolean, use: (device: FileDevice) => T): T {
     const device = FileDevice.open(this.#disk, { readOnly });
     try {
-      use(device);
+      return use(device);
     } finally {
       device.close();
     }

@@ -3,12 +3,13 @@
  */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { failure } from "../../base/errors.ts";
 import { type AccountRecord, decodeAccount } from "../../format/account.ts";
 import { accountFromJson, overlayFromJson } from "../../format/json/records.ts";
 import { parseJson } from "../../format/json/text.ts";
 import { LOG_LEVELS, type LogLevel } from "../../format/manifest.ts";
 import { decodeOverlay, type NewOverlay } from "../../format/overlay.ts";
-import { collect } from "../../system/boot/collect.ts";
+import { collect, pinGeneration, unpinGeneration } from "../../system/boot/collect.ts";
 import { findRegion } from "../../system/place.ts";
 import * as flows from "../../system/update/flows.ts";
 import { type SystemStatus, statusOf } from "../../system/update/status.ts";
@@ -63,6 +64,8 @@ export const update: CommandSpec = {
     { flags: "--arm", summary: "arm what was staged" },
     { flags: "--cancel", summary: "drop the generation that waits" },
     { flags: "--collect", summary: "free what only retired generations need" },
+    { flags: "--pin <id>", summary: "keep a generation's objects from collection", parse: idOf },
+    { flags: "--unpin <id>", summary: "the opposite of --pin", parse: idOf },
   ],
   examples: [
     "diskwright update disk.img --hostname node2",
@@ -72,6 +75,8 @@ export const update: CommandSpec = {
   run: (context, given) => {
     const { options } = given;
     if (options["collect"] === true) return collectRetired(context, given);
+    if (options["pin"] !== undefined) return pin(context, given, "pin", pinGeneration);
+    if (options["unpin"] !== undefined) return pin(context, given, "unpin", unpinGeneration);
     if (options["cancel"] === true) return step(context, given, "cancel", flows.cancel);
     if (options["arm"] === true) {
       return step(context, given, "arm what is staged", (system) => {
@@ -102,10 +107,7 @@ export const rollback: CommandSpec = {
     {
       flags: "--to <id>",
       summary: "generation whose content shall run; default: the one before the active",
-      parse: (text) => {
-        if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-        throw new Error("expected the number of a generation, as `status` shows it");
-      },
+      parse: idOf,
     },
     ATTEMPTS,
     { flags: "--recover", summary: "end recovery: golden is verified again and active" },
@@ -128,7 +130,7 @@ export const status: CommandSpec = {
   run: ({ out }, given) =>
     withSystem(given, true, (system) => {
       const found = statusOf(system);
-      out.result(found, () => describe(found));
+      out.result(found, () => describeStatus(found));
       if (system.baseFault !== undefined) out.note(`manifest of the base: ${system.baseFault}`);
     }),
 };
@@ -158,7 +160,7 @@ async function step(
   if (dryRun) {
     await withSystem(given, true, (system) => {
       const found = statusOf(system);
-      out.result({ dryRun, what, status: found }, () => `would ${what}:\n${describe(found)}`);
+      out.result({ dryRun, what, status: found }, () => `would ${what}:\n${describeStatus(found)}`);
     });
     return;
   }
@@ -179,6 +181,27 @@ async function collectRetired(context: Context, given: Given): Promise<void> {
       return `retired generations: ${which}; objects freed: ${objects}, pinned and kept: ${pinned}`;
     });
   });
+}
+
+async function pin(
+  { out }: Context,
+  given: Given,
+  what: "pin" | "unpin",
+  act: typeof pinGeneration,
+): Promise<void> {
+  const id = given.options[what] as number;
+  await withSystem(given, false, ({ generations, grant }) => {
+    if (generations.record(id) === undefined) {
+      throw failure("ENOENT", what, `there is no generation ${id}.`);
+    }
+    const objects = act(generations, grant.store, id);
+    out.result({ what, generation: id, objects }, `${what}: generation ${id}, objects: ${objects}`);
+  });
+}
+
+function idOf(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new Error("expected the number of a generation, as `status` shows it");
 }
 
 function withSystem<T>(
@@ -238,7 +261,8 @@ function told({ flow, generation, attempts, manifestHash, accountHash }: Reporte
   ].join("\n");
 }
 
-function describe(found: SystemStatus): string {
+/** A status for people. */
+export function describeStatus(found: SystemStatus): string {
   if (!found.provisioned) return "not provisioned: the base boots without any generation";
   const head = found.recovery ? "recovery: no generation may run" : `phase ${found.phase}`;
   const rows = found.generations.map((each) => [

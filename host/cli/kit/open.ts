@@ -17,9 +17,14 @@ export function parseDisk(text: string): DiskName {
 }
 
 /** Opens the device behind a path or URL; `blkSize` where the file itself cannot tell. */
-export function openDevice(path: string, readOnly: boolean, blkSize?: 512 | 4096): BlockDevice {
+export function openDevice(
+  path: string,
+  readOnly: boolean,
+  blkSize?: 512 | 4096,
+  pci?: number | string,
+): BlockDevice {
   try {
-    return asUsage(() => openNamed(path, { readOnly, blkSize }));
+    return asUsage(() => openNamed(path, { readOnly, blkSize, pci }));
   } catch (error) {
     throw readOnly ? error : refusedIfTaken(error);
   }

@@ -1,8 +1,11 @@
 /** Progress of long work: a bar on a terminal, JSON events with --json, silence on a pipe. */
-import { Presets, SingleBar } from "cli-progress";
+import { createRequire } from "node:module";
+import type { SingleBar } from "cli-progress";
 import type { ProgressEvent } from "../../base/work.ts";
 import type { Output } from "./output.ts";
 
+/** Loads the bar when the first one is drawn: most runs draw none, and start faster. */
+const load = createRequire(import.meta.url);
 /** A bar appears only for work that takes longer than this. */
 const PATIENCE_MS = 1000;
 const EVENT_INTERVAL_MS = 250;
@@ -40,10 +43,12 @@ export class Progress {
 
   #draw(event: ProgressEvent): void {
     if (performance.now() - this.#startedMs < PATIENCE_MS) return;
-    if (this.#bar === undefined || this.#step !== event.step) {
+    const what = `${event.step} in ${event.unit}`;
+    if (this.#bar === undefined || this.#step !== what) {
       this.stop();
-      this.#step = event.step;
+      this.#step = what;
       const format = `${event.step} [{bar}] {percentage}% {value}/{total} ${event.unit} {eta}s`;
+      const { Presets, SingleBar } = load("cli-progress") as typeof import("cli-progress");
       this.#bar = new SingleBar(
         { format, stream: process.stderr, clearOnComplete: true, hideCursor: true },
         Presets.shades_classic,

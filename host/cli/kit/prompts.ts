@@ -1,5 +1,4 @@
 /** Questions before destructive steps: asked on a terminal, refused where nobody can answer. */
-import { confirm as ask, isCancel } from "@clack/prompts";
 import { refusal } from "../../base/errors.ts";
 
 /** Returns when the person agrees; throws a Refusal otherwise. */
@@ -10,6 +9,8 @@ export async function confirm(question: string, yes: boolean): Promise<void> {
       hint: "Pass --yes to go on.",
     });
   }
+  // Loaded only when somebody is asked: a program that starts often starts faster.
+  const { confirm: ask, isCancel } = await import("@clack/prompts");
   const answer = await ask({ message: question, initialValue: false, output: process.stderr });
   if (isCancel(answer) || !answer) {
     throw refusal("ECANCELED", "confirm", "stopped before anything was written.");

@@ -28,10 +28,44 @@ import type { Dirent } from "./stats.ts";
 /** The largest file that is read whole, as in node:fs. */
 const WHOLE_SIZE_MAX = 2 ** 31 - 1;
 const COPY_STEP = 1 << 20;
+const ATOMIC_RECORDS = 40;
+const ATOMIC_BYTES = 65536;
+const PAGE_BYTES = 4096;
 const COPYFILE_EXCL = 1;
 const READ_STEP_MIN = 4096;
 const TRIES_MAX = 100;
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/** How much one atomic change may be. */
+export interface AtomicRoom {
+  /** 1 for a record of the system, 4 to create a file or remove a name, 6 to rename. Default 40. */
+  readonly records?: number;
+  /** Content of files of more than 1,024 bytes. Default 65,536. */
+  readonly bytes?: number;
+}
+
+/**
+ * Carries out `change` as one commit: all of it is durable when this returns, or none of it. What
+ * was changed before is committed first. If `change` throws, all of it is taken back, and
+ * descriptors opened before are stale. It must not change the store of the region.
+ *
+ * @throws {StorageError} ENOSPC: it does not fit one batch, by the free space or by `room`
+ */
+export function changeAtOnce(
+  files: { begin(records: number, pages: number): void; revert(): void; commit(): void },
+  change: () => void,
+  room: AtomicRoom,
+): void {
+  const { records = ATOMIC_RECORDS, bytes = ATOMIC_BYTES } = room;
+  files.begin(records, Math.ceil(bytes / PAGE_BYTES));
+  try {
+    change();
+  } catch (error) {
+    files.revert();
+    throw error;
+  }
+  files.commit();
+}
 
 /** All of a file, from the position of the descriptor if one is given. */
 export function readWhole(

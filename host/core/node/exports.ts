@@ -12,8 +12,6 @@ export type FilesExports = {
   filesReadOnly(mount: number): number;
   filesDirtyPages(mount: number): number;
   filesCommit(mount: number): number;
-  /** Begins a batch that only filesCommit() ends, with room for so many pages of tree and data. */
-  filesBegin(mount: number, pages: number, dataPages: number): number;
   /** Throws away everything since the last commit. */
   filesRevert(mount: number): number;
   /** After a lost batch: changes are taken again. */
@@ -82,6 +80,35 @@ export type FilesExports = {
   filesStatfs(mount: number, out: number): number;
   filesControl(mount: number, out: number): number;
   filesSetControl(mount: number, address: number): number;
+  /** Commits; then what follows is one commit, until filesCommit or filesRevert. */
+  filesBegin(mount: number, changes: number, dataPages: number): number;
+  /** Copies the value of a record of the system: its length, or ENOENT. */
+  filesRecord(
+    mount: number,
+    kind: number,
+    key: number,
+    keyLength: number,
+    out: number,
+    room: number,
+  ): number;
+  /** Writes it; without a value it is deleted, or ENOENT. */
+  filesSetRecord(
+    mount: number,
+    kind: number,
+    key: number,
+    keyLength: number,
+    value: number,
+    valueLength: number,
+  ): number;
+  /** Copies the key that follows `key`: its length, 0 at the end. */
+  filesNextRecord(
+    mount: number,
+    kind: number,
+    key: number,
+    keyLength: number,
+    out: number,
+    room: number,
+  ): number;
   /** Runs a check, answers how many findings it kept for filesFinding. */
   filesCheck(mount: number, data: number): number;
   filesFinding(mount: number, index: number, out: number): number;

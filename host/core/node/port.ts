@@ -19,6 +19,7 @@ import {
 import { ErrorCode } from "../../../assembly/format/errors.ts";
 import {
   CONTROL_SIZE,
+  NAME_MAX,
   SYMLINK_MAX,
   XATTR_NAME_MAX,
   XATTR_VALUE_MAX,
@@ -78,10 +79,6 @@ export class FilesPort {
 
   commit(): void {
     this.#check(this.#core.exports.filesCommit(this.#mount), "fsync");
-  }
-
-  begin(pages: number, dataPages: number): void {
-    this.#check(this.#core.exports.filesBegin(this.#mount, pages, dataPages), "begin");
   }
 
   revert(): void {
@@ -325,6 +322,42 @@ export class FilesPort {
     this.#check(result, "removexattr", path);
   }
 
+  /** Commits, and makes room for one batch that stays whole. */
+  begin(changes: number, dataPages: number): void {
+    this.#check(this.#core.exports.filesBegin(this.#mount, changes, dataPages), "atomically");
+  }
+
+  record(kind: number, key: Uint8Array): Uint8Array | undefined {
+    const out = this.#scratch + OUT;
+    const { exports, memory } = this.#core;
+    const at = this.#key(key, "getrecord");
+    const got = exports.filesRecord(this.#mount, kind, at, key.length, out, OUT_ROOM);
+    if (got === ErrorCode.ENOENT) return undefined;
+    return memory.slice(out, this.#check(got, "getrecord"));
+  }
+
+  setRecord(kind: number, key: Uint8Array, value: Uint8Array | undefined): boolean {
+    const from = this.#scratch + OUT;
+    const { exports, memory } = this.#core;
+    const at = this.#key(key, "setrecord");
+    const length = value?.length ?? 0;
+    if (length > OUT_ROOM) throw failure("EINVAL", "setrecord", `no record has ${length} bytes.`);
+    if (value !== undefined) memory.bytes.set(value, from);
+    const result = exports.filesSetRecord(this.#mount, kind, at, key.length, from, length);
+    if (result === ErrorCode.ENOENT) return false;
+    this.#check(result, "setrecord");
+    return true;
+  }
+
+  nextRecord(kind: number, key: Uint8Array): Uint8Array | undefined {
+    const out = this.#scratch + OUT;
+    const { exports, memory } = this.#core;
+    const at = this.#key(key, "listrecords");
+    const got = exports.filesNextRecord(this.#mount, kind, at, key.length, out, OUT_ROOM);
+    const length = this.#check(got, "listrecords");
+    return length === 0 ? undefined : memory.slice(out, length);
+  }
+
   control(): Uint8Array {
     const out = this.#scratch + OUT;
     this.#check(this.#core.exports.filesControl(this.#mount, out), "control");
@@ -332,6 +365,7 @@ export class FilesPort {
   }
 
   setControl(block: Uint8Array): void {
+    this.#alive("control");
     const at = this.#scratch + OUT;
     this.#core.memory.bytes.set(block, at);
     this.#check(this.#core.exports.filesSetControl(this.#mount, at), "control");
@@ -374,7 +408,7 @@ export class FilesPort {
   /** Encodes a path into its place; 0 for a call that names a descriptor instead. */
   #path(path: PathLike | undefined, place: number, syscall: string): number {
     if (path === undefined) return 0;
-    if (!this.#open) throw failure("EBADF", syscall, "the filesystem is closed.");
+    this.#alive(syscall);
     const target = this.#core.memory.subarray(this.#scratch + place, PATH_ROOM);
     let length = 0;
     if (path instanceof Uint8Array) {
@@ -388,6 +422,21 @@ export class FilesPort {
     const code = pathFault(target, length);
     if (code === ErrorCode.OK) return length;
     throw this.#core.error(code, syscall, { path: pathText(path) });
+  }
+
+  /** Nothing may be written into the scratch block of a closed one. */
+  #alive(syscall: string): void {
+    if (!this.#open) throw failure("EBADF", syscall, "the filesystem is closed.");
+  }
+
+  /** Puts the key of a record into its place. */
+  #key(key: Uint8Array, syscall: string): number {
+    this.#alive(syscall);
+    if (key.length > NAME_MAX) {
+      throw failure("EINVAL", syscall, `no key of a record has ${key.length} bytes.`);
+    }
+    this.#core.memory.bytes.set(key, this.#scratch + NAME);
+    return this.#scratch + NAME;
   }
 
   #name(name: string, syscall: string): number {

@@ -9,6 +9,7 @@ import { StorageError } from "../../base/errors.ts";
 import { FatVolume } from "../../core/fat.ts";
 import { GPT_TYPES, type GptPartition, type GptTable, readGpt } from "../../core/gpt.ts";
 import type { Core } from "../../core/load.ts";
+import { openIso } from "../../core/media/open.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import type { BootOption, Nvram } from "./nvram.ts";
 
@@ -24,6 +25,7 @@ export interface AttachedDisk {
 /** The boot loader that the firmware starts. */
 export interface BootTarget {
   readonly disk: AttachedDisk;
+  /** 0: the EFI boot image of a CD-ROM. */
   readonly partition: number;
   readonly partitionGuid: string;
   /** Where the volume is, in sectors of the disk. */
@@ -48,13 +50,24 @@ export interface FirmwareResult {
   readonly notes: readonly FirmwareNote[];
 }
 
-/** Looks for a boot loader on `disks`, which are in the order of the bus. */
-export function runFirmware(
-  core: Core,
-  disks: readonly AttachedDisk[],
-  nvram: Nvram,
-): FirmwareResult {
+/** What a machine may boot from. */
+export interface BootDevices {
+  /** In the order of the bus. */
+  readonly disks: readonly AttachedDisk[];
+  readonly cdrom?: AttachedDisk | undefined;
+  /** The CD-ROM is tried before the disks; else after them. */
+  readonly cdromFirst?: boolean | undefined;
+}
+
+/** Looks for a boot loader: the options of NVRAM, then the default path of each device. */
+export function runFirmware(core: Core, devices: BootDevices, nvram: Nvram): FirmwareResult {
+  const { disks, cdrom, cdromFirst = false } = devices;
   const notes: FirmwareNote[] = [];
+  const onCdrom = () => (cdrom === undefined ? undefined : cdromLoader(core, cdrom, notes));
+  if (cdromFirst) {
+    const target = onCdrom();
+    if (target !== undefined) return { target, notes };
+  }
   const seen = disks.map((disk) => ({ disk, table: tableOf(core, disk, notes) }));
   nvram.bootCurrent = undefined;
   for (const option of nvram.takeCandidates()) {
@@ -74,7 +87,32 @@ export function runFirmware(
       if (target !== undefined) return { target, notes };
     }
   }
-  return { notes };
+  const target = cdromFirst ? undefined : onCdrom();
+  return target === undefined ? { notes } : { target, notes };
+}
+
+/** The loader in the EFI boot image of a CD-ROM (El Torito), if it has one. */
+function cdromLoader(
+  core: Core,
+  disk: AttachedDisk,
+  notes: FirmwareNote[],
+): BootTarget | undefined {
+  const told = { disk: disk.device.name };
+  try {
+    const volume = openIso(disk.device);
+    const { bootImage } = volume;
+    volume.close();
+    if (bootImage === undefined) {
+      notes.push({ ...told, note: "the medium has no EFI boot image" });
+      return undefined;
+    }
+    const place = { baseSector: bootImage.sector, sectors: bootImage.sectors };
+    const volumeOf = { disk, partition: 0, partitionGuid: "", place };
+    return loaderAt(core, volumeOf, DEFAULT_LOADER, told, notes);
+  } catch (error) {
+    notes.push({ ...told, note: messageOf(error) });
+    return undefined;
+  }
 }
 
 function isNamed(entry: GptPartition, option: BootOption): boolean {
@@ -104,37 +142,43 @@ function loaderOn(
   path: string,
   notes: FirmwareNote[],
 ): BootTarget | undefined {
-  const place = { disk: disk.device.name, partition: partition.index };
   const perBlock = table.blockSize / SECTOR_BYTES;
-  const baseSector = partition.firstLba * perBlock;
-  const sectors = (partition.lastLba - partition.firstLba + 1) * perBlock;
+  const place = {
+    baseSector: partition.firstLba * perBlock,
+    sectors: (partition.lastLba - partition.firstLba + 1) * perBlock,
+  };
+  const { index, uniqueGuid: partitionGuid } = partition;
+  const told = { disk: disk.device.name, partition: index };
+  return loaderAt(core, { disk, partition: index, partitionGuid, place }, path, told, notes);
+}
+
+/** The loader at `path` of the FAT volume at a place. */
+function loaderAt(
+  core: Core,
+  at: Pick<BootTarget, "disk" | "partition" | "partitionGuid" | "place">,
+  path: string,
+  told: Omit<FirmwareNote, "note">,
+  notes: FirmwareNote[],
+): BootTarget | undefined {
   try {
-    const volume = FatVolume.open(core, disk.id, { baseSector, sectors, readOnly: true });
+    const volume = FatVolume.open(core, at.disk.id, { ...at.place, readOnly: true });
     try {
       const stat = volume.stat(path);
       if (stat.kind !== "file" || stat.sizeBytes === 0) {
-        notes.push({ ...place, note: `${path} is no file with content` });
+        notes.push({ ...told, note: `${path} is no file with content` });
         return undefined;
       }
       const folder = path.slice(0, path.lastIndexOf("/")) || "/";
-      return {
-        disk,
-        partition: partition.index,
-        partitionGuid: partition.uniqueGuid,
-        place: { baseSector, sectors },
-        path,
-        sizeBytes: stat.sizeBytes,
-        beside: volume.list(folder).map((entry) => entry.name),
-      };
+      const beside = volume.list(folder).map((entry) => entry.name);
+      return { ...at, path, sizeBytes: stat.sizeBytes, beside };
     } finally {
       volume.close();
     }
   } catch (error) {
-    notes.push({ ...place, note: messageOf(error) });
+    notes.push({ ...told, note: messageOf(error) });
     return undefined;
   }
 }
-
 /** What a disk can cause is a note; a bug goes through. */
 export function messageOf(error: unknown): string {
   if (error instanceof StorageError) return error.message;

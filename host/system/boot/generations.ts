@@ -16,7 +16,11 @@ import {
   Phase,
   type ResetCause,
 } from "../../core/boot/control.ts";
-import { type GenerationRecord, GenerationRecords } from "../../core/boot/records.ts";
+import {
+  type GenerationRecord as CoreRecord,
+  GenerationState,
+  type SystemRecords,
+} from "../../core/boot/records.ts";
 import type { FileSystem } from "../../core/files.ts";
 import type { SystemManifest } from "../../format/manifest.ts";
 import { type Outcome, ok, refused } from "../caps/base/outcome.ts";
@@ -27,19 +31,25 @@ import { type Boot, CAPOS, type Profile } from "./select.ts";
 import {
   type BootEvent,
   type Effects,
+  type RecordState,
   type Stage,
   type Transition,
   transition,
 } from "./transition.ts";
 
-/** Pages of the filesystem's trees that one transition may touch. */
-const PAGES_MAX = 48;
+/** Records of the filesystem that one transition may change: four files and what they need. */
+const CHANGES_MAX = 24;
 /** Files up to here lie in the tree. */
 const INLINE_BYTES = 512;
 const PAGE_BYTES = 4096;
 
 /** Why a BAD mark was set: the value of the mark. */
 const BAD_IN_BOOT = 1;
+
+/** What is known of one generation; its id, a pointer epoch, is the key. */
+export interface GenerationRecord extends Omit<CoreRecord, "state"> {
+  readonly state: RecordState;
+}
 
 export interface GenerationsOptions {
   readonly profile?: Profile | undefined;
@@ -97,7 +107,7 @@ export class Generations {
   readonly profile: Profile;
   readonly #grant: DataGrant;
   readonly #options: GenerationsOptions;
-  readonly #records: GenerationRecords;
+  readonly #records: SystemRecords;
   readonly #transition: typeof transition;
   /** The last block that was read: most calls find the same bytes again. */
   #decoded: { readonly block: Uint8Array; readonly control: BootControl } | undefined;
@@ -109,7 +119,7 @@ export class Generations {
     this.#options = options;
     this.profile = options.profile ?? CAPOS;
     this.#transition = options.transition ?? transition;
-    this.#records = new GenerationRecords(grant.config.files);
+    this.#records = grant.config.files.records;
   }
 
   /** @throws {StorageError} EBADMSG: the block has a value that the format does not know */
@@ -126,12 +136,13 @@ export class Generations {
   }
 
   record(id: number): GenerationRecord | undefined {
-    return id === 0 ? undefined : this.#records.get(id);
+    const record = id === 0 ? undefined : this.#records.generationRecord(id);
+    return record && { ...record, state: GenerationState[record.state] as RecordState };
   }
 
   /** Ids of all records, ascending. */
   ids(): number[] {
-    return this.#records.ids();
+    return this.#records.generationIds();
   }
 
   /** Manifest hash of generation `id`. */
@@ -275,7 +286,7 @@ export class Generations {
     const { control } = this;
     this.#announce({ control, event: "forget", log: `forgotten: generation ${ids}`, gone: ids });
     this.#durably(new Map(), () => {
-      for (const id of ids) this.#records.remove(id);
+      for (const id of ids) this.#records.removeGenerationRecord(id);
     });
   }
 
@@ -326,9 +337,9 @@ export class Generations {
       manifestHash: hash,
       state: "FRESH",
       overlayEpoch: generation.overlayEpoch,
+      createdNs: this.#options.clock(),
       tries: 0,
       successes: 0,
-      createdNs: this.#options.clock(),
       accountHash,
       parent,
       stagedBoot: this.control.bootSequence,
@@ -372,9 +383,7 @@ export class Generations {
   #durably(markers: MarkerFiles, change: () => void): void {
     const { files } = this.#grant.config;
     try {
-      files.begin(PAGES_MAX, dataPages(markers));
-      change();
-      files.sync();
+      files.atomically(change, { records: CHANGES_MAX, bytes: contentBytes(markers) });
     } catch (error) {
       revertQuietly(files);
       throw error;
@@ -386,10 +395,10 @@ export class Generations {
   }
 
   #write({ records, marks, unmarks }: Effects, fresh: FreshRecords, markers: MarkerFiles): void {
-    for (const [id, record] of fresh) this.#records.set(id, record);
+    for (const [id, record] of fresh) this.#set(id, record);
     for (const { id, state } of records) {
-      const record = fresh.get(id) ?? this.#records.get(id);
-      if (record !== undefined) this.#records.set(id, { ...record, state });
+      const record = fresh.get(id) ?? this.record(id);
+      if (record !== undefined) this.#set(id, { ...record, state });
     }
     for (const id of marks) {
       const hash = this.hashOf(id);
@@ -401,6 +410,10 @@ export class Generations {
     }
     const { config } = this.#grant;
     writeMarkers(config.files, config.root, markers);
+  }
+
+  #set(id: number, record: GenerationRecord): void {
+    this.#records.setGenerationRecord(id, { ...record, state: GenerationState[record.state] });
   }
 
   /** What each marker file must hold now. */
@@ -447,11 +460,11 @@ function nameOf({ id, kind }: Boot): string {
   return id === 0 ? kind : `${kind} generation ${id}`;
 }
 
-/** Pages that the content of these files takes beside the tree. */
-function dataPages(files: MarkerFiles): number {
+/** Bytes of the files that lie outside of the tree. */
+function contentBytes(files: MarkerFiles): number {
   const sizes = [...files.values()].map((content) => content?.length ?? 0);
   const large = sizes.filter((bytes) => bytes > INLINE_BYTES);
-  return large.reduce((pages, bytes) => pages + Math.ceil(bytes / PAGE_BYTES), 0);
+  return large.reduce((sum, bytes) => sum + Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, 0);
 }
 
 /** Back to the last commit, where the filesystem still answers. */

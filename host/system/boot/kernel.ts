@@ -61,6 +61,12 @@ export function runKernel(
   return result;
 }
 
+/** Where there is nothing that the kernel could mount. */
+export function baseFloor(reason: string, print: (line: string) => void): KernelResult {
+  print(BASE_FLOOR);
+  return floor("ENOENT", reason);
+}
+
 /** Init's first look at its grant: one line, and how many entries system/config has. */
 export function countConfig(grant: DataGrant, print: (line: string) => void): number {
   const { files, root } = grant.config;

@@ -99,8 +99,8 @@ function selectCandidate(control: BootControl, event: SelectEvent): Selection {
   if (control.triesLeft > 0) {
     const triesLeft = control.triesLeft - 1;
     const next = { ...control, phase: Phase.TRYING, triesLeft, candidateFailed };
-    const boot: Boot = { id: candidate, kind: "candidate" };
-    return written(control, { ...next, selected: candidate }, event, boot, {
+    return written(control, { ...next, selected: candidate }, event, {
+      boot: { id: candidate, kind: "candidate" },
       log: `generation ${candidate} is tried, attempts left after this one: ${triesLeft}`,
     });
   }
@@ -117,16 +117,11 @@ function selectCandidate(control: BootControl, event: SelectEvent): Selection {
     selected: active,
   };
   const evidence = candidateFailed ? "failed" : "was not confirmed";
-  return written(
-    control,
-    next,
-    event,
-    { id: active, kind: "active" },
-    {
-      inconclusive: candidateFailed ? 0 : candidate,
-      log: `generation ${candidate} ${evidence} in its attempts: back to generation ${active}`,
-    },
-  );
+  return written(control, next, event, {
+    boot: { id: active, kind: "active" },
+    inconclusive: candidateFailed ? 0 : candidate,
+    log: `generation ${candidate} ${evidence} in its attempts: back to generation ${active}`,
+  });
 }
 
 /** Rules 7 to 9. */
@@ -154,7 +149,7 @@ function selectActive(control: BootControl, event: SelectEvent, profile: Profile
   const needsToken = activeFailures > 0 || unknownBoots > 0 || control.bootToken === 0n;
   if (same && !needsToken) return still(control, boot, log);
   const next = { ...control, activeFailures, unknownBoots, selected: active };
-  return written(control, next, event, boot, { log });
+  return written(control, next, event, { boot, log });
 }
 
 /** Rules 8 and 9: the active generation has failed F times. */
@@ -165,15 +160,10 @@ function giveUpActive(control: BootControl, event: SelectEvent): Selection {
   if (control.goldenIsActive || control.goldenIsBad) {
     const why = control.goldenIsBad ? "golden is BAD" : "it is golden itself";
     const next = { ...control, ...counts, recovery: true, rollbackReason: RollbackReason.RECOVERY };
-    return written(
-      control,
-      next,
-      event,
-      { id: 0, kind: "recovery" },
-      {
-        log: `${failed} and ${why}: recovery`,
-      },
-    );
+    return written(control, next, event, {
+      boot: { id: 0, kind: "recovery" },
+      log: `${failed} and ${why}: recovery`,
+    });
   }
   const next: BootControl = {
     ...(control.candidateIsGolden ? withoutCandidate(control) : control),
@@ -184,15 +174,10 @@ function giveUpActive(control: BootControl, event: SelectEvent): Selection {
     goldenIsActive: true,
     selected: golden,
   };
-  return written(
-    control,
-    next,
-    event,
-    { id: golden, kind: "golden" },
-    {
-      log: `${failed}: back to golden generation ${golden}`,
-    },
-  );
+  return written(control, next, event, {
+    boot: { id: golden, kind: "golden" },
+    log: `${failed}: back to golden generation ${golden}`,
+  });
 }
 
 /** The block with no candidate, as CANCEL and every end of a trial leave it. */
@@ -219,8 +204,7 @@ function written(
   control: BootControl,
   next: BootControl,
   { cause, token }: SelectEvent,
-  boot: Boot,
-  { log, inconclusive = 0 }: { log: string; inconclusive?: number },
+  { boot, log, inconclusive = 0 }: { boot: Boot; log: string; inconclusive?: number },
 ): Selection {
   const stamped: BootControl = {
     ...next,

@@ -85,7 +85,10 @@ export class StoreCap extends Capability {
     return new StoreCap(new Grant(), backend, rights, undefined);
   }
 
-  /** Stores bytes and answers their SHA-256. "no-space": of the store, or of the quota. */
+  /**
+   * Stores bytes and answers their SHA-256. "no-space": they do not fit the store, or what is left
+   * of the quota; a quota is charged for an object once, however often it is put.
+   */
   put(bytes: Uint8Array): Outcome<Uint8Array> {
     return this.#call("put", "put", () => {
       checkBytes(bytes, "put");

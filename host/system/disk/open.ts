@@ -29,6 +29,8 @@ export interface NamedOptions {
   readonly readOnly?: boolean | undefined;
   /** Logical block where the file itself cannot tell. Default 512. */
   readonly blkSize?: 512 | 4096 | undefined;
+  /** PCI slot, or a whole identity; where a machine has several disks, each has its own. */
+  readonly pci?: number | string | undefined;
 }
 
 /**
@@ -37,8 +39,11 @@ export interface NamedOptions {
  * @throws {StorageError} EINVAL: a URL of another kind; and what the adapter throws
  */
 export function openDevice(path: string | URL, options: NamedOptions = {}): BlockDevice {
-  const { readOnly = false } = options;
-  const shape = options.blkSize === undefined ? {} : { blkSize: options.blkSize };
+  const { readOnly = false, pci } = options;
+  const shape = {
+    ...(options.blkSize === undefined ? {} : { blkSize: options.blkSize }),
+    ...(pci === undefined ? {} : { pci }),
+  };
   const place = placeOf(path);
   if ("file" in place) return FileDevice.open(place.file, { readOnly, ...shape });
   return new MemoryDevice({ size: place.memory, readOnly, name: `${path}`, ...shape });

@@ -52,7 +52,7 @@ export function* storeContent(store: Store, step: string, read: boolean): Work<C
   return { files, bytes, digest: all.digest("hex") };
 }
 
-/** Paths, attributes and bytes of a filesystem, and its boot-control block. */
+/** Paths, attributes and bytes of a filesystem, its records and its boot-control block. */
 export function* filesContent(files: FileSystem, step: string): Work<Content> {
   const all = createHash("sha256");
   const total = Number(files.statfs().files);
@@ -84,6 +84,9 @@ export function* filesContent(files: FileSystem, step: string): Work<Content> {
       bytes += size;
       yield { step, done: count, total: Math.max(total, count), unit: "files" };
     }
+  }
+  for (const { kind, key, value } of files.records.entries()) {
+    feed(all, ["record", kind, toHex(key), toHex(value)]);
   }
   feed(all, ["control", toHex(files.control())]);
   return { files: count, bytes, digest: all.digest("hex") };

@@ -58,7 +58,7 @@ export function* copyObjects(source: Store, target: Store): Work<void> {
   yield { step: "copy objects", done, total, unit: "objects" };
 }
 
-/** Copies the whole tree of files and the control block; durable when it ends. */
+/** Copies the whole tree of files, all records and the control block; durable when it ends. */
 export function* copyFiles(source: FileSystem, target: FileSystem): Work<void> {
   const total = Number(source.statfs().files);
   const links = new Map<bigint, string>();
@@ -81,6 +81,7 @@ export function* copyFiles(source: FileSystem, target: FileSystem): Work<void> {
   }
   // Times of a folder change with what is put into it, so they come last, and deepest first.
   for (const folder of folders.reverse()) copyAttributes(source, target, folder);
+  target.records.copyFrom(source.records);
   target.setControl(source.control());
   target.sync();
 }

@@ -106,26 +106,70 @@ export function isSplitFolder(folder: string): boolean {
 export function openParts(core: Core, folder: string): PartsDevice {
   const open: Part[] = [];
   try {
-    const head = filePart(join(folder, BOOT_HEAD), 0);
+    const head = filePart(join(folder, BOOT_HEAD));
     open.push(head);
-    const table = filePart(join(folder, BOOT_TABLE), 0);
+    const table = filePart(join(folder, BOOT_TABLE));
     open.push(table);
-    const data = filePart(join(folder, DATA_IMAGE), DATA_REGION_BASE_LBA);
+    const data = filePart(join(folder, DATA_IMAGE));
     open.push(data);
-    const { lastUsableLba, dataFirst } = placesIn(core, folder, head);
-    const parts = [head, { ...data, first: dataFirst }, { ...table, first: lastUsableLba + 1 }];
-    for (const part of parts.slice(0, 2)) {
-      const end = part.first + part.sectors - 1;
-      if (end <= lastUsableLba) continue;
-      throw failure("EBADMSG", "open", `'${part.name}' is longer than the disk it belongs to.`, {
-        path: part.name,
-      });
-    }
-    return new PartsDevice(folder, parts, lastUsableLba + 1 + table.sectors);
+    return partsDisk(core, folder, head, table, data);
   } catch (error) {
     for (const part of open) part.close();
     throw error;
   }
+}
+
+/**
+ * Three parts as one disk, each at the place that the table in the head says.
+ *
+ * @throws {StorageError} EBADMSG: the head has no valid table, or a part is longer than the disk
+ */
+export function partsDisk(
+  core: Core,
+  name: string,
+  head: Part,
+  table: Part,
+  data: Part,
+): PartsDevice {
+  const { lastUsableLba, dataFirst } = placesIn(core, name, head);
+  const parts = [head, { ...data, first: dataFirst }, { ...table, first: lastUsableLba + 1 }];
+  for (const part of parts.slice(0, 2)) {
+    const end = part.first + part.sectors - 1;
+    if (end <= lastUsableLba) continue;
+    throw failure("EBADMSG", "open", `'${part.name}' is longer than the disk it belongs to.`, {
+      path: part.name,
+    });
+  }
+  return new PartsDevice(name, parts, lastUsableLba + 1 + table.sectors);
+}
+
+/**
+ * A part of `size` bytes whose content `read` fills in, as far as it goes.
+ *
+ * @throws {StorageError} EINVAL: no whole number of sectors
+ */
+export function partOf(
+  name: string,
+  size: number,
+  read: (offset: number, into: Uint8Array) => number,
+): Part {
+  if (size === 0 || size % SECTOR_SIZE !== 0) {
+    const message = `'${name}' has ${size} bytes, no whole number of sectors.`;
+    throw failure("EINVAL", "open", message, { path: name });
+  }
+  return {
+    name,
+    first: 0,
+    sectors: size / SECTOR_SIZE,
+    read: (offset, into) => {
+      for (let at = 0; at < into.length; ) {
+        const got = read(offset + at, into.subarray(at));
+        if (got === 0) throw failure("EIO", "read", `'${name}' ends too early.`, { path: name });
+        at += got;
+      }
+    },
+    close: () => {},
+  };
 }
 
 /** What the primary table says: where the backup begins and where the data region is. */
@@ -140,25 +184,15 @@ function placesIn(core: Core, folder: string, head: Part) {
   }
 }
 
-function filePart(path: string, first: number): Part {
+function filePart(path: string): Part {
   const descriptor = openSync(path, "r");
-  const { size } = fstatSync(descriptor);
-  if (size === 0 || size % SECTOR_SIZE !== 0) {
+  try {
+    const { size } = fstatSync(descriptor);
+    const read = (offset: number, into: Uint8Array) =>
+      readSync(descriptor, into, 0, into.length, offset);
+    return { ...partOf(path, size, read), close: () => closeSync(descriptor) };
+  } catch (error) {
     closeSync(descriptor);
-    const message = `'${path}' has ${size} bytes, no whole number of sectors.`;
-    throw failure("EINVAL", "open", message, { path });
+    throw error;
   }
-  return {
-    name: path,
-    first,
-    sectors: size / SECTOR_SIZE,
-    read: (offset, into) => {
-      for (let at = 0; at < into.length; ) {
-        const got = readSync(descriptor, into, at, into.length - at, offset + at);
-        if (got === 0) throw failure("EIO", "read", `'${path}' ends too early.`, { path });
-        at += got;
-      }
-    },
-    close: () => closeSync(descriptor),
-  };
 }

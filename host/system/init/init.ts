@@ -8,7 +8,7 @@
  *    |            |                           |              |               |
  *    absent:      unreadable, refused: base floor,           one fails:      CONFIRM, MARK-GOOD,
  *    nothing      one line, never an abort                   others go on    PROMOTE; or FAIL
- *                                                                            -> services "checkpoint"
+ *                                                                then services "checkpoint"
  * ```
  */
 import { StorageError } from "../../base/errors.ts";
@@ -37,6 +37,8 @@ import { concludeGeneration, settleGeneration } from "./attempt.ts";
 import { readBinary, readManifest } from "./payload.ts";
 import { type SourceContext, Sources } from "./sources.ts";
 
+/** A service that copies whole disks is given the time for it; others have the default. */
+const FUEL_OF_A_DISK = 100_000_000_000;
 /** Largest overlay.bin that is looked at. */
 const OVERLAY_BYTES_MAX = 1 << 20;
 
@@ -137,7 +139,7 @@ class Init {
     return generations;
   }
 
-  /** The overlay's bytes, from the generation that runs, or from overlay.bin before there is one. */
+  /** From the generation that runs, or from overlay.bin before there is one. */
   #overlay(
     base: SystemManifest,
   ): { report: OverlayReport; plan: BootPlan | undefined } | undefined {
@@ -206,6 +208,7 @@ class Init {
     if (!caps.ok) return notStarted(caps.reason);
     const { status, reason, exitCode, fuelUsed } = runService({
       ...{ name, module, config },
+      ...(holdsDisk(service) ? { fuel: FUEL_OF_A_DISK } : {}),
       caps: caps.value,
     });
     return { name, origin, status, reason, exitCode, fuelUsed };
@@ -229,6 +232,10 @@ class Init {
     if (done.unrecorded !== undefined) print(lines.checkpointNotRecorded(done.unrecorded));
     return done.reset;
   }
+}
+
+function holdsDisk({ caps }: PlannedService): boolean {
+  return caps.some(({ source }) => source === "block_device_target");
 }
 
 /** The overlay of the generation that runs; undefined where the store cannot give it. */

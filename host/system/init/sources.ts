@@ -19,7 +19,11 @@ import { DirectoryCap } from "../caps/directory.ts";
 import { NamespaceCap } from "../caps/namespace.ts";
 import { type ObjectBackend, StoreCap } from "../caps/store.ts";
 import { FilesTree } from "../caps/tree/files.ts";
+import { consolePrefix } from "../service/runner.ts";
 import { GuardedTree } from "./guarded.ts";
+
+/** Where a medium has its packaged images. */
+const IMAGE_FOLDER = "boot/bins";
 
 export interface SourceContext {
   readonly core: Core;
@@ -33,7 +37,7 @@ export interface SourceContext {
   readonly disks: readonly AttachedDisk[];
   /** The disk that booted: nobody's target. */
   readonly bootDisk: AttachedDisk;
-  /** `/boot/bins/` of the CD-ROM. */
+  /** The volume of the CD-ROM. */
   readonly imageSource: Tree | undefined;
 }
 
@@ -64,7 +68,7 @@ export class Sources {
     const { grant, log, imageSource } = this.#context;
     switch (source) {
       case "console":
-        return ok(ConsoleCap.over(log, { name: service }));
+        return ok(ConsoleCap.over(log, { name: service, prefix: consolePrefix(service) }));
       case "namespace":
         return ok(NamespaceCap.over(this.#names));
       case "writable_fs_root":
@@ -73,7 +77,7 @@ export class Sources {
         return grant === undefined ? noRegion(source) : ok(this.#store(grant));
       case "installable_image_source":
         if (imageSource === undefined) return refused("not-found", `${source}: no CD-ROM is there`);
-        return DirectoryCap.over(imageSource, { readOnly: true });
+        return DirectoryCap.over(imageSource, { path: IMAGE_FOLDER, readOnly: true });
       case "block_device_target":
         return this.#device(source, target, false);
       case "block_device":

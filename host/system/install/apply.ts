@@ -27,6 +27,7 @@ import { makeRegion } from "../image/mkstore.ts";
 import type { CoreMaker, Origin } from "../image/reproducible.ts";
 import { clearJournal, JOURNAL_EXTENT, writeJournal } from "./journal.ts";
 import type { InstallPlan, PlanRange, PlanStep } from "./plan.ts";
+import { planted } from "./planted.ts";
 import type { Source } from "./source.ts";
 import { verifyContents, verifyRanges, verifyTable } from "./verify.ts";
 
@@ -59,7 +60,8 @@ export function* applyPlan(job: Job): Work<void> {
   for (let step = job.firstStep; step < total; step++) {
     const { name, title } = plan.steps[step] as PlanStep;
     sequence++;
-    writeJournal(target, { sequence, step, planHash, recipe });
+    const named = planted(62) ? Math.min(step + 1, total - 1) : step;
+    writeJournal(target, { sequence, step: named, planHash, recipe });
     yield { step: title, done: step, total, unit: "steps" };
     if (name === "finish") yield* finish(job, sequence);
     else {
@@ -125,6 +127,7 @@ function* wipe(job: Job, step: PlanStep): Work<void> {
 }
 
 function* freshEsp(job: Job): Work<void> {
+  if (planted(60)) yield* freshTable(job);
   const { plan, source, core, id, origin } = job;
   const place = plan.partitions[0];
   const { label, boot: tree } = source;

@@ -37,8 +37,8 @@ export interface SourceFacts {
   readonly parts: { readonly head: Extent; readonly data: Extent; readonly table: Extent };
 }
 
-/** What the target is before anything is written. */
-export interface TargetFacts {
+/** The target by what it is, whatever lies on it. */
+export interface TargetDevice {
   readonly name: string;
   readonly sectors: number;
   readonly blockSize: number;
@@ -47,12 +47,19 @@ export interface TargetFacts {
   readonly isSource: boolean;
   /** Who uses it, if somebody does. */
   readonly busy?: string | undefined;
+}
+
+/** What lies on it. */
+export interface TargetContent {
   readonly blank: boolean;
   /** In words: "a GPT with 2 partitions". */
   readonly content: string;
   /** A capOS system is installed there. */
   readonly installed: boolean;
 }
+
+/** The target before anything is written. */
+export interface TargetFacts extends TargetDevice, TargetContent {}
 
 export interface Identities {
   readonly diskGuid: string;

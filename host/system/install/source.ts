@@ -1,7 +1,8 @@
 /**
  * The medium of an installation: opened read-only, measured and hashed before anything is written.
  *
- * A medium is a disk made by `image mkdisk`, or a folder of `image split`, which reads as one.
+ * A medium is a disk made by `image mkdisk`, or what reads as one: a folder of `image split`, or a
+ * CD or USB disk of `image mkmedia`.
  */
 import { failure } from "../../base/errors.ts";
 import { isDamage } from "../../base/finding.ts";
@@ -27,6 +28,7 @@ import {
   type DiskParts,
   measureParts,
 } from "../image/split.ts";
+import { openMedium } from "../media/medium.ts";
 import type { SourceFacts } from "./plan.ts";
 
 /** Room that trees, logs and open chunks take beside the content of a region that is not tiny. */
@@ -45,7 +47,10 @@ export interface Contents {
 
 /** An open medium. */
 export interface Source {
+  /** The disk that is installed. */
   readonly device: BlockDevice;
+  /** What that disk was read from: itself, or the CD or USB disk that carries it in parts. */
+  readonly medium: BlockDevice;
   readonly table: GptTable;
   readonly label: string;
   readonly boot: Tree;
@@ -64,11 +69,14 @@ export interface Source {
  */
 export function* openSource(
   core: Core,
-  device: BlockDevice,
+  medium: BlockDevice,
   options: { readonly measure: boolean },
 ): Work<Source> {
+  const carried = openMedium(core, medium);
+  const device = carried ?? medium;
   const id = core.attach(device);
   const open: { close(): void }[] = [{ close: () => core.detach(id) }];
+  if (carried !== undefined) open.unshift(carried);
   const close = () => {
     for (const one of open.splice(0).reverse()) one.close();
   };
@@ -95,7 +103,8 @@ export function* openSource(
       dataSectorsMin: smallestRegion(contents),
       parts,
     };
-    return { device, table, label: volume.label, boot, region, contents, facts, close };
+    const { label } = volume;
+    return { device, medium, table, label, boot, region, contents, facts, close };
   } catch (error) {
     close();
     throw error;

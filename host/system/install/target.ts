@@ -10,24 +10,30 @@ import type { BlockDevice } from "../../device/device.ts";
 import { isReadOnly } from "../../device/sectors.ts";
 import { PartsDevice } from "../image/parts.ts";
 import { caposPartitions } from "../image/split.ts";
-import type { TargetFacts } from "./plan.ts";
+import type { TargetContent, TargetDevice } from "./plan.ts";
 
 const MOUNTS = "/proc/self/mounts";
 const SWAPS = "/proc/swaps";
 
-/** Looks at the target; writes nothing. */
-export function examineTarget(core: Core, target: BlockDevice, source: BlockDevice): TargetFacts {
+/** The target by what it is, whatever lies on it; writes nothing. */
+export function identifyTarget(target: BlockDevice, source: BlockDevice): TargetDevice {
+  return {
+    name: target.name,
+    sectors: target.config.capacity,
+    blockSize: target.config.blkSize,
+    readOnly: isReadOnly(target),
+    isSource: isSameStorage(target, source),
+    busy: userOf(target.name),
+  };
+}
+
+/** What lies on the target; writes nothing. */
+export function examineTarget(core: Core, target: BlockDevice): TargetContent {
   const id = core.attach(target);
   try {
     const table = tableOf(core, id);
     const blank = isBlank(core, id);
     return {
-      name: target.name,
-      sectors: target.config.capacity,
-      blockSize: target.config.blkSize,
-      readOnly: isReadOnly(target),
-      isSource: isSameStorage(target, source),
-      busy: userOf(target.name),
       blank,
       content: blank ? "nothing" : describe(core, id, table),
       installed: table !== undefined && isInstalled(table, target.name),

@@ -44,7 +44,7 @@ export class WasmReader {
     throw unfit(`a number at byte ${this.at} has more than 32 bits.`);
   }
 
-  /** A count of items that take at least one byte each, so that no count asks for more than is there. */
+  /** A count of items of at least one byte each, so that it asks for no more than is there. */
   count(): number {
     const value = this.u32();
     if (value > this.end - this.at) throw unfit(`a count at byte ${this.at} is past the end.`);
@@ -84,47 +84,35 @@ export class WasmReader {
   }
 }
 
-/** Collects bytes in pieces. */
+/** Collects bytes. */
 export class WasmWriter {
-  readonly #pieces: Uint8Array[] = [];
-  #open: number[] = [];
+  #buffer = new Uint8Array(64);
   #size = 0;
 
   get size(): number {
-    return this.#size + this.#open.length;
+    return this.#size;
   }
 
   u8(...values: number[]): this {
-    this.#open.push(...values);
+    const at = this.#room(values.length);
+    for (let index = 0; index < values.length; index++) {
+      this.#buffer[at + index] = values[index] as number;
+    }
     return this;
   }
 
   u32(value: number): this {
-    let left = value;
-    while (left >= 0x80) {
-      this.#open.push((left % 0x80) | 0x80);
-      left = Math.floor(left / 0x80);
-    }
-    this.#open.push(left);
-    return this;
+    return this.#groups(value, 0x80);
   }
 
-  /** A number from 0 to 2^31 - 1, written as signed. */
+  /** A number from 0 to 2^53 - 1, written as signed. */
   positive(value: number): this {
-    let left = value;
-    while (left >= 0x40) {
-      this.#open.push((left % 0x80) | 0x80);
-      left = Math.floor(left / 0x80);
-    }
-    this.#open.push(left);
-    return this;
+    return this.#groups(value, 0x40);
   }
 
   bytes(data: Uint8Array): this {
-    if (data.length === 0) return this;
-    this.#close();
-    this.#pieces.push(data);
-    this.#size += data.length;
+    const at = this.#room(data.length);
+    this.#buffer.set(data, at);
     return this;
   }
 
@@ -142,21 +130,36 @@ export class WasmWriter {
     return this.u8(id).sized(content);
   }
 
+  /** What was written; valid until the next write. */
   finish(): Uint8Array {
-    this.#close();
-    const whole = new Uint8Array(this.#size);
-    let at = 0;
-    for (const piece of this.#pieces) {
-      whole.set(piece, at);
-      at += piece.length;
-    }
-    return whole;
+    return this.#buffer.subarray(0, this.#size);
   }
 
-  #close(): void {
-    if (this.#open.length === 0) return;
-    this.#pieces.push(Uint8Array.from(this.#open));
-    this.#size += this.#open.length;
-    this.#open = [];
+  /** Starts anew with the same memory. */
+  clear(): this {
+    this.#size = 0;
+    return this;
+  }
+
+  /** Seven bits a byte, until what is left is less than `last`. */
+  #groups(value: number, last: number): this {
+    let left = value;
+    while (left >= last) {
+      this.u8((left % 0x80) | 0x80);
+      left = Math.floor(left / 0x80);
+    }
+    return this.u8(left);
+  }
+
+  /** Where the next `sizeBytes` bytes go; the buffer may be another one after it. */
+  #room(sizeBytes: number): number {
+    const at = this.#size;
+    this.#size += sizeBytes;
+    if (this.#size > this.#buffer.length) {
+      const grown = new Uint8Array(Math.max(this.#size, 2 * this.#buffer.length));
+      grown.set(this.#buffer.subarray(0, at));
+      this.#buffer = grown;
+    }
+    return at;
   }
 }

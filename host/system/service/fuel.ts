@@ -1,9 +1,9 @@
 /**
  * Makes a service's time, stack and memory finite: the module written anew, paying as it goes.
  *
- * Three globals are added as the last ones, so that no index moves: fuel left (i64), stack slots left
- * (i32), both exported under reserved names. Each function entry and loop head takes its cost from
- * the fuel, bulk instructions take by their length, and a function that calls others takes its
+ * Two globals are added as the last ones, so that no index moves: fuel left (i64) and stack slots
+ * left (i32), both exported under reserved names. Each function entry and loop head takes its cost
+ * from the fuel, bulk instructions take by their length, and a function that calls others takes its
  * frame from the stack and gives it back; what is left below zero is a trap. Memory and tables get
  * a limit, the start function becomes an export, custom sections are dropped. The same bytes come
  * out wherever it is done, so the same service uses the same fuel in Node and in a page.
@@ -13,6 +13,7 @@ import {
   type FunctionType,
   fresh,
   type Limits,
+  MODULE_BYTES_MAX,
   type ModuleParts,
   PREAMBLE,
   readModule,
@@ -26,9 +27,10 @@ export const FUEL_EXPORT = "diskwright:fuel";
 export const STACK_EXPORT = "diskwright:stack";
 export const START_EXPORT = "diskwright:start";
 
-/** Slots of 8 bytes: 256 KiB of frames, so that even a small stack has room for the host's calls. */
+/** Slots of 8 bytes: 256 KiB of frames, so that any stack has room for the host's calls. */
 export const STACK_SLOTS = 32_768;
 const FRAME_SLOTS_MAX = 4_096;
+const FUNCTIONS_MAX = 32_768;
 const TABLE_ELEMENTS_MAX = 65_536;
 
 export interface Instrumented {
@@ -48,6 +50,9 @@ export interface Bounds {
  * @throws {StorageError} ENOEXEC: not a valid module, or with parts that a service may not have
  */
 export function instrument(bytes: Uint8Array, bounds: Bounds): Instrumented {
+  if (bytes.length > MODULE_BYTES_MAX) {
+    throw unfit(`the module has ${bytes.length} bytes, ${MODULE_BYTES_MAX} are the limit.`);
+  }
   // The bytes may stand in shared memory, where they could change between check and use.
   const own = bytes.slice();
   if (!WebAssembly.validate(own)) throw unfit("the bytes are no valid WebAssembly module.");
@@ -71,7 +76,7 @@ export function instrument(bytes: Uint8Array, bounds: Bounds): Instrumented {
     if (anew !== undefined) out.section(id, anew);
     else if (section !== undefined) out.section(id, new WasmWriter().bytes(section.rest()));
   }
-  return { bytes: out.finish(), parts };
+  return { bytes: out.finish().slice(), parts };
 }
 
 function checkReserved(parts: ModuleParts): void {
@@ -83,9 +88,14 @@ function checkReserved(parts: ModuleParts): void {
 class BlockTypes {
   readonly #parts: ModuleParts;
   readonly #added: Uint8Array[] = [];
+  /** Index by the bytes of the results. */
+  readonly #known = new Map<string, number>();
 
   constructor(parts: ModuleParts) {
     this.#parts = parts;
+    for (const [index, { params, results }] of parts.types.entries()) {
+      if (params.length === 0) this.#known.set(results.join(), index);
+    }
   }
 
   /** Writes the type of a block that takes nothing and leaves `results`. */
@@ -96,14 +106,12 @@ class BlockTypes {
   }
 
   #find(results: Uint8Array): number {
-    const { types } = this.#parts;
-    const same = (other: Uint8Array) =>
-      other.length === results.length && other.every((byte, at) => byte === results[at]);
-    const there = types.findIndex((type) => type.params.length === 0 && same(type.results));
-    if (there >= 0) return there;
-    let index = this.#added.findIndex(same);
-    if (index < 0) index = this.#added.push(results) - 1;
-    return types.length + index;
+    const key = results.join();
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const index = this.#parts.types.length + this.#added.push(results) - 1;
+    this.#known.set(key, index);
+    return index;
   }
 
   section(): WasmWriter {
@@ -181,17 +189,21 @@ function writeCode(parts: ModuleParts, types: BlockTypes): WasmWriter {
   const section = parts.sections.get(SectionId.CODE);
   const out = new WasmWriter();
   const declared = parts.functions.length - parts.imports.length;
+  if (declared > FUNCTIONS_MAX) {
+    throw unfit(`it has ${declared} functions, ${FUNCTIONS_MAX} are the limit.`);
+  }
   const reader = section === undefined ? new WasmReader(new Uint8Array(0)) : fresh(section);
   const count = section === undefined ? 0 : reader.count();
   if (count !== declared) throw unfit(`${declared} functions are declared, ${count} are there.`);
   out.u32(count);
+  const body = new WasmWriter();
   for (let index = 0; index < count; index++) {
     const type = parts.functions[parts.imports.length + index] as FunctionType;
     const scan = scanBody(parts, type, reader.span(reader.u32()));
     if (scan.frameSlots > FRAME_SLOTS_MAX) {
       throw unfit(`function ${index} needs ${scan.frameSlots} stack slots for one call.`);
     }
-    out.sized(new Payer(parts, scan, reader.bytes).write(type, types));
+    out.sized(new Payer(parts, scan, reader.bytes, body.clear()).write(type, types));
   }
   if (!reader.done) throw unfit("the code section has bytes past its last function.");
   return out;
@@ -203,9 +215,10 @@ class Payer {
   readonly #source: Uint8Array;
   readonly #fuel: number;
   readonly #stack: number;
-  readonly #out = new WasmWriter();
+  readonly #out: WasmWriter;
 
-  constructor(parts: ModuleParts, scan: Scan, source: Uint8Array) {
+  constructor(parts: ModuleParts, scan: Scan, source: Uint8Array, out: WasmWriter) {
+    this.#out = out;
     this.#scan = scan;
     this.#source = source;
     this.#fuel = parts.globalCount;

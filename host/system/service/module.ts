@@ -27,7 +27,7 @@ export const SectionId = {
 /** The order in which sections stand, each at most once. */
 export const SECTION_ORDER: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11];
 
-export const MODULE_BYTES_MAX = 4 * 1024 * 1024;
+export const MODULE_BYTES_MAX = 2 * 1024 * 1024;
 /** The eight bytes every module starts with: "\0asm" and version 1. */
 export const PREAMBLE: Uint8Array = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
@@ -106,9 +106,6 @@ export function fresh(section: WasmReader): WasmReader {
 }
 
 function readSections(bytes: Uint8Array): Map<number, WasmReader> {
-  if (bytes.length > MODULE_BYTES_MAX) {
-    throw unfit(`the module has ${bytes.length} bytes, ${MODULE_BYTES_MAX} are the limit.`);
-  }
   const reader = new WasmReader(bytes);
   for (const byte of PREAMBLE) {
     if (reader.u8() !== byte) throw unfit("the bytes are no WebAssembly module of version 1.");

@@ -102,7 +102,7 @@ export function growth(op: number, sub: number): number {
   return GROWTH[op] as number;
 }
 
-/** Steps over what follows `op`; blocks and calls are read by the caller. Answers the sub-opcode. */
+/** Steps over what follows `op`, blocks and calls apart; answers the sub-opcode. */
 export function skipImmediates(reader: WasmReader, op: number): number {
   if (IS_PLAIN[op] === 1) return 0;
   if (op >= 0x28 && op <= 0x3e) skipAddress(reader);

@@ -63,6 +63,19 @@ const TRAPS: readonly (readonly [RegExp, string])[] = [
   [/unrepresentable|overflow|truncat|conversion/i, "a number does not fit"],
 ];
 
+/** Services whose lines start with another word than their name. */
+const PREFIXES: ReadonlyMap<string, string> = new Map([
+  ["generation-proof", "[gen] "],
+  ["system-install", "[install] "],
+  ["system-provision", "[provision] "],
+  ["system-update", "[update] "],
+]);
+
+/** What stands before each line of a service. It writes none itself, so it cannot feign one. */
+export function consolePrefix(service: string): string {
+  return PREFIXES.get(service) ?? `[${service}] `;
+}
+
 /** Runs the service to its end. */
 export function runService(options: ServiceOptions): ServiceReport {
   const { name, caps = {}, config = new Uint8Array(0) } = options;

@@ -83,23 +83,6 @@ export class Choice {
     return [low, high];
   }
 
-  /**
-   * What of this choice lies in sectors that `touched` marks with 1; garbage counts as different
-   * from all other garbage.
-   */
-  signature(touched: Uint8Array, key: number): string {
-    const parts: (number | string)[] = [];
-    const isRead = (sector: number, sectors: number) =>
-      touched.subarray(sector, sector + sectors).includes(1);
-    for (const [index, unit] of this.#units.entries()) {
-      const code = this.#resolved[index] as number;
-      if (code === OLD || !isRead(unit.sector, unit.sectors)) continue;
-      parts.push(index, code, code > FULL ? key : "");
-    }
-    for (const [block, code] of this.#torn) if (isRead(block, 8)) parts.push(-block, code, key);
-    return parts.join();
-  }
-
   /** The newest version issued when the last of what is there was written. */
   issued(first: number): number {
     let newest = first;

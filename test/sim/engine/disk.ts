@@ -47,8 +47,6 @@ export class SimDisk implements BlockDevice {
   failWriteIn = 0;
   /** Requests that changed it. */
   writes = 0;
-  /** While set: 1 for each sector that was read before it was written, 2 for each written one. */
-  touched: Uint8Array | undefined;
   #trace: Trace | undefined;
   #history: History | undefined;
   #random = new Random(0);
@@ -59,9 +57,12 @@ export class SimDisk implements BlockDevice {
   readonly #stamps: Uint32Array;
   #generation = 1;
   #marks = 0;
-  #undoSectors = new Uint32Array(1024);
-  #undoBytes = new Uint8Array(1024 * SECTOR);
+  /** First sector and number of sectors of each run that was saved, in turn. */
+  #undoRuns = new Uint32Array(1024);
   #undoCount = 0;
+  /** Their old bytes, one behind the other. */
+  #undoBytes = new Uint8Array(1024 * SECTOR);
+  #undoLength = 0;
 
   constructor(shape: DiskShape) {
     this.name = shape.name ?? "simulated disk";
@@ -113,10 +114,11 @@ export class SimDisk implements BlockDevice {
 
   /** Back to the image as it was at `mark`, which stays open. */
   rewind(mark: number): void {
-    for (let index = this.#undoCount - 1; index >= mark; index--) {
-      const from = index * SECTOR;
-      const bytes = this.#undoBytes.subarray(from, from + SECTOR);
-      this.image.set(bytes, (this.#undoSectors[index] as number) * SECTOR);
+    for (let index = this.#undoCount - 2; index >= mark; index -= 2) {
+      const end = this.#undoLength;
+      this.#undoLength -= (this.#undoRuns[index + 1] as number) * SECTOR;
+      const bytes = this.#undoBytes.subarray(this.#undoLength, end);
+      this.image.set(bytes, (this.#undoRuns[index] as number) * SECTOR);
     }
     this.#undoCount = mark;
     this.#generation += 1;
@@ -144,7 +146,6 @@ export class SimDisk implements BlockDevice {
     const { type, sector, data } = asked;
     asked.status = RequestStatus.OK;
     if (type === RequestType.IN) {
-      if (this.touched !== undefined) this.#touch(sector, data.length / SECTOR, 1);
       const from = sector * SECTOR;
       data.set(this.image.subarray(from, from + data.length));
       asked.transferred = data.length;
@@ -173,14 +174,8 @@ export class SimDisk implements BlockDevice {
       }
     }
     this.writes += 1;
-    if (this.touched !== undefined) this.#touch(sector, data.length / SECTOR, 2);
     this.put(sector, data);
     asked.transferred = data.length;
-  }
-
-  #touch(sector: number, sectors: number, mark: number): void {
-    const touched = this.touched as Uint8Array;
-    for (let at = sector; at < sector + sectors; at++) if (touched[at] === 0) touched[at] = mark;
   }
 
   #fill(sector: number, sectors: number, value: number): void {
@@ -189,7 +184,6 @@ export class SimDisk implements BlockDevice {
       this.#trace.fill(sector, sectors, value, issued, acked);
     }
     this.writes += 1;
-    if (this.touched !== undefined) this.#touch(sector, sectors, 2);
     this.open(sector, sectors).fill(value);
   }
 
@@ -230,26 +224,36 @@ export class SimDisk implements BlockDevice {
     this.#durable.set(bytes, event.sector * SECTOR);
   }
 
+  /** Keeps what the sectors hold, once between two marks. */
   #save(sector: number, sectors: number): void {
     if (this.#marks === 0) return;
     const generation = this.#generation;
-    for (let at = sector; at < sector + sectors; at++) {
-      if (this.#stamps[at] === generation) continue;
-      this.#stamps[at] = generation;
-      if (this.#undoCount === this.#undoSectors.length) this.#growUndo();
-      this.#undoSectors[this.#undoCount] = at;
-      const from = at * SECTOR;
-      this.#undoBytes.set(this.image.subarray(from, from + SECTOR), this.#undoCount * SECTOR);
-      this.#undoCount += 1;
+    const stamps = this.#stamps;
+    const end = sector + sectors;
+    for (let at = sector; at < end; ) {
+      const first = at;
+      while (at < end && stamps[at] !== generation) stamps[at++] = generation;
+      if (at > first) this.#keepOld(first, at - first);
+      while (at < end && stamps[at] === generation) at += 1;
     }
   }
 
-  #growUndo(): void {
-    const sectors = new Uint32Array(this.#undoSectors.length * 2);
-    sectors.set(this.#undoSectors);
-    const bytes = new Uint8Array(this.#undoBytes.length * 2);
-    bytes.set(this.#undoBytes);
-    this.#undoSectors = sectors;
-    this.#undoBytes = bytes;
+  #keepOld(sector: number, sectors: number): void {
+    const from = sector * SECTOR;
+    const end = this.#undoLength + sectors * SECTOR;
+    while (end > this.#undoBytes.length) {
+      const bytes = new Uint8Array(this.#undoBytes.length * 2);
+      bytes.set(this.#undoBytes);
+      this.#undoBytes = bytes;
+    }
+    if (this.#undoCount === this.#undoRuns.length) {
+      const runs = new Uint32Array(this.#undoRuns.length * 2);
+      runs.set(this.#undoRuns);
+      this.#undoRuns = runs;
+    }
+    this.#undoBytes.set(this.image.subarray(from, from + sectors * SECTOR), this.#undoLength);
+    this.#undoLength = end;
+    this.#undoRuns[this.#undoCount++] = sector;
+    this.#undoRuns[this.#undoCount++] = sectors;
   }
 }

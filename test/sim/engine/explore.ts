@@ -7,7 +7,6 @@ import { Choice, type CrashStep } from "./choice.ts";
 import { SimDisk } from "./disk.ts";
 import { History, Life, Window } from "./history.ts";
 import { KeySet } from "./keys.ts";
-import { Memo } from "./memo.ts";
 import { mix, Random } from "./random.ts";
 import { enumerate, sample } from "./states.ts";
 import { EventKind, Trace } from "./trace.ts";
@@ -85,7 +84,6 @@ interface Interval {
   readonly level: number;
   readonly key: number;
   readonly steps: readonly CrashStep[];
-  readonly memo: Memo;
 }
 
 class Explorer {
@@ -163,7 +161,6 @@ class Explorer {
       const interval: Interval = {
         ...{ trace, units, history, end, issued, acked, level, steps },
         key: mix(key, from),
-        memo: new Memo(),
       };
       if (!this.#interval(interval)) return false;
       if (level < this.#options.depth && !this.#restart(interval, from)) return false;
@@ -223,20 +220,12 @@ class Explorer {
     const upper = Math.max(choice.issued(interval.issued), interval.acked);
     const { history, acked } = interval;
     const window = new Window(history, rot ? history.ackedBefore(acked) : acked, upper);
-    if (!nested && rot === undefined && this.#isKnown(interval, choice, window, low)) return true;
     const mark = this.#disk.mark();
     choice.apply(this.#disk, interval.trace, low);
     const going = this.#judge(interval, window, choice, nested, low, mark);
     this.#disk.rollback(mark);
     const { statesMax = Number.POSITIVE_INFINITY } = this.#options;
     return going && this.#keys.size < statesMax;
-  }
-
-  /** An earlier run of this interval read nothing in which this state differs. */
-  #isKnown(interval: Interval, choice: Choice, window: Window, key: number): boolean {
-    if (this.#subject.incremental !== true) return false;
-    const found = interval.memo.recall(choice, key);
-    return found !== undefined && window.accepts(found);
   }
 
   #judge(
@@ -256,13 +245,7 @@ class Explorer {
       trace.clear();
       disk.record(trace, life.history);
     }
-    const memorable = !nested && this.#subject.incremental === true;
-    if (memorable) disk.touched = new Uint8Array(disk.config.capacity);
     const wrong = this.#verify(life);
-    if (memorable && wrong === undefined) {
-      interval.memo.keep(choice, key, disk.touched as Uint8Array, life.found);
-    }
-    disk.touched = undefined;
     if (wrong !== undefined) {
       const least = nested ? choice : this.#least(interval, choice, window, key, mark);
       const steps = [...interval.steps, stepOf(least, interval, window)];

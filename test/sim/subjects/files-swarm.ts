@@ -1,9 +1,14 @@
 /** Operations on a filesystem, drawn so that most of them make sense and some do not. */
 import type { Random } from "../engine/random.ts";
+import { recordOperation } from "./system-records.ts";
 import type { FileOperation, TreeModel } from "./tree-model.ts";
 
-/** names: many small entries; small and pages: how much content; full: until nothing fits. */
-export type FilesProfile = "names" | "small" | "pages" | "full";
+/**
+ * names: many small entries; small and pages: how much content; full: until nothing fits; churn: the
+ * same few files written over and over between two commits, so that what one write frees another
+ * could take.
+ */
+export type FilesProfile = "names" | "small" | "pages" | "full" | "churn";
 
 export type FilesStep = FileOperation | { readonly kind: "sync" | "rest" | "close" | "cut" };
 
@@ -15,7 +20,7 @@ export function drawnOperation(random: Random, profile: FilesProfile, model: Tre
   for (let tries = 1; ; tries++) {
     const step = drawn(random, profile);
     if (["sync", "rest", "close", "cut"].includes(step.kind)) return step;
-    // Whether a symbolic link can have a second name is left open.
+    // Left open, and so not done: isOpenQuestion() of the subject.
     const held = "path" in step ? model.paths.get(step.path) : undefined;
     if (step.kind === "link" && held?.type === "symlink") continue;
     if (tries >= TRIES || model.apply(step as FileOperation) !== undefined) return step;
@@ -23,6 +28,7 @@ export function drawnOperation(random: Random, profile: FilesProfile, model: Tre
 }
 
 function drawn(random: Random, profile: FilesProfile): FilesStep {
+  if (profile === "churn") return churned(random);
   const path = `${random.pick(FOLDERS)}/${random.pick(NAMES)}`;
   const to = `${random.pick(FOLDERS)}/${random.pick(NAMES)}`;
   const seed = random.next();
@@ -42,7 +48,7 @@ function drawn(random: Random, profile: FilesProfile): FilesStep {
     [1, () => ({ kind: "symlink", path, target: `../${"x".repeat(1 + (value % 60))}` })],
     [1, () => ({ kind: random.pick(["chmod", "chown", "utimes"] as const), path, value })],
     [1, () => ({ kind: "xattr", path, name: `user.${value % 3}`, length: random.below(300) })],
-    [1, () => ({ kind: "control", seed })],
+    [1, () => (seed % 4 === 0 ? { kind: "control", seed } : recordOperation(seed))],
     [4, () => ({ kind: "sync" })],
     [1, () => ({ kind: random.pick(["rest", "close", "cut"] as const) })],
   ];
@@ -52,6 +58,15 @@ function drawn(random: Random, profile: FilesProfile): FilesStep {
     left -= weight;
   }
   return { kind: "sync" };
+}
+
+function churned(random: Random): FilesStep {
+  const path = `/${random.pick(NAMES.slice(0, 3))}`;
+  const length = 2000 + random.below(14_000);
+  if (random.chance(12)) return { kind: "sync" };
+  if (random.chance(15)) return { kind: random.pick(["create", "unlink"] as const), path };
+  if (random.chance(20)) return { kind: "truncate", path, length: random.below(9000) };
+  return { kind: "write", path, at: random.pick([0, 4096]), length, seed: random.next() };
 }
 
 /** Lengths around every border: inline, one page, several, a chunk. */
@@ -87,6 +102,8 @@ export function stepText(step: FilesStep): string {
       return `${step.kind} ${step.path}`;
     case "control":
       return "replace the control block";
+    case "record":
+      return `${step.removes ? "remove" : "set"} ${step.record} ${step.id}`;
     case "cut":
       return "restart without a commit";
     default:

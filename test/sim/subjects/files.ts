@@ -1,7 +1,8 @@
 /**
- * CAPOSWF1 beside a store: files, directories, links, attributes and the control block changed in
- * swarms that a seed decides, with commits, clean closes, restarts, mkfs, failing flushes and
- * writes, and a full region. A crash shows a prefix of the history, at least what was acknowledged.
+ * CAPOSWF1 beside a store: files, directories, links, attributes, records of the system and the
+ * control block changed in swarms that a seed decides, with commits, clean closes, restarts, mkfs,
+ * failing flushes and writes, and a full region. A crash shows a prefix of the history, at least
+ * what was acknowledged.
  */
 
 import type { FileSystem } from "../../../host/core/files.ts";
@@ -26,6 +27,7 @@ import {
   REGION_SECTORS,
   regionPlace,
 } from "./region-life.ts";
+import { changeRecord } from "./system-records.ts";
 import {
   contentOf,
   DIRECTORY_MODE,
@@ -83,6 +85,7 @@ class Session {
   /** Carries out `step`. False: the filesystem is latched, and the life over. */
   carryOut(step: FilesStep, label: string): boolean {
     const { versions } = this;
+    if (isOpenQuestion(step, versions.newest)) return true;
     const next = isChange(step) ? versions.newest.apply(step) : versions.newest;
     versions.issue(next ?? versions.newest, label);
     try {
@@ -196,7 +199,13 @@ const CALLS: Calls = {
     else files.setXattr(path, name, contentOf(length, length));
   },
   control: (files, { seed }) => files.setControl(contentOf(seed, 128)),
+  record: (files, operation) => changeRecord(files.records, operation),
 };
+
+/** Whether a symbolic link can have a second name is left open. */
+function isOpenQuestion(step: FilesStep, model: TreeModel): boolean {
+  return step.kind === "link" && model.paths.get(step.path)?.type === "symlink";
+}
 
 /** The calls of the filesystem that carry out `step`. */
 function change(files: FileSystem, step: FileOperation): void {
@@ -274,7 +283,8 @@ export class FilesSubject implements Subject<FilesStep> {
   scenario(seed: number): FilesScenario {
     const random = new Random(seed ^ 0xf11e5);
     const full = seed % 12 === 7;
-    const profile: FilesProfile = full ? "full" : random.pick(["names", "small", "small", "pages"]);
+    const usual = random.pick<FilesProfile>(["names", "small", "small", "pages"]);
+    const profile = full ? "full" : seed % 12 === 3 ? "churn" : usual;
     const each = random.chance(20);
     const mkfs = seed % 10 === 5 ? random.pick(["blank", "over"] as const) : "no";
     const blockSize = seed % 8 === 1 ? 4096 : 512;
@@ -320,8 +330,10 @@ export class FilesSubject implements Subject<FilesStep> {
     formatRegion(core, device, { files: true });
     const region = Region.open(core, device);
     const model = age(scenario, filesOf(region));
-    // Half wiped by mkfs it may fall back to the commit before: both hold the same.
-    for (let count = 0; scenario.mkfs === "over" && count < 2; count++) {
+    // Half wiped by mkfs, or with a copy rotten, it may fall back to the commit before, which the
+    // history does not know: both hold the same.
+    const fallsBack = scenario.mkfs === "over" || scenario.mayRot === true;
+    for (let count = 0; fallsBack && count < 2; count++) {
       filesOf(region).setControl(model.control);
       filesOf(region).sync();
     }

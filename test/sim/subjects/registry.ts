@@ -4,6 +4,7 @@ import { FilesSubject } from "./files.ts";
 import { GenerationsSubject } from "./generations.ts";
 import { GptSubject } from "./gpt.ts";
 import { InstallSubject } from "./install.ts";
+import { NamespaceSubject } from "./namespace.ts";
 import { StoreSubject } from "./store.ts";
 import { ToySubject } from "./toy.ts";
 
@@ -27,23 +28,28 @@ const ENTRIES = {
   },
   gpt: {
     create: (options: SubjectOptions) => new GptSubject(options) as Subject,
-    states: 40_000,
+    states: 30_000,
     groups: STORAGE,
   },
   store: {
     create: (options: SubjectOptions) => new StoreSubject(options) as Subject,
-    states: 460_000,
+    states: 540_000,
     groups: STORAGE,
   },
   files: {
     create: (options: SubjectOptions) => new FilesSubject(options) as Subject,
-    states: 400_000,
+    states: 325_000,
     groups: STORAGE,
   },
   install: {
     create: (options: SubjectOptions) => new InstallSubject(options) as Subject,
-    states: 110_000,
+    states: 105_000,
     groups: ["storage", "flows"],
+  },
+  namespace: {
+    create: (options: SubjectOptions) => new NamespaceSubject(options) as Subject,
+    states: 5_000,
+    groups: ["flows"],
   },
   generations: {
     create: (options: SubjectOptions) => new GenerationsSubject(options) as Subject,

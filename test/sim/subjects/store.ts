@@ -314,8 +314,10 @@ export class StoreSubject implements Subject<StoreOperation> {
     formatRegion(core, device, { files: scenario.files });
     const region = Region.open(core, device);
     const held = this.#age(scenario, region);
-    // Half wiped by mkfs it may fall back to the commit before: both hold the same.
-    for (let count = 0; scenario.mkfs === "over" && count < 2; count++) {
+    // Half wiped by mkfs, or with a copy rotten, it may fall back to the commit before, which the
+    // history does not know: both hold the same.
+    const fallsBack = scenario.mkfs === "over" || scenario.mayRot === true;
+    for (let count = 0; fallsBack && count < 2; count++) {
       region.store.delete(region.store.put(new Uint8Array([count, 2, 3])));
       region.store.commit();
     }

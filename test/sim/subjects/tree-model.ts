@@ -4,6 +4,7 @@
  */
 import { CLOCK } from "../engine/machine.ts";
 import { Digest, Random } from "../engine/random.ts";
+import { type RecordOperation, recordLine } from "./system-records.ts";
 
 export type FileOperation =
   | { readonly kind: "create" | "unlink" | "mkdir" | "rmdir"; readonly path: string }
@@ -18,7 +19,8 @@ export type FileOperation =
       readonly name: string;
       readonly length: number;
     }
-  | { readonly kind: "control"; readonly seed: number };
+  | { readonly kind: "control"; readonly seed: number }
+  | RecordOperation;
 
 export interface Inode {
   readonly id: number;
@@ -35,6 +37,7 @@ export interface Inode {
 const EMPTY = new Uint8Array(0);
 const EMPTY_DIGEST = new Digest().bytes(EMPTY).value();
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
+const NO_RECORDS: ReadonlyMap<string, string> = new Map();
 export const FILE_MODE = 0o644;
 export const DIRECTORY_MODE = 0o755;
 const CONTROL_BYTES = 128;
@@ -48,6 +51,8 @@ export class TreeModel {
   /** Every path but the root's, to its inode. */
   readonly paths: ReadonlyMap<string, Inode>;
   readonly control: Uint8Array;
+  /** Lines of system-records.ts, by name. */
+  readonly records: ReadonlyMap<string, string>;
   readonly #next: number;
   #digest: number | undefined;
 
@@ -55,17 +60,21 @@ export class TreeModel {
     paths: ReadonlyMap<string, Inode> = new Map(),
     control: Uint8Array = new Uint8Array(CONTROL_BYTES),
     next = 1,
+    records = NO_RECORDS,
   ) {
     this.paths = paths;
     this.control = control;
+    this.records = records;
     this.#next = next;
   }
 
   /** The model after `operation`; undefined if a filesystem must refuse it. */
   apply(operation: FileOperation): TreeModel | undefined {
     if (operation.kind === "control") {
-      return new TreeModel(this.paths, contentOf(operation.seed, CONTROL_BYTES), this.#next);
+      const control = contentOf(operation.seed, CONTROL_BYTES);
+      return new TreeModel(this.paths, control, this.#next, this.records);
     }
+    if (operation.kind === "record") return this.#record(operation);
     if (!this.#isDirectory(parentOf(operation.path))) return undefined;
     const held = this.paths.get(operation.path);
     switch (operation.kind) {
@@ -103,6 +112,7 @@ export class TreeModel {
       const group = first.get(inode.id) ?? 0;
       addInode(digest, path, inode, inode.dataDigest, links.get(inode.id) ?? 1, group);
     }
+    addRecords(digest, this.records);
     this.#digest = digest.value();
     return this.#digest;
   }
@@ -114,7 +124,16 @@ export class TreeModel {
         if (type === "directory") return `${path}/`;
         return type === "symlink" ? `${path} -> ${target}` : `${path} (${data.length} B)`;
       });
+    parts.push(...[...this.records.keys()].sort());
     return parts.join(", ") || "an empty root";
+  }
+
+  #record(operation: RecordOperation): TreeModel | undefined {
+    const records = new Map(this.records);
+    const [name, line] = recordLine(operation);
+    if (operation.removes && !records.delete(name)) return undefined;
+    if (!operation.removes) records.set(name, line);
+    return new TreeModel(this.paths, this.control, this.#next, records);
   }
 
   #isDirectory(path: string): boolean {
@@ -132,7 +151,7 @@ export class TreeModel {
       if (inode === undefined) paths.delete(path);
       else paths.set(path, inode);
     }
-    return new TreeModel(paths, this.control, next);
+    return new TreeModel(paths, this.control, next, this.records);
   }
 
   #make(operation: FileOperation & { readonly path: string }): TreeModel {
@@ -226,6 +245,13 @@ function withData(held: Inode, data: Uint8Array): Inode {
 
 export function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/"));
+}
+
+/** Adds all records of the system. */
+export function addRecords(digest: Digest, records: ReadonlyMap<string, string>): void {
+  for (const [name, line] of [...records].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    digest.text(name).text(line);
+  }
 }
 
 /** Adds one name of a tree: model and filesystem must say the same. */

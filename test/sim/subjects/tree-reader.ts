@@ -1,7 +1,8 @@
 /** Reads a whole filesystem through its public calls, into the digest that the model has too. */
 import type { FileSystem } from "../../../host/core/files.ts";
 import { Digest } from "../engine/random.ts";
-import { addInode } from "./tree-model.ts";
+import { readRecords } from "./system-records.ts";
+import { addInode, addRecords } from "./tree-model.ts";
 
 interface Found {
   readonly path: string;
@@ -26,7 +27,10 @@ export function readTree(files: FileSystem): Reading {
     if (!first.has(ino)) first.set(ino, index);
     add(digest, first.get(ino) ?? 0);
   }
-  const text = found.map((one) => one.text).join(", ") || "an empty root";
+  const records = readRecords(files.records);
+  addRecords(digest, records);
+  const names = [...records.keys()].sort();
+  const text = [...found.map((one) => one.text), ...names].join(", ") || "an empty root";
   return { digest: digest.value(), text };
 }
 

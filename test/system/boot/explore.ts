@@ -32,7 +32,7 @@ import {
 } from "./worlds.ts";
 
 export interface Result {
-  /** As the model counts: pending BAD ids are BAD, a recorded FAIL is a cause. */
+  /** As the model counts: pending BAD ids are BAD, a recorded FAIL is a cause. 0 beyond the model. */
   readonly states: number;
   readonly transitions: number;
   /** With the pending ids and the recorded FAIL told apart. */
@@ -48,6 +48,13 @@ export interface Exploration {
   readonly drive?: Drive;
   /** Stop at the first violation. */
   readonly first?: boolean;
+  /**
+   * More than the model has. "faults": the commit of a SELECT is lost or in doubt, generations fail
+   * after their checks passed, PROMOTE in any phase. "causes": resets of unknown cause, too.
+   */
+  readonly beyond?: "faults" | "causes" | undefined;
+  /** Pointer epochs, at most EPOCHS. */
+  readonly epochs?: number;
 }
 
 enum Kind {
@@ -66,11 +73,13 @@ enum Machine {
 const POWER = 0;
 const HARD = 1;
 const CLEAN = 2;
+const UNKNOWN = 3;
 const BOOTS_MAX = 50;
 
 /**
- * The rest of a state, 18 bits: machine 2, generation 3, healthy 1, cause 2, late confirms of
- * generations 1 to 4, confirm of this boot 1, stage request 5 (0, or 1 + (epoch, content, late)).
+ * The rest of a state, 19 bits: machine 2, generation 3, healthy 1, cause 2, late confirms of
+ * generations 1 to 4, confirm of this boot 1, stage request 5 (0, or 1 + (epoch, content, late)),
+ * an uncounted boot 1: SELECT's commit failed or is in doubt.
  */
 const GENERATION = 2;
 const HEALTHY = 1 << 5;
@@ -78,22 +87,23 @@ const CAUSE = 6;
 const LATE_CONFIRM = 8;
 const CONFIRM_NOW = 1 << 12;
 const REQUEST = 13;
-const MESSAGES = ~((1 << LATE_CONFIRM) - 1);
+const UNCOUNTED = 1 << 18;
+const MESSAGES = (UNCOUNTED - 1) & ~((1 << LATE_CONFIRM) - 1);
 
 /** All 27 assignments of kinds to contents. */
-export function explore(profile: Profile, { drive, first = false }: Exploration = {}): Result {
-  const worlds = new Worlds(profile, drive);
+export function explore(profile: Profile, options: Exploration = {}): Result {
+  const worlds = new Worlds(profile, options.drive);
   const total = { states: 0, transitions: 0, wholeStates: 0, bootsToStable: 0 };
   const violations: Record<string, number> = {};
   for (let code = 0; code < 3 ** CONTENTS; code += 1) {
     const kinds = [Kind.GOOD, Math.floor(code / 9), Math.floor(code / 3) % 3, code % 3];
-    const search = new Search(worlds, kinds, first, violations);
+    const search = new Search(worlds, kinds, options, violations);
     search.run();
     total.states += search.states;
     total.transitions += search.transitions;
     total.wholeStates += search.seen.size;
     total.bootsToStable = Math.max(total.bootsToStable, search.bootsToStable);
-    if (first && search.stopped) break;
+    if (search.stopped) break;
   }
   return { ...total, worlds: worlds.size, calls: worlds.calls, violations };
 }
@@ -111,7 +121,8 @@ class Search {
   readonly #worlds: Worlds;
   readonly #kinds: readonly Kind[];
   readonly #good: number;
-  readonly #first: boolean;
+  readonly #options: Exploration;
+  readonly #epochs: number;
   readonly #violations: Record<string, number>;
   #world = 0;
   #rest = 0;
@@ -121,7 +132,7 @@ class Search {
   constructor(
     worlds: Worlds,
     kinds: readonly Kind[],
-    first: boolean,
+    options: Exploration,
     violations: Record<string, number>,
   ) {
     this.#worlds = worlds;
@@ -130,7 +141,8 @@ class Search {
       (set, kind, c) => (c && kind === Kind.GOOD ? set | (1 << c) : set),
       0,
     );
-    this.#first = first;
+    this.#options = options;
+    this.#epochs = options.epochs ?? EPOCHS;
     this.#violations = violations;
   }
 
@@ -141,9 +153,10 @@ class Search {
       this.#rest = this.seen.low(at);
       this.#count = 0;
       this.#sum = 0;
-      if ((this.#rest & 3) === Machine.OFF) this.#settles();
+      if ((this.#rest & 3) === Machine.OFF) this.#settles(HARD);
+      if ((this.#rest & 3) === Machine.OFF && this.#hasCauses()) this.#settles(UNKNOWN);
       if (!this.stopped) this.#expand();
-      this.#project();
+      if (this.#options.beyond === undefined) this.#project();
     }
   }
 
@@ -178,7 +191,7 @@ class Search {
   }
 
   /** I7: with fixed behaviour and no operator, boots until a good generation runs, or recovery. */
-  #settles(): void {
+  #settles(again: number): void {
     let world = this.#world;
     let cause = (this.#rest >> CAUSE) & 3;
     for (let boots = 1; boots <= BOOTS_MAX; boots += 1) {
@@ -189,7 +202,7 @@ class Search {
         this.bootsToStable = Math.max(this.bootsToStable, boots);
         return;
       }
-      cause = HARD;
+      cause = again;
     }
     this.#violate("I7 endless boot loop");
   }
@@ -205,15 +218,20 @@ class Search {
       const started = generation === 0 ? Machine.RECOVERY : Machine.BOOT;
       const kept = rest & MESSAGES;
       this.#emitSelect(next, generation, started | (generation << GENERATION) | kept);
+      if (this.#options.beyond !== undefined && next !== world) this.#emitUncounted(next, kept);
       return;
     }
     this.#emit(world, off(POWER, rest));
+    if (this.#hasCauses()) this.#emit(world, off(UNKNOWN, rest));
     const generation = (rest >> GENERATION) & 7;
     if (machine === Machine.BOOT) {
       const kind = this.#kindOf(world, generation);
       const running = (rest & ~3) | Machine.RUN;
-      if (kind !== Kind.BAD) this.#emit(this.#worlds.to(world, SETTLE), running);
-      if (kind !== Kind.GOOD) this.#emit(world, off(HARD, rest));
+      if (kind !== Kind.BAD) {
+        const settled = this.#worlds.to(world, SETTLE);
+        this.#emit(settled === REFUSED ? world : settled, running);
+      }
+      if (kind !== Kind.GOOD) this.#emit(world, off(hardCause(rest), rest));
     } else if (machine === Machine.RUN) {
       this.#expandRun(generation);
     } else {
@@ -226,13 +244,19 @@ class Search {
     const world = this.#world;
     if ((rest & HEALTHY) === 0) {
       const kind = this.#kindOf(world, generation);
-      if (kind !== Kind.BAD) this.#emit(world, rest | HEALTHY | CONFIRM_NOW);
+      const report = (rest & UNCOUNTED) === 0 ? CONFIRM_NOW : 0;
+      if (kind !== Kind.BAD) this.#emit(world, rest | HEALTHY | report);
       if (kind !== Kind.GOOD) {
-        this.#emit(this.#worlds.to(world, FAIL), off(POWER, rest));
+        this.#fail(rest);
         // No successor in the model: the shipped function must refuse it.
         const early = this.#worlds.to(world, CONFIRM_EARLY + generation - 1);
         if (early !== REFUSED && early !== world) this.#emitConfirm(early, rest);
       }
+    }
+    const late = this.#options.beyond !== undefined && (rest & HEALTHY) !== 0;
+    if (late && this.#kindOf(world, generation) === Kind.FLAKY) {
+      this.#fail(rest);
+      this.#emit(world, off(hardCause(rest), rest));
     }
     if ((rest & CONFIRM_NOW) !== 0) {
       const next = this.#worlds.to(world, CONFIRM + generation - 1);
@@ -249,6 +273,12 @@ class Search {
     if (request !== 0) this.#expandStage((request - 1) >> 1);
     const { active } = this.#control(world);
     if ((rest & HEALTHY) !== 0 && generation === active) this.#expandOperator();
+  }
+
+  /** An uncounted boot has no token to fail with. */
+  #fail(rest: number): void {
+    const counted = (rest & UNCOUNTED) === 0;
+    this.#emit(counted ? this.#worlds.to(this.#world, FAIL) : this.#world, off(POWER, rest));
   }
 
   #expandStage(asked: number): void {
@@ -271,7 +301,7 @@ class Search {
     const { control, contents } = known;
     const { phase, highWater, golden, ring } = control;
     if (((rest >> REQUEST) & 31) === 0) {
-      if (highWater < EPOCHS) {
+      if (highWater < this.#epochs) {
         const newest = Math.max(...contents);
         if (newest < CONTENTS) this.#emit(world, rest | request(highWater + 1, newest + 1));
         for (const old of known.kept) {
@@ -282,11 +312,15 @@ class Search {
         this.#emit(world, rest | request(highWater, contentOf(known, highWater)));
       }
     }
-    const offer = (move: number) => this.#emit(this.#worlds.to(world, move), rest);
+    const beyond = this.#options.beyond !== undefined;
+    const offer = (move: number) => {
+      const next = this.#worlds.to(world, move);
+      if (next !== REFUSED || !beyond) this.#emit(next, rest);
+    };
     if (phase === Phase.STAGED) offer(ARM);
     if (phase === Phase.STAGED || phase === Phase.ARMED) offer(CANCEL);
     if (phase === Phase.ARMED) this.#emit(world, off(CLEAN, rest));
-    if (phase === Phase.IDLE && golden !== control.active) offer(PROMOTE);
+    if ((phase === Phase.IDLE || beyond) && golden !== control.active) offer(PROMOTE);
     if (ring.length > 0) offer(SHORTEN);
     for (let content = 1; content <= CONTENTS; content += 1) {
       if ((known.present & (1 << content)) === 0) continue;
@@ -308,10 +342,23 @@ class Search {
         this.#violate("I4 boot of a candidate without a durable decrement");
       }
     }
-    if (to.active !== from.active && this.#kindOf(this.#world, from.active) === Kind.GOOD) {
+    const good = this.#kindOf(this.#world, from.active) === Kind.GOOD;
+    if (to.active !== from.active && good && !this.#hasCauses()) {
       this.#violate("I11 healthy active abandoned");
     }
     this.#emit(next, rest);
+  }
+
+  /** The commit is lost, or it is there after all: either way active runs, without a token. */
+  #emitUncounted(next: number, kept: number): void {
+    const { active } = this.#control(this.#world);
+    const rest = Machine.BOOT | (active << GENERATION) | kept | UNCOUNTED;
+    this.#emit(this.#world, rest);
+    this.#emit(next, rest);
+  }
+
+  #hasCauses(): boolean {
+    return this.#options.beyond === "causes";
   }
 
   #emitConfirm(next: number, rest: number): void {
@@ -333,7 +380,8 @@ class Search {
     this.#sum = (this.#sum + (world + 1) * 40503 + projected * 69069) % 0x1f_ffff_ffff;
     const wrong = this.#worlds.wrong[next];
     if (wrong !== undefined) for (const sentence of wrong) this.#violate(sentence);
-    if (((this.#worlds.bad[next] as number) & this.#good) !== 0) {
+    // A machine that cannot tell a power cut from a panic gives up on either, after U + F of them.
+    if (((this.#worlds.bad[next] as number) & this.#good) !== 0 && !this.#hasCauses()) {
       this.#violate("I11 healthy generation marked BAD");
     }
     if (next === this.#world) return;
@@ -347,7 +395,7 @@ class Search {
 
   #violate(sentence: string): void {
     this.#violations[sentence] = (this.#violations[sentence] ?? 0) + 1;
-    if (this.#first) this.stopped = true;
+    if (this.#options.first) this.stopped = true;
   }
 
   #describe(): string {
@@ -355,6 +403,11 @@ class Search {
     const text = (_: string, value: unknown) => (typeof value === "bigint" ? `${value}` : value);
     return `${JSON.stringify(control, text)} rest ${this.#rest.toString(2)}`;
   }
+}
+
+/** What a panic of this boot is to the next SELECT. */
+function hardCause(rest: number): number {
+  return (rest & UNCOUNTED) === 0 ? HARD : POWER;
 }
 
 /** Switched off: what was on its way is late from now on. */

@@ -54,13 +54,19 @@ export function direntGet(wf: Wf, dir: u64, name: usize, length: u32): ErrorCode
 
 /** The first entry of `dir` whose name sorts after `name` (length 0: the first); ENOENT: none. */
 export function direntNext(wf: Wf, dir: u64, name: usize, length: u32): ErrorCode {
+  const code = seekNext(wf, dir, FileKey.DIRENT, name, length);
+  return code === ErrorCode.OK ? takeNamed(wf, dir, wf.cursor) : code;
+}
+
+/** Moves the cursor to the first record (ino, kind) behind `name` (length 0: the first); ENOENT. */
+export function seekNext(wf: Wf, ino: u64, kind: u32, name: usize, length: u32): ErrorCode {
   const cursor = wf.cursor;
-  let code = cursorSeek(cursor, wfKeyName(dir, FileKey.DIRENT, name, length), keyLength);
+  let code = cursorSeek(cursor, wfKeyName(ino, kind, name, length), keyLength);
   if (code === ErrorCode.OK && length > 0 && cursor.keyLength === 9 + length) {
     if (equalBytes(cursor.key + 9, name, length)) code = cursorNext(cursor);
   }
   if (code !== ErrorCode.OK) return code;
-  return isOf(cursor, dir, FileKey.DIRENT) ? takeNamed(wf, dir, cursor) : ErrorCode.ENOENT;
+  return isOf(cursor, ino, kind) ? ErrorCode.OK : ErrorCode.ENOENT;
 }
 
 /** Goes on where direntNext stands, if nothing has moved the cursor since. */

@@ -89,6 +89,8 @@ export class Wf {
   serial: u32;
   /** The queue may hold inodes that no handle keeps. */
   reclaims: bool;
+  /** The open batch commits as a whole: see wfBegin(). */
+  whole: bool;
   /** Rises with every change of any file's content: what was read before may be old. */
   stamp: u32;
   /** Heads of chains of Held, by inode. */
@@ -121,6 +123,7 @@ class Held {
 
 let serials: u32 = 0;
 const BUCKETS: u32 = 256;
+const BEGIN_MAX: u32 = 4095;
 /** A Wf, and behind it the heads of its chains. */
 const WF_ROOM: u32 = offsetof<Wf>() + BUCKETS * 4;
 /** Larger than any key: ino, type, parent, name. */
@@ -229,7 +232,7 @@ export function wfEpoch(wf: Wf): u64 {
  * Before a change: `changes` records at distinct places of the tree, `leaves` whole leaves of
  * records
  * that stand side by side, `dataPages` pages of content and, if `queue`, one record of the reclaim
- * queue. A full batch is committed first, unless it must stay whole.
+ * queue. A full batch is committed first.
  */
 export function wfReserve(
   wf: Wf,
@@ -247,12 +250,30 @@ export function wfReserve(
     pages += leaves * 3;
     if (queue) pages += treeWorst(volume, TreeId.WF_RECLAIM, 1);
     code = volumeReserveData(volume, pages, dataPages, purpose);
-    if (code !== ErrorCode.EAGAIN || volume.whole) break;
-    code = volumeCommit(volume);
+    if (code !== ErrorCode.EAGAIN) break;
+    code = wfCommit(wf);
     if (code !== ErrorCode.OK) break;
     code = ErrorCode.EAGAIN;
   }
   return code === ErrorCode.EAGAIN ? failPlain(ErrorCode.ENOSPC) : code;
+}
+
+/** A commit between two steps; ENOSPC where the batch must stay whole. */
+export function wfCommit(wf: Wf): ErrorCode {
+  return wf.whole ? failPlain(ErrorCode.ENOSPC) : volumeCommit(wf.volume);
+}
+
+/**
+ * Commits what is open and makes room for `changes` records and `dataPages`, 4,095 at most: from
+ * here to the next commit or abort nothing is committed but by the caller. ENOSPC, then and later:
+ * it does not fit one batch.
+ */
+export function wfBegin(wf: Wf, changes: u32, dataPages: u32): ErrorCode {
+  if ((changes | dataPages) > BEGIN_MAX) return failPlain(ErrorCode.EINVAL);
+  let code = volumeCommit(wf.volume);
+  if (code === ErrorCode.OK) code = wfReserve(wf, changes, 0, dataPages, true, 0);
+  wf.whole = code === ErrorCode.OK;
+  return code;
 }
 
 /**

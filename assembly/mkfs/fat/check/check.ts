@@ -196,6 +196,14 @@ function checkHead(fat: Fat, table: usize): void {
 function noteUsed(fat: Fat, table: usize, start: u32, entries: u32): void {
   for (let index: u32 = 0; index < entries; index++) {
     const cluster = start + index;
+    // Most sectors of most tables are free from end to end.
+    if ((index & 127) === 0 && isCluster(fat, cluster) && isCluster(fat, cluster + 127)) {
+      if (isZero(table + (index << 2), 512)) {
+        freeClusters += 128;
+        index += 127;
+        continue;
+      }
+    }
     if (!isCluster(fat, cluster)) continue;
     const value = load<u32>(table + (index << 2)) & CLUSTER_MASK;
     if (value === 0) {

@@ -73,7 +73,7 @@ export function refused(code: OutcomeCode, reason: string): Refused {
 }
 
 /** The value, where the host knows no other outcome; else a StorageError that says the reason. */
-export function unwrap<T>(outcome: Outcome<T>, syscall: string): T {
+export function unwrap<T>(outcome: Outcome<T>, syscall = "call"): T {
   if (outcome.ok) return outcome.value;
   throw failure(ERRNO_OF_OUTCOME[outcome.code], syscall, `${outcome.reason}.`);
 }

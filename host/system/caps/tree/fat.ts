@@ -5,13 +5,14 @@
 import { failure, StorageError } from "../../../base/errors.ts";
 import type { FatStat, FatVolume } from "../../../core/fat.ts";
 import type { Names, Tree, TreeEntry, TreeFile, TreeNode } from "../base/tree.ts";
+import { pathOf, ReadOnlyFile, ReadOnlyTree } from "./read-only.ts";
 
 /** The tree of a volume that nobody changes while it is looked at. */
-export class FatTree implements Tree {
-  readonly readOnly = true;
+export class FatTree extends ReadOnlyTree implements Tree {
   readonly volume: FatVolume;
 
   constructor(volume: FatVolume) {
+    super();
     this.volume = volume;
   }
 
@@ -22,50 +23,24 @@ export class FatTree implements Tree {
       found = this.#entry(path.slice(0, depth));
       if (found?.name !== path[depth - 1]) return undefined;
     }
-    return found === undefined ? undefined : node(found, text(path));
+    return found === undefined ? undefined : node(found, pathOf(path));
   }
 
   list(path: Names): TreeEntry[] {
-    return this.volume.list(text(path)).map(({ name, kind }) => ({ name, kind }));
+    return this.volume.list(pathOf(path)).map(({ name, kind }) => ({ name, kind }));
   }
 
-  open(path: Names, how: "read" | "write" | "create"): TreeFile {
-    if (how !== "read") throw readOnly("open");
-    const found = this.stat(path);
-    if (found === undefined) throw failure("ENOENT", "open", "there is no such file.");
-    if (found.kind !== "file") throw failure("EISDIR", "open", "it is a directory.");
-    return new FatFile(this.volume, text(path), found);
-  }
-
-  mkdir(): void {
-    throw readOnly("mkdir");
-  }
-
-  removeFile(): void {
-    throw readOnly("remove");
-  }
-
-  removeDirectory(): void {
-    throw readOnly("remove");
-  }
-
-  rename(): void {
-    throw readOnly("rename");
-  }
-
-  link(): void {
-    throw readOnly("link");
+  protected openFile(path: Names, node: TreeNode): TreeFile {
+    return new FatFile(this.volume, pathOf(path), node);
   }
 
   readlink(): string {
     throw failure("EINVAL", "readlink", "FAT has no links.");
   }
 
-  sync(): void {}
-
   #entry(path: Names): FatStat | undefined {
     try {
-      return this.volume.stat(text(path));
+      return this.volume.stat(pathOf(path));
     } catch (error) {
       const absent = ["ENOENT", "ENOTDIR", "EINVAL", "EILSEQ", "ENAMETOOLONG"];
       if (error instanceof StorageError && absent.includes(error.code)) return undefined;
@@ -74,19 +49,14 @@ export class FatTree implements Tree {
   }
 }
 
-class FatFile implements TreeFile {
+class FatFile extends ReadOnlyFile {
   readonly #volume: FatVolume;
   readonly #path: string;
-  readonly #node: TreeNode;
 
   constructor(volume: FatVolume, path: string, node: TreeNode) {
+    super(node);
     this.#volume = volume;
     this.#path = path;
-    this.#node = node;
-  }
-
-  stat(): TreeNode {
-    return this.#node;
   }
 
   read(position: number, target: Uint8Array): number {
@@ -95,28 +65,10 @@ class FatFile implements TreeFile {
     return bytes.length;
   }
 
-  write(): number {
-    throw readOnly("write");
-  }
-
-  resize(): void {
-    throw readOnly("truncate");
-  }
-
-  sync(): void {}
-
   close(): void {}
-}
-
-function text(path: Names): string {
-  return `/${path.join("/")}`;
 }
 
 /** Nothing moves on a volume that is only read, so the path tells one node from another. */
 function node({ kind, sizeBytes, mtimeMs }: FatStat, path: string): TreeNode {
   return { kind, sizeBytes: kind === "file" ? sizeBytes : 0, mtimeMs, identity: path };
-}
-
-function readOnly(syscall: string): Error {
-  return failure("EROFS", syscall, "the volume is open for reading only.");
 }

@@ -1,0 +1,5 @@
+/** The ABI of media.wasm: foreign filesystems, what api/media exports. Mirrored by docs/abi.md. */
+
+export * from "./api/engine";
+export * from "./api/media/build";
+export * from "./api/media/iso";

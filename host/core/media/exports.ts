@@ -1,0 +1,51 @@
+/** The functions media.wasm exports, as the host sees them. Mirrors docs/abi.md. */
+import type { EngineExports } from "../exports.ts";
+
+/** A type alias, because the loader's generic wants an index signature. */
+export type MediaExports = EngineExports & IsoExports & IsoBuildExports;
+
+/** assembly/api/media/iso.ts */
+export type IsoExports = {
+  isoOpen(device: number, base: number, sectors: number, names: number): number;
+  isoClose(volume: number): number;
+  isoInfo(volume: number, out: number): number;
+  isoStat(volume: number, path: number, length: number, out: number): number;
+  isoList(
+    volume: number,
+    path: number,
+    length: number,
+    from: number,
+    out: number,
+    size: number,
+  ): number;
+  isoFileOpen(volume: number, path: number, length: number): number;
+  isoFileRead(file: number, offset: number, out: number, length: number): number;
+  isoFileBytes(file: number): number;
+  isoFileClose(file: number): number;
+};
+
+/** assembly/api/media/build.ts */
+export type IsoBuildExports = {
+  isoBuild(
+    device: number,
+    base: number,
+    sectors: number,
+    timestamp: number,
+    label: number,
+    labelLength: number,
+  ): number;
+  isoBuildNode(
+    build: number,
+    parent: number,
+    type: number,
+    mode: number,
+    bytes: number,
+    name: number,
+    nameLength: number,
+  ): number;
+  isoBuildLayout(build: number, bootSectors: number): number;
+  isoBuildPlaces(build: number, out: number): number;
+  isoBuildWrite(build: number, address: number, length: number): number;
+  isoBuildFinish(build: number): number;
+  isoBuildEnd(build: number): void;
+};
