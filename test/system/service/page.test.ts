@@ -1,5 +1,4 @@
-/** docs/service-abi.md against the code, its example run as it stands, and what hangs together. */
-import { spawnSync } from "node:child_process";
+/** docs/service-abi.md against the code, its example compiled, and what hangs together. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path/posix";
 import * as asc from "assemblyscript/asc";
@@ -77,19 +76,6 @@ test("the example of docs/service-abi.md compiles and lists a directory", async 
   const module = new Uint8Array(readFileSync(wasm));
   expect(machine.run("hello", { module })).toMatchObject({ status: "ok" });
   expect(machine.lines).toEqual(["[hello] one", "[hello] two"]);
-});
-
-test("the example of the package runs as it stands", () => {
-  const [, example = ""] = /```js\n(.*?)```/s.exec(page) ?? [];
-  const print = "const print = (line) => process.stdout.write(line + String.fromCharCode(10));";
-  const script = `${print}\n${example}\nprint(report.status);`;
-  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
-    encoding: "utf8",
-  });
-  expect({ stdout, stderr }).toEqual({
-    stdout: "[overlay-extra] started via overlay\nok\n",
-    stderr: "",
-  });
 });
 
 test("nothing that runs a service needs Node", () => {
