@@ -77,7 +77,7 @@ export const PLANTS: readonly Plant[] = [
   flows("flows-no-decrement", "a candidate that runs uses up no attempt", 2),
   flows("flows-markers-apart", "marker files are written in a second commit"),
   flows("flows-stage-early", "a generation is staged before its objects are committed", 2),
-  flows("flows-split-commit", "a batch that runs short of space is committed half-way", 2),
+  flows("flows-split-commit", "records are committed before the control block", 2),
 ];
 
 /** The planted bug called `name`, if there is one. */

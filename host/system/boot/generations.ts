@@ -200,13 +200,25 @@ export class Generations {
       this.#commit("select", answer);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      this.#grant.config.files.reopen();
+      this.reopen();
       const instead = answer.uncounted as Boot;
       const log = `the attempt could not be recorded (${error.code}); ${nameOf(instead)} runs`;
       return ok({ boot: instead, hash: this.hashOf(instead.id), token: 0n, log, stray });
     }
     const { bootToken } = answer.control;
     return ok({ boot, hash: this.hashOf(boot.id), token: bootToken, log: answer.log, stray });
+  }
+
+  /**
+   * After a commit that failed: goes on from the last one. Where it is in doubt which one that is,
+   * the filesystem stays read-only until the next boot.
+   */
+  reopen(): void {
+    try {
+      this.#grant.config.files.reopen();
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+    }
   }
 
   /** Marker files that do not say what boot control says; none where the tree is damaged. */

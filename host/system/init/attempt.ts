@@ -36,18 +36,14 @@ export function selectGeneration(
 export type Settled = { readonly healed: readonly string[] } | { readonly failed: string };
 
 /** What early boot could not write to the tree: BAD marks, and marker files that were wrong. */
-export function settleGeneration(
-  generations: Generations,
-  { config }: DataGrant,
-  running: Running,
-): Settled {
+export function settleGeneration(generations: Generations, running: Running): Settled {
   try {
     generations.settle();
     return { healed: [...new Set([...running.stray, ...generations.heal()])] };
   } catch (error) {
     // A tree that cannot be written does not stop the boot: boot control has decided.
     if (!(error instanceof StorageError)) throw error;
-    config.files.reopen();
+    generations.reopen();
     return { failed: error.code };
   }
 }
@@ -76,7 +72,7 @@ export interface Conclusion {
 /** The checkpoint: CONFIRM or MARK-GOOD, then PROMOTE; or FAIL. */
 export function concludeGeneration(
   generations: Generations,
-  { readOnly, config }: DataGrant,
+  { readOnly }: DataGrant,
   running: Running,
   checkpoint: Checkpoint,
 ): Conclusion {
@@ -106,7 +102,7 @@ export function concludeGeneration(
     done.golden = golden.ok && golden.value;
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
-    config.files.reopen();
+    generations.reopen();
     done.unrecorded = error.code;
   }
   return done;

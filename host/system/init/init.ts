@@ -133,7 +133,7 @@ class Init {
     const { random, clock } = environment;
     const generations = new Generations(grant, { base, profile, random, clock });
     if (grant.readOnly || running === undefined) return generations;
-    const settled = settleGeneration(generations, grant, running);
+    const settled = settleGeneration(generations, running);
     if ("failed" in settled) print(lines.markersNotHealed(settled.failed));
     else if (settled.healed.length > 0) print(lines.markersHealed(settled.healed));
     return generations;

@@ -20,7 +20,6 @@ export class PlantedFlows {
   readonly #bug: FlowBug | undefined;
   /** The event that is being carried out. */
   #event: ControlChange["event"] | undefined;
-  #late: (() => void)[] = [];
 
   constructor(bug: string | undefined) {
     this.#bug = bug as FlowBug | undefined;
@@ -51,29 +50,42 @@ export class PlantedFlows {
 
   grant(grant: DataGrant): DataGrant {
     const { config, store, region } = grant;
-    const { root } = config;
+    const { root, files } = config;
+    const withFiles = (instead: Partial<FileSystem>) => {
+      return { ...grant, config: { root, files: but(files, instead) } };
+    };
     switch (this.#bug) {
       case "flows-select-late": {
-        const sync = () => this.#event !== "select" && config.files.sync();
-        return { ...grant, config: { root, files: but(config.files, { sync }) } };
+        const atomically: Change = (change, room) => {
+          if (this.#event === "select") change();
+          else files.atomically(change, room);
+        };
+        return withFiles({ atomically });
       }
-      case "flows-split-commit":
-        return { ...grant, config: { root, files: but(config.files, { begin: () => {} }) } };
+      case "flows-split-commit": {
+        const atomically: Change = (change) => {
+          change();
+          files.sync();
+        };
+        const setControl = (block: Uint8Array) => {
+          files.sync();
+          files.setControl(block);
+        };
+        return withFiles({ atomically, setControl });
+      }
       case "flows-markers-apart":
-        return { ...grant, config: { root, files: this.#markersApart(config.files) } };
+        return withFiles(this.#markersApart(files));
       case "flows-stage-early": {
-        const sync = () => {
-          config.files.sync();
+        const atomically: Change = (change, room) => {
+          files.atomically(change, room);
           store.commit();
         };
-        const late = { store: but(store, { commit: () => {} }) };
-        const still = but(region, { rest: () => {} });
-        return {
-          ...grant,
-          ...late,
-          region: still,
-          config: { root, files: but(config.files, { sync }) },
+        const nothing = () => {};
+        const late = {
+          store: but(store, { commit: nothing }),
+          region: but(region, { rest: nothing }),
         };
+        return { ...withFiles({ atomically }), ...late };
       }
       default:
         return grant;
@@ -81,28 +93,32 @@ export class PlantedFlows {
   }
 
   /** Marker files are written once the commit that they belong to is durable, in another one. */
-  #markersApart(files: FileSystem): FileSystem {
-    return but(files, {
-      writeFile: (path: string, data: Uint8Array) => {
-        if (path.startsWith("/system/config/")) this.#late.push(() => files.writeFile(path, data));
-        else files.writeFile(path, data);
+  #markersApart(files: FileSystem): Partial<FileSystem> {
+    const late: (() => void)[] = [];
+    return {
+      writeFile: (path, data) => {
+        if (String(path).startsWith("/system/config/")) {
+          late.push(() => files.writeFile(path, data));
+        } else {
+          files.writeFile(path, data);
+        }
       },
-      sync: () => {
+      atomically: (change, room) => {
+        files.atomically(change, room);
+        for (const write of late.splice(0)) write();
         files.sync();
-        const late = this.#late.splice(0);
-        for (const write of late) write();
-        if (late.length > 0) files.sync();
       },
-    });
+    };
   }
 }
 
+type Change = FileSystem["atomically"];
+
 /** `target`, but for some of its methods. */
-function but<T extends object>(target: T, instead: Readonly<Record<string, unknown>>): T {
+function but<T extends object>(target: T, instead: Partial<T>): T {
   return new Proxy(target, {
     get(it, name) {
-      if (typeof name === "string" && name in instead) return instead[name];
-      const value: unknown = Reflect.get(it, name, it);
+      const value: unknown = Reflect.get(name in instead ? instead : it, name);
       return typeof value === "function" ? value.bind(it) : value;
     },
   });

@@ -2,7 +2,7 @@
  * One machine with one region: flows and boots as the product carries them out, each commit of boot
  * control announced to the history before it is written and compared with the model.
  */
-import { Refusal, StorageError } from "../../../host/base/errors.ts";
+import { failure, Refusal } from "../../../host/base/errors.ts";
 import { encodeControl, Phase, ResetCause } from "../../../host/core/boot/control.ts";
 import type { Region } from "../../../host/core/region.ts";
 import { collect } from "../../../host/system/boot/collect.ts";
@@ -104,8 +104,8 @@ export class Session {
     return this.#open?.region;
   }
 
-  /** Carries out `step`. False: a format is latched, and the life over. */
-  carryOut(step: FlowStep): boolean {
+  /** Carries out `step`. Where the device fails, the machine is off afterwards. */
+  carryOut(step: FlowStep): void {
     this.#label = stepText(step);
     try {
       this.#call(step);
@@ -113,11 +113,9 @@ export class Session {
     } catch (error) {
       if (error instanceof PowerCut) this.end("cut");
       else if (isRefusal(error, "ENOSPC")) this.#refused();
-      else if (isRefusal(error, "EIO", "ESTALE")) this.#recover();
-      else if (isRefusal(error, "EUNKNOWN")) return false;
+      else if (isRefusal(error, "EIO", "ESTALE", "EUNKNOWN", "EROFS")) this.#recover();
       else throw error;
     }
-    return true;
   }
 
   /** Boots until something healthy runs, or nothing may. */
@@ -300,7 +298,7 @@ export class Session {
     const attached = { id: this.#device, device: disk };
     const kernel = runKernel(this.#core, attached, () => {}, { dataRegionBase: 0, select });
     if (running?.boot.kind === "recovery") return { runs: "recovery", reset: false };
-    if (!kernel.mounted) throw new StorageError(-5, "boot", { message: kernel.floor.reason });
+    if (!kernel.mounted) throw failure("EIO", "boot", kernel.floor.reason);
     const grant = this.#broken(kernel.grant);
     const system = { grant, generations: generations as Generations, base: undefined };
     const close = () => grant.region.close();
@@ -325,7 +323,8 @@ export class Session {
     if (running.stray.length > 0) throw new Violation(`stray marker files: ${running.stray}`);
     if (running.token === 0n && this.#inFlight) {
       // In doubt: it was the commit that failed, so the active generation runs, uncounted.
-      this.#restore(generations, grant, "an early boot that failed");
+      const code = running.log.includes("EUNKNOWN") ? "EUNKNOWN" : "EIO";
+      this.#restore(generations, grant, "an early boot that failed", code);
       if (boot.id !== before.held.active && boot.kind !== "recovery") {
         throw new Violation(`${boot.kind} generation ${boot.id} runs uncounted`);
       }
@@ -349,9 +348,10 @@ export class Session {
     cut: BootStep["cut"],
   ): { runs: number; reset: boolean } {
     const runs = running.boot.id;
-    const settled = settleGeneration(generations, grant, running);
-    if ("failed" in settled) this.#restore(generations, grant, "settling that failed");
-    else if (settled.healed.length > 0) throw new Violation(`healed: ${settled.healed}`);
+    const settled = settleGeneration(generations, running);
+    if ("failed" in settled) {
+      this.#restore(generations, grant, "settling that failed", settled.failed);
+    } else if (settled.healed.length > 0) throw new Violation(`healed: ${settled.healed}`);
     this.#ack();
     if (running.hash === undefined) throw new Violation(`generation ${runs} has no record`);
     const { hostname } = this.#parts.contents.read(grant, running.hash);
@@ -534,7 +534,9 @@ export class Session {
     pullPlug(this.#parts.disk, region);
   }
 
-  #restore(generations: Generations, { config }: DataGrant, label: string): void {
+  /** What the machine says is the last commit, unless that is in doubt until it restarts. */
+  #restore(generations: Generations, { config }: DataGrant, label: string, code = "EIO"): void {
+    if (code === "EUNKNOWN") throw failure("EUNKNOWN", "boot", `${label}.`);
     const seen = this.see(generations, config.files);
     this.#parts.versions.restore(seen.digest, label, () => seen.text);
     this.#inFlight = false;

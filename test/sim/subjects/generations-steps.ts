@@ -62,6 +62,7 @@ export function story(random: Random, profile: FlowProfile): FlowStep[] {
     [1, () => [update("good", true), boot(quiet()), { kind: "arm", attempts }, boot(quiet())]],
     [2, () => [{ kind: "rollback", to: random.below(5), attempts }, boot(quiet(), luck)]],
     [1, () => [{ kind: "stale" }]],
+    [1, () => [{ kind: "recover" }, boot(quiet())]],
     [2, () => [boot(any(), luck)]],
     [profile === "collecting" ? 6 : 1, () => [{ kind: "collect" }]],
     // Active fails three times: golden takes its place, or there is recovery.
