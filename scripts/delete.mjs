@@ -38,7 +38,7 @@ async function compile() {
       said += text;
     },
   };
-  const { error } = await asc.main(["--target", "names", "--noEmit"], {
+  const { error } = await asc.main(["assembly/index.ts", "--target", "names", "--noEmit"], {
     stdout: take,
     stderr: take,
   });
