@@ -8,7 +8,7 @@ import { NamespaceSubject } from "./namespace.ts";
 import { StoreSubject } from "./store.ts";
 import { ToySubject } from "./toy.ts";
 
-/** Formats and tables, or what a system does with them: one run covers one group. */
+/** Formats and tables, or what a system does with them. */
 export type Group = "storage" | "flows";
 
 export interface SubjectEntry {
@@ -62,13 +62,14 @@ export type SubjectName = keyof typeof ENTRIES;
 
 export const SUBJECTS: Readonly<Record<SubjectName, SubjectEntry>> = ENTRIES;
 
-export function subjectsOf(group: Group): SubjectName[] {
+/** Subjects of a group, or of every one. */
+export function subjectsOf(group: Group | "all"): SubjectName[] {
   const names = Object.keys(SUBJECTS) as SubjectName[];
-  return names.filter((name) => SUBJECTS[name].groups.includes(group));
+  return names.filter((name) => group === "all" || SUBJECTS[name].groups.includes(group));
 }
 
-export function isGroup(name: string): name is Group {
-  return name === "storage" || name === "flows";
+export function isGroup(name: string): name is Group | "all" {
+  return name === "storage" || name === "flows" || name === "all";
 }
 
 export function isSubject(name: string): name is SubjectName {
