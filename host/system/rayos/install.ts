@@ -20,8 +20,8 @@ import { originOf } from "../image/reproducible.ts";
 import { type JournalEntry, readJournal } from "../install/journal.ts";
 import { backupPath, saveTable } from "../install/table-backup.ts";
 import { applyRayos, ext4Request } from "./apply/apply.ts";
-import { contentFor, partitionOf, type RayosContent } from "./content/content.ts";
 import { ext4 } from "./apply/ext4.ts";
+import { contentFor, partitionOf, type RayosContent } from "./content/content.ts";
 import type { Ext4Tools } from "./plan/ext4.ts";
 import { checkRayosTarget, planRayos, settlePartitions } from "./plan/plan.ts";
 import {

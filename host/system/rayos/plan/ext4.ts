@@ -4,7 +4,6 @@
  */
 import type { Work } from "../../../base/work.ts";
 import type { MediaCore } from "../../../core/media/load.ts";
-import type { BlockDevice } from "../../../device/device.ts";
 import type { ImageEntry } from "../source/entry.ts";
 
 export interface Ext4Window {
@@ -40,7 +39,6 @@ export interface Ext4Tools {
   /** Refuses what `build` would refuse; writes nothing. */
   plan(media: MediaCore, device: number, request: Ext4Request): void;
   build(media: MediaCore, device: number, request: Ext4Request): Work<unknown>;
-  /** Read-only. @throws {StorageError} EMEDIUMTYPE, EBADMSG */
-  open(media: MediaCore, device: number, window: Ext4Window): Ext4Read;
-  isExt4(device: BlockDevice, window: Ext4Window): boolean;
+  /** Read-only; absent where nothing reads ext4. @throws {StorageError} EMEDIUMTYPE, EBADMSG */
+  open?(media: MediaCore, device: number, window: Ext4Window): Ext4Read;
 }

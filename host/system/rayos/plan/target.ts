@@ -96,11 +96,14 @@ export function installsOn(
   try {
     const rayos: number[] = [];
     const ours: number[] = [];
-    for (const { index, typeGuid, firstLba, lastLba } of table.partitions) {
+    for (const { index, typeGuid, firstLba, lastLba, name } of table.partitions) {
       const window = windowOf(table, firstLba, lastLba);
       if (window.baseSector + window.sectors > device.config.capacity) continue;
-      const label = labelOf(core, media, ext4, device, id, mediaId, window);
-      if (label !== undefined && Object.values(LABELS_DEFAULT).includes(label)) rayos.push(index);
+      const label = labelOf(core, media, ext4, id, mediaId, window);
+      const isRayos = [label, name].some((each) =>
+        Object.values(LABELS_DEFAULT).includes(each ?? ""),
+      );
+      if (isRayos) rayos.push(index);
       else if (
         typeGuid === GPT_TYPES["diskwright-data"] ||
         typeGuid === GPT_TYPES["diskwright-log"]
@@ -146,7 +149,6 @@ function labelOf(
   core: Core,
   media: MediaCore,
   ext4: Ext4Tools,
-  device: BlockDevice,
   id: number,
   mediaId: number,
   window: Ext4Window,
@@ -159,13 +161,10 @@ function labelOf(
     return isRayos ? LABELS_DEFAULT.esp : label;
   }
   return quietly(() => {
-    if (!ext4.isExt4(device, window)) return undefined;
-    const volume = ext4.open(media, mediaId, window);
-    try {
-      return volume.label;
-    } finally {
-      volume.close();
-    }
+    const volume = ext4.open?.(media, mediaId, window);
+    const label = volume?.label;
+    volume?.close();
+    return label;
   });
 }
 
