@@ -145,7 +145,10 @@ describe("refused, with the option that overrides it, and nothing written", () =
   test("a disk with something on it, without --erase", () => {
     const device = disk();
     writeSectors(device, 5, noise(512));
-    expect(refused(device)).toMatchObject({ code: "ENOTEMPTY", hint: /--erase/ });
+    expect(refused(device)).toMatchObject({
+      code: "ENOTEMPTY",
+      hint: expect.stringContaining("--erase"),
+    });
     expect(install(device, requestFor(source(), { consent: { erase: true } })).files).toBe(1);
   });
 
@@ -156,7 +159,7 @@ describe("refused, with the option that overrides it, and nothing written", () =
     expect(found).toMatchObject([{ kind: "rayos", numbers: [1, 2, 3] }]);
     expect(refused(device, { consent: { erase: true } })).toMatchObject({
       code: "EEXIST",
-      hint: /--reinstall/,
+      hint: expect.stringContaining("--reinstall"),
     });
     install(device, requestFor(source(), { consent: { reinstall: true } }));
   });

@@ -235,16 +235,21 @@ function localFile(path: string): BootFiles["loader"] {
 function keeper(image: SystemImage, entries: readonly (ImageEntry | undefined)[]) {
   const total = entries.reduce((sum, entry) => sum + (entry?.sizeBytes ?? 0), 0);
   const isKept = /\.(gz|zst)$/.test(image.kind) && total <= KEPT_BYTES_MAX;
+  const contents = new Map<string, Uint8Array>();
+  const load = () => {
+    // In the order of the image: one pass.
+    const wanted = new Set(entries);
+    for (const entry of image.entries) {
+      if (wanted.has(entry)) contents.set(entry.path, contentOf(entry));
+    }
+  };
   return (entry: ImageEntry | undefined): ImageEntry | undefined => {
     if (entry === undefined || !isKept) return entry;
-    let content: Uint8Array | undefined;
-    return {
-      ...entry,
-      open: () => {
-        content ??= contentOf(entry);
-        return bytesReader(content);
-      },
+    const open = () => {
+      if (contents.size === 0) load();
+      return bytesReader(contents.get(entry.path) as Uint8Array);
     };
+    return { ...entry, open };
   };
 }
 

@@ -63,8 +63,8 @@ export function* openImage(path: string | undefined): Work<SystemImage> {
     const unfolded = withoutTop(source);
     const byPath = new Map(unfolded.map((entry) => [entry.path, entry]));
     const digests = digestsOf(source, unfolded);
-    const checksums = byPath.get(CHECKSUMS_NAME);
-    if (checksums?.kind === "file") {
+    const checksums = fileAt(byPath, CHECKSUMS_NAME);
+    if (checksums !== undefined) {
       const rows = parseChecksums(contentOf(checksums));
       yield* verifyChecksums(rows, byPath, digests, source);
     }
@@ -77,7 +77,7 @@ export function* openImage(path: string | undefined): Work<SystemImage> {
       kind: path === undefined ? "none" : source.kind,
       entries,
       digests: new Map([...digests].map(([from, digest]) => [moves(from), digest])),
-      release: releaseOf(byPath.get(VERSION_NAME)),
+      release: releaseOf(fileAt(byPath, VERSION_NAME)),
       warnings,
       close: () => source.close(),
     };
@@ -202,13 +202,20 @@ function longestEnd(path: string, byPath: ReadonlyMap<string, ImageEntry>): stri
   return undefined;
 }
 
+/** A file by its path, or by another name of it that the image has as a hard link. */
+function fileAt(byPath: ReadonlyMap<string, ImageEntry>, path: string): ImageEntry | undefined {
+  const entry = byPath.get(path);
+  const file = entry?.kind === "link" ? byPath.get(entry.target ?? "") : entry;
+  return file?.kind === "file" ? file : undefined;
+}
+
 /** Where each path of the image goes. */
 function movesOf(
   byPath: ReadonlyMap<string, ImageEntry>,
   warnings: string[],
 ): (path: string) => string {
-  const manifest = byPath.get(MANIFEST_NAME);
-  const rows = manifest?.kind === "file" ? parseManifest(contentOf(manifest)) : [];
+  const manifest = fileAt(byPath, MANIFEST_NAME);
+  const rows = manifest === undefined ? [] : parseManifest(contentOf(manifest));
   const moves = new Map<string, string>();
   for (const { source, target } of rows) {
     const isThere =
@@ -238,7 +245,7 @@ function moved(entry: ImageEntry, moves: (path: string) => string): ImageEntry {
 
 /** "RayOS System Image, Tue Jan 6 ..." of the builder's four lines. */
 function releaseOf(entry: ImageEntry | undefined): string {
-  if (entry?.kind !== "file" || entry.sizeBytes === 0) return "unknown";
+  if (entry === undefined || entry.sizeBytes === 0) return "unknown";
   const text = new TextDecoder().decode(contentOf(entry)).replace(/[^\x20-\x7e\n]/g, "?");
   const [title = "", ...lines] = text.split("\n").map((line) => line.trim());
   const built = lines.find((line) => /^build date:/i.test(line))?.replace(/^[^:]*:\s*/, "");
