@@ -1,13 +1,9 @@
 /** Which folder may import which. A row may name only rows above it, so no cycle can be written. */
 const ENGINE = ["assembly/format", "assembly/engine/hash", "assembly/engine"];
 const MEDIA = [...ENGINE, "assembly/format/media"];
+const EXT4 = [...MEDIA, "assembly/mkfs/ext4/base"];
 const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/whole"];
-const MKFS = [
-  "assembly/mkfs/fat/base",
-  "assembly/mkfs/fat",
-  "assembly/mkfs/fat/check",
-  "assembly/mkfs/ext4",
-];
+const MKFS = ["assembly/mkfs/fat/base", "assembly/mkfs/fat", "assembly/mkfs/fat/check"];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf/records", "assembly/fs/wf", "assembly/fs/ro"];
 const DEVICE = ["assembly/format", "host/base", "host/device"];
@@ -42,7 +38,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/mkfs/fat/base": ENGINE,
   "assembly/mkfs/fat": [...ENGINE, "assembly/mkfs/fat/base"],
   "assembly/mkfs/fat/check": [...ENGINE, "assembly/mkfs/fat/base", "assembly/mkfs/fat"],
-  "assembly/mkfs/ext4": ENGINE,
+  "assembly/mkfs/ext4/base": MEDIA,
+  "assembly/mkfs/ext4/make": EXT4,
+  "assembly/mkfs/ext4/read": EXT4,
   "assembly/mkfs/iso": MEDIA,
   "assembly/mkfs/iso/make": [...MEDIA, "assembly/mkfs/iso"],
   "assembly/fs/ro": ENGINE,
@@ -56,7 +54,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/fs/wf": [...TREE, "assembly/fs/wf/records"],
   "assembly/fs": [...TREE, ...FS],
   "assembly/api": [...TREE, ...STORE, ...FS, ...MKFS, "assembly/disk", "assembly/fs"],
-  "assembly/api/media": [...MEDIA, "assembly/mkfs/iso", "assembly/mkfs/iso/make"],
+  "assembly/api/media": [
+    ...[...EXT4, "assembly/mkfs/ext4/make", "assembly/mkfs/ext4/read"],
+    ...["assembly/mkfs/iso", "assembly/mkfs/iso/make"],
+  ],
   assembly: ["assembly/api", "assembly/api/media"],
   "assembly/testing": TREE,
   "assembly/services/abi": [],
