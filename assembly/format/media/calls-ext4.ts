@@ -211,10 +211,8 @@ export enum Ext4Problem {
   UNREADABLE = 34,
   /** A hash tree of a directory is wrong. */
   HASH_TREE = 35,
-  /** The same name stands twice. */
-  DUPLICATE = 36,
   /** There are more findings than fit. */
-  MORE = 37,
+  MORE = 36,
   /** Group `detail` says that its table of inodes ends unused earlier than it does. */
-  UNUSED = 38,
+  UNUSED = 37,
 }

@@ -217,6 +217,7 @@ export const GROUP_SIZE_SMALL: u32 = 32;
 
 export const SUPER_INODES: u32 = 0x000;
 export const SUPER_BLOCKS_LOW: u32 = 0x004;
+export const SUPER_RESERVED_BLOCKS_LOW: u32 = 0x008;
 export const SUPER_FREE_BLOCKS_LOW: u32 = 0x00c;
 export const SUPER_FREE_INODES: u32 = 0x010;
 export const SUPER_FIRST_DATA_BLOCK: u32 = 0x014;
@@ -262,6 +263,7 @@ export const SUPER_FIRST_META_GROUP: u32 = 0x104;
 export const SUPER_MADE_AT: u32 = 0x108;
 export const SUPER_JOURNAL_BACKUP: u32 = 0x10c;
 export const SUPER_BLOCKS_HIGH: u32 = 0x150;
+export const SUPER_RESERVED_BLOCKS_HIGH: u32 = 0x154;
 export const SUPER_FREE_BLOCKS_HIGH: u32 = 0x158;
 export const SUPER_EXTRA_MIN: u32 = 0x15c;
 export const SUPER_EXTRA_WANTED: u32 = 0x15e;

@@ -5,38 +5,44 @@
  * in a cache; blocks that a journal replaced stay in `overlay`, in front of the disk, and are
  * never given up. Nothing on the disk is believed before it is checked.
  */
-import {
-  Cache,
-  cacheAdd,
-  cacheClose,
-  cacheDrop,
-  cacheFind,
-  cacheOpen,
-  Frame,
-  FrameList,
-  listClose,
-  listOpen,
-} from "../../../engine/cache";
-import { Device, deviceClose, deviceFail, deviceOpen, deviceRead } from "../../../engine/device";
-import { failPlain, faultClear, lastFault } from "../../../engine/fault";
-import { allocate, allocateZeroed, release } from "../../../engine/memory";
+import { Cache, cacheAdd, cacheDrop, cacheFind, Frame, FrameList } from "../../../engine/cache";
+import { Device, deviceFail, deviceRead } from "../../../engine/device";
+import { failPlain } from "../../../engine/fault";
 import { Reason } from "../../../format/abi";
 import { ErrorCode } from "../../../format/errors";
-import {
-  SUPER_AT,
-  SUPER_GROUP_NUMBER,
-  SUPER_MAGIC,
-  SUPER_MAGIC_VALUE,
-  SUPER_SIZE,
-} from "../../../format/media/ext4";
-import { Inode, inodeClose, inodeOpen } from "./inode";
-import { superAccept } from "./super";
 
-/** Frames of a volume that is read, and of one whose check needs many tables at a time. */
-const FRAMES: u32 = 512;
-const SECTOR_SHIFT: u64 = 9;
-/** Groups that have a backup on every kind of volume. */
-const BACKUPS: u32 = 3;
+@unmanaged
+export class Inode {
+  number: u32;
+  mode: u32;
+  /** MODE_TYPE of the mode. */
+  type: u32;
+  uid: u32;
+  gid: u32;
+  links: u32;
+  flags: u32;
+  size: u64;
+  /** Sectors of 512 bytes that it takes. */
+  sectors: u64;
+  /** Block with more attributes, 0: none. */
+  xattrBlock: u64;
+  /** Where checksums of what belongs to it begin. */
+  seed: u32;
+  /** Bytes past the small inode that are in use. */
+  extra: u32;
+  /** Block of the table and byte in it. */
+  tableBlock: u64;
+  tableByte: u32;
+  /** All its bytes. */
+  raw: usize;
+}
+
+/** Blocks of a file that follow each other: on the disk from `block` on, or a hole (0). */
+@unmanaged
+export class Run {
+  block: u64;
+  count: u64;
+}
 
 @unmanaged
 export class Ext4 {
@@ -81,53 +87,6 @@ export class Ext4 {
   other: Inode;
 }
 
-/** Opens the volume in a window, without a look at its journal; null after a fault. */
-export function ext4OpenOn(id: u32, base: u64, sectors: u64, readOnly: bool): Ext4 | null {
-  const device = deviceOpen(id, base, sectors, readOnly);
-  if (device === null) return null;
-  const address = allocateZeroed(offsetof<Ext4>());
-  const block = allocate(SUPER_SIZE);
-  const cache = cacheOpen(FRAMES);
-  const overlay = listOpen();
-  if (address === 0 || block === 0 || cache === null || overlay === null) {
-    release(address, offsetof<Ext4>());
-    release(block, SUPER_SIZE);
-    if (cache !== null) cacheClose(cache);
-    if (overlay !== null) listClose(overlay);
-    deviceClose(device);
-    failPlain(ErrorCode.ENOMEM);
-    return null;
-  }
-  const ext4 = changetype<Ext4>(address);
-  ext4.device = device;
-  ext4.cache = cache;
-  ext4.overlay = overlay;
-  ext4.super = block;
-  ext4.isReadOnly = device.readOnly;
-  const code = findSuper(ext4);
-  if (code === ErrorCode.OK) {
-    const node = inodeOpen(ext4.inodeSize);
-    const other = inodeOpen(ext4.inodeSize);
-    if (node !== null) ext4.node = node;
-    if (other !== null) ext4.other = other;
-    if (node !== null && other !== null) return ext4;
-    failPlain(ErrorCode.ENOMEM);
-  }
-  ext4CloseAll(ext4);
-  return null;
-}
-
-export function ext4CloseAll(ext4: Ext4): void {
-  ext4Forget(ext4);
-  cacheClose(ext4.cache);
-  listClose(ext4.overlay);
-  if (changetype<usize>(ext4.node) !== 0) inodeClose(ext4.node, ext4.inodeSize);
-  if (changetype<usize>(ext4.other) !== 0) inodeClose(ext4.other, ext4.inodeSize);
-  deviceClose(ext4.device);
-  release(ext4.super, SUPER_SIZE);
-  release(changetype<usize>(ext4), offsetof<Ext4>());
-}
-
 /** Forgets every block in memory, those of the journal too. */
 export function ext4Forget(ext4: Ext4): void {
   let frame = ext4.overlay.oldest;
@@ -140,17 +99,6 @@ export function ext4Forget(ext4: Ext4): void {
     cacheDrop(ext4.cache, ext4.cache.clean, frame);
     frame = ext4.cache.clean.oldest;
   }
-}
-
-/** Reads the superblock again, after the journal changed it. */
-export function ext4Reread(ext4: Ext4): ErrorCode {
-  const block = <u64>(SUPER_AT >>> ext4.blockShift);
-  const frame = blockFrame(ext4, block);
-  if (frame === null) return lastFault();
-  const group = ext4.superGroup;
-  const at = frame.address + <usize>(SUPER_AT & (ext4.blockSize - 1));
-  if (group === 0) memory.copy(ext4.super, at, SUPER_SIZE);
-  return superAccept(ext4, <u64>(SUPER_AT >>> 9));
 }
 
 /** Records damage at `block` and returns EBADMSG. */
@@ -199,48 +147,4 @@ export function blockAt(ext4: Ext4, block: u64): usize {
 /** First block of a group. */
 export function groupStart(ext4: Ext4, group: u32): u64 {
   return <u64>ext4.firstBlock + <u64>group * <u64>ext4.groupBlocks;
-}
-
-/** The primary superblock, else a backup of it: then nothing is written. */
-function findSuper(ext4: Ext4): ErrorCode {
-  const device = ext4.device;
-  const sector = <u64>(SUPER_AT >>> 9);
-  if (device.sectors < 2 * sector) {
-    return deviceFail(device, ErrorCode.EMEDIUMTYPE, Reason.CAPACITY, 0, 0);
-  }
-  let code = deviceRead(device, sector, ext4.super, SUPER_SIZE);
-  if (code === ErrorCode.OK) {
-    ext4.isMarked = <u32>load<u16>(ext4.super, SUPER_MAGIC) === SUPER_MAGIC_VALUE;
-    code = superAccept(ext4, sector);
-  }
-  // A feature we do not know is no damage, and a device that fails may have a backup elsewhere.
-  if (code === ErrorCode.OK || code === ErrorCode.EOPNOTSUPP) return code;
-  for (let shift: u32 = 10; shift <= 12; shift++) {
-    let group: u32 = 1;
-    for (let step: u32 = 0; step < BACKUPS; step++) {
-      if (tryBackup(ext4, shift, group)) return ErrorCode.OK;
-      group = group === 1 ? 3 : group + 2;
-    }
-  }
-  ext4.isReadOnly = device.readOnly;
-  faultClear();
-  if (code === ErrorCode.EIO) return deviceFail(device, code, Reason.DEVICE_ERROR, sector, 0);
-  if (!ext4.isMarked) {
-    return deviceFail(device, ErrorCode.EMEDIUMTYPE, Reason.MAGIC, sector, 0);
-  }
-  return deviceFail(device, code, Reason.EXT4_SUPER, sector, SUPER_MAGIC);
-}
-
-function tryBackup(ext4: Ext4, shift: u32, group: u32): bool {
-  const perGroup = <u64>8 << shift;
-  const first: u64 = shift === 10 ? 1 : 0;
-  const sector = ((first + <u64>group * perGroup) << shift) >>> SECTOR_SHIFT;
-  if (sector + 2 > ext4.device.sectors) return false;
-  if (deviceRead(ext4.device, sector, ext4.super, SUPER_SIZE) !== ErrorCode.OK) return false;
-  if (<u32>load<u16>(ext4.super, SUPER_GROUP_NUMBER) !== group) return false;
-  if (superAccept(ext4, sector) !== ErrorCode.OK || ext4.blockShift !== shift) return false;
-  if (<u64>ext4.groupBlocks !== perGroup) return false;
-  ext4.superGroup = group;
-  ext4.isReadOnly = true;
-  return true;
 }
