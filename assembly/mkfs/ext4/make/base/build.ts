@@ -132,9 +132,9 @@ const NODES_MAX: u32 = 1 << 23;
 const NODES_FIRST: u32 = 64;
 const NAMES_FIRST: u32 = 4096;
 const NAMES_MAX: u32 = 1 << 29;
-/** Seconds that 34 bits tell, from the least that 32 bits tell with their sign. */
+/** What 34 bits tell, up to 2310: e2fsck takes later times for ones before 1970, badly stored. */
 export const SECONDS_MIN: i64 = -2147483648;
-export const SECONDS_MAX: i64 = 15032385535;
+export const SECONDS_MAX: i64 = 10737418239;
 const BUILD_BYTES: u32 = (offsetof<Build>() + 15) & ~15;
 const JOURNAL_BYTES: u32 = JOURNAL_SPANS_MAX * 16;
 const ROOM: u32 = BUILD_BYTES + EXT4_OPTIONS_SIZE + JOURNAL_BYTES + GEOMETRY_ROOM;

@@ -66,7 +66,7 @@ function isLinear(build: Build, folder: Node): bool {
   return bytes <= LEAF_ROOM;
 }
 
-/** Has the directory an index? Known from its blocks: lost+found has empty ones behind the first. */
+/** Has the directory an index? One block is none: lost+found has empty ones behind the first. */
 export function isIndexed(build: Build, number: u32): bool {
   return !isLinear(build, nodeAt(build, number));
 }
