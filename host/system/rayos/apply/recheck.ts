@@ -1,6 +1,6 @@
 /**
- * `install --verify`: an installed disk against the record of its installation, long after. What
- * changes in the life of a system (the counter in an entry's name, registry.json, the settings under
+ * `install --verify`: an installed disk against the record of its installation. What
+ * changes in the life of a system (the counter in an entry, registry.json, the settings under
  * /var/rayos) is no part of that record.
  */
 import { failure, StorageError } from "../../../base/errors.ts";
