@@ -70,13 +70,14 @@ function goalsOf(asked: ReturnType<typeof options>): Goal[] {
   return names.map((subject) => {
     const repeats = asked.seed !== undefined;
     const seeds = plant?.seeds ?? ANY;
+    const { states, thin } = SUBJECTS[subject];
     return {
       subject,
       seed: asked.seed ?? plant?.seed ?? 1,
       seedsMax: repeats ? 1 : seeds,
-      states: repeats || plant !== undefined ? ANY : Math.ceil(SUBJECTS[subject].states * share),
+      states: repeats || plant !== undefined ? ANY : Math.ceil(states * share),
       plant: plant?.name,
-      thin: plant?.thin,
+      thin: plant?.thin ?? (thin === undefined || repeats ? undefined : Math.ceil(thin / share)),
       depth,
     };
   });

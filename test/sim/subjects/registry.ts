@@ -5,6 +5,7 @@ import { GenerationsSubject } from "./generations.ts";
 import { GptSubject } from "./gpt.ts";
 import { InstallSubject } from "./install.ts";
 import { NamespaceSubject } from "./namespace.ts";
+import { RayosSubject } from "./rayos.ts";
 import { StoreSubject } from "./store.ts";
 import { ToySubject } from "./toy.ts";
 
@@ -16,6 +17,11 @@ export interface SubjectEntry {
   /** Distinct crash states of a full run. */
   readonly states: number;
   readonly groups: readonly Group[];
+  /**
+   * One state in so many is visited in a full run; a share visits fewer states of the same
+   * workloads. For subjects with few workloads of many states.
+   */
+  readonly thin?: number;
 }
 
 const STORAGE = ["storage"] as const;
@@ -49,6 +55,12 @@ const ENTRIES = {
   namespace: {
     create: (options: SubjectOptions) => new NamespaceSubject(options) as Subject,
     states: 5_000,
+    groups: ["flows"],
+  },
+  rayos: {
+    create: () => new RayosSubject() as Subject,
+    states: 9_600,
+    thin: 4,
     groups: ["flows"],
   },
   generations: {
