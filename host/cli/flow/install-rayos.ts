@@ -9,6 +9,7 @@ import type { RayosLayoutName } from "../../format/rayos/layout.ts";
 import { sourceDateEpoch } from "../../system/image/reproducible.ts";
 import { ext4 } from "../../system/rayos/apply/ext4.ts";
 import { recheckRayos } from "../../system/rayos/apply/recheck.ts";
+import { remakeRecovery } from "../../system/rayos/apply/recovery.ts";
 import {
   installRayos,
   planRayosWork,
@@ -54,18 +55,20 @@ export const RAYOS_OPTIONS: readonly OptionSpec[] = [
   { flags: "--no-vm-autoboot", summary: "rayos: virtual machines do not start by themselves" },
   { flags: "--kernel-options <text>", summary: "rayos: added to every boot entry" },
   { flags: "--boot-loader <file>", summary: "rayos: systemd-boot, in place of the image's own" },
+  { flags: "--recovery", summary: "rayos: make the recovery partition anew, alone" },
   { flags: "--verify", summary: "rayos: compare an installed disk with its record" },
 ];
 
 /** Installs, or says what would be done; answers the exit code. */
 export async function installRayosLayout(context: Context, given: Given): Promise<ExitCode> {
   const { options } = given;
-  const { dryRun } = context;
   const isVerify = options["verify"] === true;
-  const target = openDevice(options["target"] as string, dryRun || isVerify);
+  // Writable for a dry run too: what cannot be opened so would be refused, and it says that.
+  const target = openDevice(options["target"] as string, isVerify);
   try {
     if (isVerify) return await verify(context, target);
-    await install(context, target, requestOf(options));
+    if (options["recovery"] === true) await recovery(context, target, requestOf(options));
+    else await install(context, target, requestOf(options));
     return Exit.DONE;
   } finally {
     target.close();
@@ -96,6 +99,19 @@ async function install(context: Context, target: BlockDevice, request: RayosRequ
     const resumed = resumedAt === undefined ? "" : `, resumed at step ${resumedAt}`;
     const saved = tableBackup === undefined ? "" : `\nold partition table: ${tableBackup}`;
     return `installed on ${target.name}, read back and equal${resumed}${saved}`;
+  });
+}
+
+async function recovery(context: Context, target: BlockDevice, request: RayosRequest) {
+  const { out, signal, dryRun } = context;
+  if (request.source === undefined) throw new UsageError("--recovery needs --source.");
+  if (dryRun) throw new UsageError("--recovery has no --dry-run; it writes one partition alone.");
+  await context.confirm(`Make the recovery partition of ${target.name} anew?`);
+  const progress = context.progress.update;
+  const report = await run(remakeRecovery(new Core(), target, request), { signal, progress });
+  out.result({ event: "done", ...report }, () => {
+    const { number, files } = report;
+    return `recovery partition ${number} of ${target.name}: ${files} files, read back`;
   });
 }
 

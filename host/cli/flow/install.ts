@@ -118,7 +118,8 @@ async function withDisks(
   const split = isSplitFolder(source);
   const medium = split ? openParts(new Core(), source) : openDevice(source, true);
   try {
-    const target = openDevice(options["target"] as string, options["dryRun"] === true);
+    // Writable for a dry run too: what cannot be opened so would be refused, and it says that.
+    const target = openDevice(options["target"] as string, false);
     try {
       await use(medium, target);
     } finally {

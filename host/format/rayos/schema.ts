@@ -98,7 +98,7 @@ export const vmRegistrySchema: Schema = {
   title: "RayosVmRegistry",
   ...closed({
     version: { const: 1 },
-    vms: { type: "object", description: "Machines by their id; each as $defs says" },
+    vms: { type: "object", description: "Machines by their id" },
   }),
 };
 
@@ -139,4 +139,36 @@ export const installRecordSchema: Schema = {
       }),
     },
   }),
+};
+
+/**
+ * The schemas as docs/schema has them, by the names of their files. That of the registry says of a
+ * map's values what decodeVmRegistry checks one by one, which our own checker has no word for.
+ */
+export const PUBLISHED_SCHEMAS: Readonly<Record<string, object>> = {
+  "rayos-policy": policySchema,
+  "rayos-vm-registry": {
+    ...vmRegistrySchema,
+    properties: {
+      ...vmRegistrySchema.properties,
+      vms: {
+        type: "object",
+        additionalProperties: {
+          ...vmSchema,
+          properties: {
+            ...vmSchema.properties,
+            storage: {
+              ...vmSchema.properties?.["storage"],
+              properties: {
+                ...vmSchema.properties?.["storage"]?.properties,
+                disks: { type: "object", minProperties: 1, additionalProperties: diskPath },
+              },
+            },
+          },
+        },
+      },
+    },
+  },
+  "rayos-first-boot": firstBootSchema,
+  "rayos-install": installRecordSchema,
 };

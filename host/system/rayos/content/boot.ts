@@ -110,7 +110,11 @@ export function recoveryTreeOf(content: EspContent): Tree {
 }
 
 /** Refuses a FAT partition that the tree does not fit on, with the size that would do. */
-export function checkFatRoom(tree: Tree, place: RayosPartition, option: string): void {
+export function checkFatRoom(
+  tree: Tree,
+  place: Pick<RayosPartition, "sectors" | "name">,
+  option: string,
+): void {
   const taken = tree.reduce(
     (sum, { size }) => sum + (Math.ceil(size / CLUSTER_BYTES) + 1) * CLUSTER_BYTES,
     0,
