@@ -2,6 +2,7 @@
 const ENGINE = ["assembly/format", "assembly/engine/hash", "assembly/engine"];
 const MEDIA = [...ENGINE, "assembly/format/media"];
 const EXT4 = [...MEDIA, "assembly/mkfs/ext4/base"];
+const EXT4_MAKE = ["assembly/mkfs/ext4/make/base", "assembly/mkfs/ext4/make/nodes"];
 const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/whole"];
 const MKFS = ["assembly/mkfs/fat/base", "assembly/mkfs/fat", "assembly/mkfs/fat/check"];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
@@ -39,7 +40,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/mkfs/fat": [...ENGINE, "assembly/mkfs/fat/base"],
   "assembly/mkfs/fat/check": [...ENGINE, "assembly/mkfs/fat/base", "assembly/mkfs/fat"],
   "assembly/mkfs/ext4/base": MEDIA,
-  "assembly/mkfs/ext4/make": EXT4,
+  "assembly/mkfs/ext4/make/base": EXT4,
+  "assembly/mkfs/ext4/make/nodes": [...EXT4, "assembly/mkfs/ext4/make/base"],
+  "assembly/mkfs/ext4/make": [...EXT4, ...EXT4_MAKE],
   "assembly/mkfs/ext4/read": EXT4,
   "assembly/mkfs/ext4/journal": [...EXT4, "assembly/mkfs/ext4/read"],
   "assembly/mkfs/ext4/entries": [...EXT4, "assembly/mkfs/ext4/read"],
@@ -60,7 +63,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/fs": [...TREE, ...FS],
   "assembly/api": [...TREE, ...STORE, ...FS, ...MKFS, "assembly/disk", "assembly/fs"],
   "assembly/api/media": [
-    ...[...EXT4, "assembly/mkfs/ext4/make", "assembly/mkfs/ext4/read"],
+    ...[...EXT4, ...EXT4_MAKE, "assembly/mkfs/ext4/make", "assembly/mkfs/ext4/read"],
     ...["assembly/mkfs/ext4/journal", "assembly/mkfs/ext4/entries", "assembly/mkfs/ext4/check"],
     ...["assembly/mkfs/iso", "assembly/mkfs/iso/make"],
   ],

@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 import { Ext4Volume } from "../../host/core/media/ext4.ts";
 import { MediaCore } from "../../host/core/media/load.ts";
 import type { MemoryDevice } from "../../host/device/local/memory.ts";
-import { faultOf, flip, goldenExt4, openExt4On, textOf, walkExt4 } from "../support/ext4.ts";
+import { faultOf, flip, goldenExt4, openExt4On, textOf, walkExt4 } from "../support/ext4-read.ts";
 
 const TYPED = ["none", "EBADMSG", "EMEDIUMTYPE", "EOPNOTSUPP", "ENOTDIR", "ENOENT", "ELOOP"];
 const NAMES = ["ext2", "ext3", "plain", "ext4", "dirty", "revoked", "dirty3"];

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { RequestType } from "../../host/device/device.ts";
 import type { MemoryDevice } from "../../host/device/local/memory.ts";
-import { faultOf, flip, goldenExt4, openExt4On, textOf } from "../support/ext4.ts";
+import { faultOf, flip, goldenExt4, openExt4On, textOf } from "../support/ext4-read.ts";
 
 const FILE = "/zeros-and-x.bin";
 const ESCAPED = Uint8Array.of(0xc0, 0x3b, 0x39, 0x98);

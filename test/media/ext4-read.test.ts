@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { isExt4 } from "../../host/core/media/ext4.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
-import { faultOf, flip, goldenExt4, openExt4On, textOf, walkExt4 } from "../support/ext4.ts";
+import { faultOf, flip, goldenExt4, openExt4On, textOf, walkExt4 } from "../support/ext4-read.ts";
 
 const NAMES = ["ext2", "ext3", "ext4", "plain"];
 const MADE_NS = BigInt(Date.UTC(2024, 1, 29, 12, 34, 56)) * 1_000_000n;

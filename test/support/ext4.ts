@@ -1,52 +1,41 @@
-/** Volumes of the ext family in memory: unpacked from other tools' files, walked, and spoiled. */
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
-import { StorageError } from "../../host/base/errors.ts";
-import { type Ext4OpenOptions, type Ext4Stat, Ext4Volume } from "../../host/core/media/ext4.ts";
+/** ext4 volumes that tests build: always of the same uuid, seed and time. */
+import { finish } from "../../host/base/work.ts";
+import {
+  buildExt4,
+  type Ext4BuildOptions,
+  type Ext4Facts,
+} from "../../host/core/media/ext4-build.ts";
 import { MediaCore } from "../../host/core/media/load.ts";
-import { MemoryDevice } from "../../host/device/local/memory.ts";
+import type { BlockDevice } from "../../host/device/device.ts";
+import { FileDevice } from "../../host/device/local/file.ts";
 
-/** A file of test/golden/ext4 as a device. */
-export function goldenExt4(name: string): MemoryDevice {
-  const packed = readFileSync(new URL(`../golden/ext4/${name}.img.gz`, import.meta.url));
-  return MemoryDevice.from(gunzipSync(packed), { name });
-}
+export const UUID = "01234567-89ab-cdef-0123-456789abcdef";
+export const HASH_SEED = "11111111-2222-3333-4444-555555555555";
+/** 2026-01-02 03:04:05 UTC */
+export const WHEN_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 
-export function openExt4On(device: MemoryDevice, options: Ext4OpenOptions = {}): Ext4Volume {
+export const FIXED: Ext4BuildOptions = {
+  uuid: Buffer.from(UUID.replaceAll("-", ""), "hex"),
+  hashSeed: Buffer.from(HASH_SEED.replaceAll("-", ""), "hex"),
+  timestampMs: WHEN_MS,
+};
+
+export function buildOn(device: BlockDevice, options: Partial<Ext4BuildOptions> = {}): Ext4Facts {
   const media = new MediaCore();
-  return Ext4Volume.open(media, media.attach(device), { readOnly: true, ...options });
+  return finish(buildExt4(media, media.attach(device), { ...FIXED, ...options }));
 }
 
-/** Every entry by its path, directories before what is in them. */
-export function walkExt4(volume: Ext4Volume, folder = ""): Map<string, Ext4Stat> {
-  const found = new Map<string, Ext4Stat>();
-  for (const stat of volume.list(folder)) {
-    const path = `${folder}/${stat.name}`;
-    found.set(path, stat);
-    if (stat.kind !== "directory") continue;
-    for (const [below, entry] of walkExt4(volume, path)) found.set(below, entry);
-  }
-  return found;
-}
-
-export function textOf(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
-}
-
-/** The code, reason and place of what `act` throws; code "none": nothing. */
-export function faultOf(act: () => unknown): { code: string; reason?: string; lba?: number } {
+/** A sparse image file with a volume. */
+export function imageOf(
+  path: string,
+  sizeBytes: number,
+  options: Partial<Ext4BuildOptions> & { readonly blkSize?: 512 | 4096 } = {},
+): Ext4Facts {
+  const { blkSize = 512, ...given } = options;
+  const device = FileDevice.create(path, { size: sizeBytes, blkSize });
   try {
-    act();
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
-    const { reason = "", lba = -1 } = error.fault ?? {};
-    return { code: error.code, reason, lba };
+    return buildOn(device, given);
+  } finally {
+    device.close();
   }
-  return { code: "none" };
-}
-
-/** Flips bits of the byte at `at`. */
-export function flip(device: MemoryDevice, at: number, mask = 0xff): void {
-  const [byte = 0] = device.peek(at, 1);
-  device.poke(at, Uint8Array.of(byte ^ mask));
 }

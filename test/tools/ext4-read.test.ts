@@ -16,7 +16,7 @@ import fc from "fast-check";
 import { expect } from "vitest";
 import type { Ext4Volume } from "../../host/core/media/ext4.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
-import { goldenExt4, openExt4On, walkExt4 } from "../support/ext4.ts";
+import { goldenExt4, openExt4On, walkExt4 } from "../support/ext4-read.ts";
 import { findTool, run, scratch, testWith } from "./tools.ts";
 
 const TOOLS = ["mke2fs", "debugfs", "e2fsck"];

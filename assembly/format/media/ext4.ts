@@ -10,7 +10,7 @@
  * | -----: | ---: | --------------------- | ----------------------------------------- |
  * |  0x000 |    4 | inodes                |                                           |
  * |  0x004 |    4 | blocks_low            |                                           |
- * |  0x008 |    4 | reserved_blocks_low   | for the superuser                         |
+ * |  0x008 |    4 | root_blocks_low       | for the superuser                         |
  * |  0x00c |    4 | free_blocks_low       |                                           |
  * |  0x010 |    4 | free_inodes           |                                           |
  * |  0x014 |    4 | first_data_block      | 0 with blocks of 4 KiB                    |
@@ -31,8 +31,8 @@
  * |  0x044 |    4 | check_interval        | seconds, 0: never                         |
  * |  0x048 |    4 | creator               | 0 Linux                                   |
  * |  0x04c |    4 | revision              | 1: what follows is valid                  |
- * |  0x050 |    2 | reserved_uid          | who may use reserved blocks               |
- * |  0x052 |    2 | reserved_gid          |                                           |
+ * |  0x050 |    2 | root_uid              | who may use the last blocks               |
+ * |  0x052 |    2 | root_gid              |                                           |
  * |  0x054 |    4 | first_inode           | that is not reserved: 11                  |
  * |  0x058 |    2 | inode_size            | bytes                                     |
  * |  0x05a |    2 | group_number          | of the group this copy stands in          |
@@ -45,7 +45,7 @@
  * |  0x0c8 |    4 | compression           | unused                                    |
  * |  0x0cc |    1 | preallocate           | unused                                    |
  * |  0x0cd |    1 | preallocate_directory | unused                                    |
- * |  0x0ce |    2 | reserved_descriptors  | blocks kept for a longer table of groups  |
+ * |  0x0ce |    2 | spare_descriptors     | blocks kept for a longer table of groups  |
  * |  0x0d0 |   16 | journal_uuid          | of an external journal                    |
  * |  0x0e0 |    4 | journal_inode         | 8                                         |
  * |  0x0e4 |    4 | journal_device        | of an external journal                    |
@@ -59,7 +59,7 @@
  * |  0x108 |    4 | made_at               | seconds                                   |
  * |  0x10c |   68 | journal_backup        | INODE_BLOCK and size of the journal inode |
  * |  0x150 |    4 | blocks_high           |                                           |
- * |  0x154 |    4 | reserved_blocks_high  |                                           |
+ * |  0x154 |    4 | root_blocks_high      |                                           |
  * |  0x158 |    4 | free_blocks_high      |                                           |
  * |  0x15c |    2 | extra_min             | bytes of the inode past 128 that all have |
  * |  0x15e |    2 | extra_wanted          | bytes of the inode past 128 of new ones   |
@@ -217,7 +217,7 @@ export const GROUP_SIZE_SMALL: u32 = 32;
 
 export const SUPER_INODES: u32 = 0x000;
 export const SUPER_BLOCKS_LOW: u32 = 0x004;
-export const SUPER_RESERVED_BLOCKS_LOW: u32 = 0x008;
+export const SUPER_ROOT_BLOCKS_LOW: u32 = 0x008;
 export const SUPER_FREE_BLOCKS_LOW: u32 = 0x00c;
 export const SUPER_FREE_INODES: u32 = 0x010;
 export const SUPER_FIRST_DATA_BLOCK: u32 = 0x014;
@@ -238,6 +238,8 @@ export const SUPER_CHECKED_AT: u32 = 0x040;
 export const SUPER_CHECK_INTERVAL: u32 = 0x044;
 export const SUPER_CREATOR: u32 = 0x048;
 export const SUPER_REVISION: u32 = 0x04c;
+export const SUPER_ROOT_UID: u32 = 0x050;
+export const SUPER_ROOT_GID: u32 = 0x052;
 export const SUPER_FIRST_INODE: u32 = 0x054;
 export const SUPER_INODE_SIZE: u32 = 0x058;
 export const SUPER_GROUP_NUMBER: u32 = 0x05a;
@@ -250,6 +252,7 @@ export const SUPER_MOUNT_PATH: u32 = 0x088;
 export const SUPER_COMPRESSION: u32 = 0x0c8;
 export const SUPER_PREALLOCATE: u32 = 0x0cc;
 export const SUPER_PREALLOCATE_DIRECTORY: u32 = 0x0cd;
+export const SUPER_SPARE_DESCRIPTORS: u32 = 0x0ce;
 export const SUPER_JOURNAL_UUID: u32 = 0x0d0;
 export const SUPER_JOURNAL_INODE: u32 = 0x0e0;
 export const SUPER_JOURNAL_DEVICE: u32 = 0x0e4;
@@ -263,7 +266,7 @@ export const SUPER_FIRST_META_GROUP: u32 = 0x104;
 export const SUPER_MADE_AT: u32 = 0x108;
 export const SUPER_JOURNAL_BACKUP: u32 = 0x10c;
 export const SUPER_BLOCKS_HIGH: u32 = 0x150;
-export const SUPER_RESERVED_BLOCKS_HIGH: u32 = 0x154;
+export const SUPER_ROOT_BLOCKS_HIGH: u32 = 0x154;
 export const SUPER_FREE_BLOCKS_HIGH: u32 = 0x158;
 export const SUPER_EXTRA_MIN: u32 = 0x15c;
 export const SUPER_EXTRA_WANTED: u32 = 0x15e;

@@ -33,8 +33,8 @@ import {
   SUPER_FREE_INODES,
   SUPER_LABEL,
   SUPER_ORPHANS,
-  SUPER_RESERVED_BLOCKS_HIGH,
-  SUPER_RESERVED_BLOCKS_LOW,
+  SUPER_ROOT_BLOCKS_HIGH,
+  SUPER_ROOT_BLOCKS_LOW,
   SUPER_STATE,
   SUPER_STATE_ERRORS,
   SUPER_UUID,
@@ -47,7 +47,7 @@ export function infoWrite(ext4: Ext4, out: usize): void {
   memory.fill(out, 0, EXT4_INFO_SIZE);
   store<f64>(out, <f64>ext4.blocks, EXT4_INFO_BLOCKS);
   store<f64>(out, <f64>freeBlocks(ext4), EXT4_INFO_FREE_BLOCKS);
-  const reserved = wide(ext4, SUPER_RESERVED_BLOCKS_LOW, SUPER_RESERVED_BLOCKS_HIGH);
+  const reserved = wide(ext4, SUPER_ROOT_BLOCKS_LOW, SUPER_ROOT_BLOCKS_HIGH);
   store<f64>(out, <f64>reserved, EXT4_INFO_RESERVED_BLOCKS);
   store<u32>(out, ext4.inodes, EXT4_INFO_INODES);
   store<u32>(out, load<u32>(block, SUPER_FREE_INODES), EXT4_INFO_FREE_INODES);
