@@ -2,5 +2,7 @@
 
 export * from "./api/engine";
 export * from "./api/media/build";
+export * from "./api/media/ext4";
 export * from "./api/media/ext4-build";
+export * from "./api/media/ext4-check";
 export * from "./api/media/iso";

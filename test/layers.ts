@@ -26,7 +26,19 @@ const BOOT = [
   ...["host/system/boot", "host/system/init"],
 ];
 const FLOWS = ["host/system/image", "host/system/media", "host/system/update", "host/system/vm"];
-const SYSTEM = [...BOOT, ...FLOWS, "host/system/install", "host/system"];
+const RAYOS_FORMAT = "host/format/rayos";
+const RAYOS = [...CORE, RAYOS_FORMAT, "host/system/image", "host/system/install"];
+const RAYOS_ROOMS = [
+  "host/system/rayos/source",
+  "host/system/rayos/plan",
+  "host/system/rayos/content",
+  "host/system/rayos/apply",
+  "host/system/rayos",
+];
+const SYSTEM = [
+  ...[...BOOT, ...FLOWS, "host/system/install", "host/system"],
+  ...[RAYOS_FORMAT, ...RAYOS_ROOMS],
+];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
 const COMMANDS = ["host/cli/disk", "host/cli/data", "host/cli/flow", "host/cli/serve"];
 
@@ -44,6 +56,11 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/mkfs/ext4/make/nodes": [...EXT4, "assembly/mkfs/ext4/make/base"],
   "assembly/mkfs/ext4/make": [...EXT4, ...EXT4_MAKE],
   "assembly/mkfs/ext4/read": EXT4,
+  "assembly/mkfs/ext4/journal": [...EXT4, "assembly/mkfs/ext4/read"],
+  "assembly/mkfs/ext4/entries": [...EXT4, "assembly/mkfs/ext4/read"],
+  "assembly/mkfs/ext4/check": [
+    ...[...EXT4, "assembly/mkfs/ext4/read", "assembly/mkfs/ext4/entries"],
+  ],
   "assembly/mkfs/iso": MEDIA,
   "assembly/mkfs/iso/make": [...MEDIA, "assembly/mkfs/iso"],
   "assembly/fs/ro": ENGINE,
@@ -59,6 +76,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/api": [...TREE, ...STORE, ...FS, ...MKFS, "assembly/disk", "assembly/fs"],
   "assembly/api/media": [
     ...[...EXT4, ...EXT4_MAKE, "assembly/mkfs/ext4/make", "assembly/mkfs/ext4/read"],
+    ...["assembly/mkfs/ext4/journal", "assembly/mkfs/ext4/entries", "assembly/mkfs/ext4/check"],
     ...["assembly/mkfs/iso", "assembly/mkfs/iso/make"],
   ],
   assembly: ["assembly/api", "assembly/api/media"],
@@ -71,6 +89,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/base": ["assembly/format"],
   "host/format": ["assembly/format", "host/base"],
   "host/format/json": ["assembly/format", "host/base", "host/format"],
+  "host/format/rayos": ["assembly/format", "host/base", "host/format", "host/format/json"],
   "host/device": ["assembly/format", "host/base"],
   "host/device/local": DEVICE,
   "host/device/wrap": DEVICE,
@@ -89,7 +108,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "host/core/fat",
     "host/core/boot",
   ],
-  "host/core/media": [...DEVICE, "assembly/format/media", "host/core"],
+  "host/core/media/ext4": [...DEVICE, "assembly/format/media", "host/core"],
+  "host/core/media": [...DEVICE, "assembly/format/media", "host/core", "host/core/media/ext4"],
   "host/system/log": CORE,
   "host/system/caps/base": CORE,
   "host/system/caps/tree": [...CORE, "host/system/caps/base"],
@@ -107,6 +127,11 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/vm": BOOT,
   "host/system/install": [...BOOT, ...FLOWS],
   "host/system": [...BOOT, ...FLOWS, "host/system/install"],
+  "host/system/rayos/source": RAYOS,
+  "host/system/rayos/plan": [...RAYOS, ...RAYOS_ROOMS.slice(0, 1)],
+  "host/system/rayos/content": [...RAYOS, ...RAYOS_ROOMS.slice(0, 2)],
+  "host/system/rayos/apply": [...RAYOS, ...RAYOS_ROOMS.slice(0, 3)],
+  "host/system/rayos": [...RAYOS, ...RAYOS_ROOMS.slice(0, 4)],
   "host/system/disk": [...ADAPTERS, ...SYSTEM],
   "host/system/shell": SYSTEM,
   host: [...ADAPTERS, ...SYSTEM, "host/system/disk"],

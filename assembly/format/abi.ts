@@ -372,6 +372,16 @@ export enum Reason {
   ISO_EXTENT = 84,
   /** A directory is not where its own records say, or below another: a loop. */
   ISO_PARENT = 85,
+  /** ext4: `detail` is the offset of the field in its superblock, inode, node, block or entry. */
+  EXT4_SUPER = 90,
+  /** `detail` is the group. */
+  EXT4_GROUP = 91,
+  /** An inode; `detail` is its number. */
+  EXT4_INODE = 92,
+  EXT4_EXTENTS = 93,
+  EXT4_DIRECTORY = 94,
+  EXT4_XATTRS = 95,
+  EXT4_JOURNAL = 96,
 }
 
 export const FILE_STAT_INO: u32 = 0x000;

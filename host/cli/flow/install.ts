@@ -5,32 +5,71 @@ import { formatSize } from "../../base/size.ts";
 import { run } from "../../base/work.ts";
 import { Core } from "../../core/load.ts";
 import type { BlockDevice } from "../../device/device.ts";
+import { RAYOS_LAYOUTS } from "../../format/rayos/layout.ts";
 import { isSplitFolder, openParts } from "../../system/image/parts.ts";
 import { sourceDateEpoch } from "../../system/image/reproducible.ts";
 import { type InstallOptions, planOf, install as work } from "../../system/install/install.ts";
 import type { InstallPlan } from "../../system/install/plan.ts";
-import type { CommandSpec, Context, Given } from "../kit/command.ts";
+import {
+  type CommandSpec,
+  type Context,
+  type Given,
+  type OptionSpec,
+  UsageError,
+} from "../kit/command.ts";
 import { openDevice } from "../kit/open.ts";
 import { table } from "../kit/output.ts";
+import { installRayosLayout, RAYOS_OPTIONS } from "./install-rayos.ts";
 
 export const install: CommandSpec = {
   name: "install",
   summary: "Install a medium onto a disk; a cut at any moment can be resumed",
   writes: true,
   options: [
-    { flags: "--source <medium>", summary: "disk image of mkdisk, or folder", required: true },
+    {
+      flags: "--source <medium>",
+      summary: "disk image of mkdisk, or folder; rayos: folder or tar",
+    },
     { flags: "--target <disk>", summary: "disk to install onto", required: true },
-    { flags: "--layout <name>", summary: "partition layout", choices: ["capos"], default: "capos" },
+    {
+      flags: "--layout <name>",
+      summary: "partition layout",
+      choices: ["capos", ...RAYOS_LAYOUTS],
+      default: "capos",
+    },
     { flags: "--verbatim", summary: "copy the medium byte for byte, identities included" },
     { flags: "--erase", summary: "write over whatever the target has" },
     { flags: "--reinstall", summary: "replace an installed system" },
     { flags: "--resume", summary: "only go on with an installation that was cut short" },
     { flags: "--table-backup <file>", summary: "where the old partition table is saved" },
     { flags: "--seed <text>", summary: "draw all identities from this text" },
+    ...RAYOS_OPTIONS,
   ],
-  examples: ["diskwright install --source medium.img --target disk.img --dry-run"],
-  run: (context, given) => withDisks(given, (medium, target) => go(context, given, medium, target)),
+  examples: [
+    "diskwright install --source medium.img --target disk.img --dry-run",
+    "diskwright install --layout rayos --source image.tar.zst --target disk.img --dry-run",
+  ],
+  async run(context, given) {
+    const { layout, source } = given.options;
+    if (layout !== "capos") return installRayosLayout(context, given);
+    if (source === undefined) throw new UsageError("--source <medium> is missing.");
+    const foreign = RAYOS_OPTIONS.map(nameOf).find((name) => isGiven(given, name));
+    if (foreign !== undefined) throw new UsageError(`--${foreign} is for --layout rayos.`);
+    await withDisks(given, (medium, target) => go(context, given, medium, target));
+    return undefined;
+  },
 };
+
+/** "--esp-size <size>" is "esp-size"; "--no-vm-autoboot" is "vm-autoboot". */
+function nameOf({ flags }: OptionSpec): string {
+  return (flags.split(" ")[0] ?? "").replace(/^--(no-)?/, "");
+}
+
+function isGiven({ options }: Given, name: string): boolean {
+  const key = name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const value = options[key];
+  return name === "vm-autoboot" ? value === false : value !== undefined && value !== false;
+}
 
 async function go(
   context: Context,
@@ -79,7 +118,8 @@ async function withDisks(
   const split = isSplitFolder(source);
   const medium = split ? openParts(new Core(), source) : openDevice(source, true);
   try {
-    const target = openDevice(options["target"] as string, options["dryRun"] === true);
+    // Writable for a dry run too: what cannot be opened so would be refused, and it says that.
+    const target = openDevice(options["target"] as string, false);
     try {
       await use(medium, target);
     } finally {

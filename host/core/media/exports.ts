@@ -2,7 +2,11 @@
 import type { EngineExports } from "../exports.ts";
 
 /** A type alias, because the loader's generic wants an index signature. */
-export type MediaExports = EngineExports & IsoExports & IsoBuildExports & Ext4BuildExports;
+export type MediaExports = EngineExports &
+  IsoExports &
+  IsoBuildExports &
+  Ext4Exports &
+  Ext4BuildExports;
 
 /** assembly/api/media/iso.ts */
 export type IsoExports = {
@@ -48,6 +52,37 @@ export type IsoBuildExports = {
   isoBuildWrite(build: number, address: number, length: number): number;
   isoBuildFinish(build: number): number;
   isoBuildEnd(build: number): void;
+};
+
+/** assembly/api/media/ext4.ts */
+export type Ext4Exports = {
+  ext4Open(device: number, base: number, sectors: number, readOnly: number): number;
+  ext4Close(volume: number): number;
+  ext4Info(volume: number, out: number): number;
+  ext4Stat(volume: number, path: number, length: number, follow: number, out: number): number;
+  ext4List(
+    volume: number,
+    path: number,
+    length: number,
+    from: number,
+    out: number,
+    size: number,
+  ): number;
+  ext4Xattrs(
+    volume: number,
+    path: number,
+    length: number,
+    follow: number,
+    out: number,
+    size: number,
+  ): number;
+  ext4FileOpen(volume: number, path: number, length: number): number;
+  ext4FileRead(file: number, offset: number, out: number, length: number): number;
+  ext4FileBytes(file: number): number;
+  ext4FileClose(file: number): number;
+  ext4Check(volume: number): number;
+  ext4Finding(index: number): number;
+  ext4CheckEnd(): void;
 };
 
 /** assembly/api/media/ext4-build.ts */

@@ -1,0 +1,184 @@
+/**
+ * Directories: their blocks, each checked once while it stays in memory, and names looked up in
+ * them. A directory with an index is read linearly: its nodes look like blocks without entries.
+ */
+import { equalBytes } from "../../../engine/bytes";
+import { deviceFail } from "../../../engine/device";
+import { failPlain, lastFault } from "../../../engine/fault";
+import { Reason } from "../../../format/abi";
+import { ErrorCode } from "../../../format/errors";
+import { INCOMPATIBLE_FILE_TYPE } from "../../../format/media/ext4";
+import {
+  INODE_FLAG_ENCRYPTED,
+  INODE_FLAG_INDEX,
+  INODE_FLAG_INLINE,
+} from "../../../format/media/ext4-inode";
+import {
+  ENTRY_INODE,
+  ENTRY_LENGTH,
+  ENTRY_NAME_LENGTH,
+  ENTRY_SIZE,
+  ENTRY_TYPE_TAIL,
+  INDEX_ENTRY_SIZE,
+  INDEX_NODE_LIMIT,
+  INDEX_ROOT_LIMIT,
+  INDEX_TAIL_CHECKSUM,
+  INDEX_TAIL_SIZE,
+  LEAF_TAIL_CHECKSUM,
+  LEAF_TAIL_LENGTH,
+  LEAF_TAIL_SIZE,
+  LEAF_TAIL_TYPE,
+  NAME_MAX,
+} from "../../../format/media/ext4-names";
+import { indexSum, indexTailAt, leafSum } from "../base/sums";
+import { inodeFail } from "./inode";
+import { runAt } from "./map";
+import { blockFrame, Ext4, ext4Fail, Inode, Run } from "./volume";
+
+/** Marks frames that were checked; the inode's number stands in the lower half. */
+const CHECKED_DIRECTORY: u64 = 2 << 32;
+const SLASH: u8 = 0x2f;
+/** The shortest entry: a name of up to four bytes. */
+const ENTRY_LENGTH_MIN: u32 = 12;
+
+const run = changetype<Run>(memory.data(offsetof<Run>(), 8));
+let found: u32 = 0;
+let placeBlock: u64 = 0;
+
+/** Blocks of a directory, or 0 after a fault: EBADMSG, EOPNOTSUPP (encrypted or inline). */
+export function directoryBlocks(ext4: Ext4, directory: Inode): u32 {
+  const strange = directory.flags & (INODE_FLAG_ENCRYPTED | INODE_FLAG_INLINE);
+  if (strange !== 0) {
+    const sector = directory.tableBlock * <u64>ext4.blockSectors;
+    deviceFail(ext4.device, ErrorCode.EOPNOTSUPP, Reason.FEATURE, sector, strange);
+    return 0;
+  }
+  const blocks = directory.size >>> ext4.blockShift;
+  const isWhole = (directory.size & <u64>(ext4.blockSize - 1)) === 0;
+  // More blocks than the volume has would be the same ones over and over.
+  if (isWhole && blocks > 0 && blocks <= ext4.blocks && blocks <= 0xffffffff) return <u32>blocks;
+  inodeFail(ext4, directory, Reason.EXT4_DIRECTORY);
+  return 0;
+}
+
+/** Block `index` of a directory, checked: its address, 0 after a fault. A hole is damage. */
+export function directoryBlock(ext4: Ext4, directory: Inode, index: u32): usize {
+  if (runAt(ext4, directory, <u64>index, run) !== ErrorCode.OK) return 0;
+  if (run.block === 0) {
+    inodeFail(ext4, directory, Reason.EXT4_DIRECTORY);
+    return 0;
+  }
+  placeBlock = run.block;
+  const frame = blockFrame(ext4, run.block);
+  if (frame === null) return 0;
+  const mark = CHECKED_DIRECTORY | <u64>directory.number;
+  if (frame.page === mark) return frame.address;
+  if (!blockHolds(ext4, directory, index, frame.address)) {
+    ext4Fail(ext4, Reason.CHECKSUM, run.block, directory.number);
+    return 0;
+  }
+  const at = blockEntries(ext4, frame.address);
+  if (at !== ext4.blockSize) {
+    ext4Fail(ext4, Reason.EXT4_DIRECTORY, run.block, at);
+    return 0;
+  }
+  frame.page = mark;
+  return frame.address;
+}
+
+/** Where the block that was asked for last stands on the disk. */
+export function directoryPlace(): u64 {
+  return placeBlock;
+}
+
+/** The number of the inode that `name` leads to, in lookupInode(): ENOENT, or damage. */
+export function lookup(ext4: Ext4, directory: Inode, name: usize, length: u32): ErrorCode {
+  const blocks = directoryBlocks(ext4, directory);
+  if (blocks === 0) return lastFault();
+  if (length > NAME_MAX) return failPlain(ErrorCode.ENAMETOOLONG);
+  for (let index: u32 = 0; index < blocks; index++) {
+    const block = directoryBlock(ext4, directory, index);
+    if (block === 0) return lastFault();
+    for (let at: u32 = 0; at < ext4.blockSize; at += entryLength(block + at)) {
+      const entry = block + <usize>at;
+      const number = load<u32>(entry, ENTRY_INODE);
+      if (number === 0 || <u32>load<u8>(entry, ENTRY_NAME_LENGTH) !== length) continue;
+      if (!equalBytes(entry + ENTRY_SIZE, name, length)) continue;
+      found = number;
+      return ErrorCode.OK;
+    }
+  }
+  return failPlain(ErrorCode.ENOENT);
+}
+
+export function lookupInode(): u32 {
+  return found;
+}
+
+export function entryLength(entry: usize): u32 {
+  return <u32>load<u16>(entry, ENTRY_LENGTH);
+}
+
+/** True if the checksum of block `index` of a directory holds, or the volume has none. */
+export function blockHolds(ext4: Ext4, directory: Inode, index: u32, block: usize): bool {
+  if (!ext4.hasChecksums) return true;
+  const isIndexed = (directory.flags & INODE_FLAG_INDEX) !== 0;
+  if (isIndexed && index === 0) return indexHolds(ext4, directory, block, INDEX_ROOT_LIMIT);
+  if (isIndexed && isIndexNode(ext4, block)) {
+    return indexHolds(ext4, directory, block, INDEX_NODE_LIMIT);
+  }
+  const tail = block + <usize>(ext4.blockSize - LEAF_TAIL_SIZE);
+  const isTail =
+    load<u32>(tail) === 0 &&
+    <u32>load<u16>(tail, LEAF_TAIL_LENGTH) === LEAF_TAIL_SIZE &&
+    <u32>load<u8>(tail, LEAF_TAIL_TYPE) === ENTRY_TYPE_TAIL;
+  if (!isTail) return false;
+  return leafSum(directory.seed, block, ext4.blockSize) === load<u32>(tail, LEAF_TAIL_CHECKSUM);
+}
+
+/** True if a block of a directory with an index is a node of it: one entry without a name. */
+export function isIndexNode(ext4: Ext4, block: usize): bool {
+  return load<u32>(block, ENTRY_INODE) === 0 && entryLength(block) === ext4.blockSize;
+}
+
+/** True if the numbers of an index node are possible. */
+export function indexFits(ext4: Ext4, block: usize, countAt: u32): bool {
+  const limit = <u32>load<u16>(block + countAt);
+  const count = <u32>load<u16>(block + countAt, 2);
+  const tail: u32 = ext4.hasChecksums ? INDEX_TAIL_SIZE : 0;
+  const most = (ext4.blockSize - countAt - tail) / INDEX_ENTRY_SIZE;
+  return count > 0 && count <= limit && limit <= most;
+}
+
+/** Offset of the first entry of a block that is impossible; the block's size: there is none. */
+export function blockEntries(ext4: Ext4, block: usize): u32 {
+  const hasTypes = (ext4.incompatible & INCOMPATIBLE_FILE_TYPE) !== 0;
+  let at: u32 = 0;
+  while (at < ext4.blockSize) {
+    if (ext4.blockSize - at < ENTRY_LENGTH_MIN) return at;
+    const entry = block + <usize>at;
+    const length = entryLength(entry);
+    const nameLength = <u32>load<u8>(entry, ENTRY_NAME_LENGTH);
+    const fits =
+      length >= ENTRY_LENGTH_MIN &&
+      (length & 3) === 0 &&
+      length <= ext4.blockSize - at &&
+      ENTRY_SIZE + nameLength <= length;
+    if (!fits) return at;
+    const number = load<u32>(entry, ENTRY_INODE);
+    if (number > ext4.inodes || (number !== 0 && nameLength === 0)) return at;
+    if (!hasTypes && load<u8>(entry, ENTRY_NAME_LENGTH + 1) !== 0) return at;
+    for (let byte: u32 = 0; number !== 0 && byte < nameLength; byte++) {
+      const letter = load<u8>(entry + ENTRY_SIZE + byte);
+      if (letter === 0 || letter === SLASH) return at;
+    }
+    at += length;
+  }
+  return at;
+}
+
+function indexHolds(ext4: Ext4, directory: Inode, block: usize, countAt: u32): bool {
+  if (!indexFits(ext4, block, countAt)) return false;
+  const told = load<u32>(indexTailAt(block, countAt), INDEX_TAIL_CHECKSUM);
+  return indexSum(directory.seed, block, countAt) === told;
+}

@@ -1,0 +1,128 @@
+/** RayOS installations that are cut short, all over their writes, and gone on with. */
+import { describe, expect, test } from "vitest";
+import { backupGpt, createGpt, readGpt, restoreGpt } from "../../../host/core/gpt.ts";
+import { Core } from "../../../host/core/load.ts";
+import { type BlockRequest, RequestType } from "../../../host/device/device.ts";
+import { MemoryDevice } from "../../../host/device/local/memory.ts";
+import { readJournal } from "../../../host/system/install/journal.ts";
+import type { RayosRequest } from "../../../host/system/rayos/install.ts";
+import { digest } from "../support.ts";
+import {
+  imageFolder,
+  install,
+  plan,
+  RAYOS_FILES,
+  requestFor,
+  SMALL_DISK,
+  SMALL_FULL_DISK,
+} from "./support.ts";
+
+/** Keeps a copy of the disk after every `every`-th write, and where the journal changes. */
+class Snapshots extends MemoryDevice {
+  readonly taken: { readonly disk: MemoryDevice; readonly write: number }[] = [];
+  every = 1;
+  writes = 0;
+  #step: number | undefined;
+
+  override submit(requests: readonly BlockRequest[]): void {
+    for (const asked of requests) {
+      super.submit([asked]);
+      const { type } = asked;
+      if (type === RequestType.IN || type === RequestType.FLUSH) continue;
+      this.writes++;
+      const step = asked.sector < 80 ? readJournal(this)?.step : this.#step;
+      if (this.writes % this.every === 0 || step !== this.#step) {
+        this.taken.push({ disk: this.clone(), write: this.writes });
+      }
+      this.#step = step;
+    }
+  }
+}
+
+describe.each([
+  ["rayos", SMALL_DISK, { kind: "disk" }],
+  ["rayos-full", SMALL_FULL_DISK, { kind: "disk" }],
+  ["rayos", "260MiB", { kind: "free" }],
+  ["rayos", "260MiB", { kind: "partition", number: 2 }],
+] as const)("layout %s on %s, %o", (layout, size, place) => {
+  const prepare = (device: MemoryDevice) => {
+    if (place.kind === "disk") return;
+    const core = new Core();
+    const old = { index: 1, type: "linux", name: "other", firstLba: 2048, lastLba: 4095 };
+    const target = { index: 2, type: "linux", name: "spare", firstLba: 4096, lastLba: 530431 };
+    const entries = place.kind === "free" ? [old] : [old, target];
+    createGpt(core, core.attach(device), { entries });
+  };
+
+  test("a cut anywhere is gone on with, and ends in the same disk, byte for byte", () => {
+    const source = imageFolder(RAYOS_FILES);
+    const request: RayosRequest = requestFor(source, { layout, place });
+    const target = new Snapshots({ size, name: "target" });
+    prepare(target);
+    target.every = 23;
+    target.taken.length = 0;
+    install(target, request);
+    const whole = digest(target);
+    const begun = new Set<string>();
+    for (const { disk, write } of target.taken) {
+      const when = `after write ${write} of ${target.writes}`;
+      if (readJournal(disk) === undefined) {
+        // Before the first journal nothing is lost; after the last one all is done.
+        if (write > target.writes / 2) expect(digest(disk), when).toBe(whole);
+        continue;
+      }
+      const report = install(disk, { ...request, resume: true });
+      begun.add(report.resumedAt ?? "");
+      expect(readJournal(disk), when).toBeUndefined();
+      expect(digest(disk) === whole, when).toBe(true);
+    }
+    const steps = plan(new MemoryDevice({ size, name: "target" }), {
+      ...request,
+      place: { kind: "disk" },
+    }).steps.map(({ name }) => name);
+    const due = place.kind === "disk" ? steps : steps.filter((name) => name !== "wipe");
+    expect([...begun].sort()).toEqual([...due].sort());
+  });
+});
+
+test("a half-done installation is refused to other options, and --erase begins anew", () => {
+  const source = imageFolder(RAYOS_FILES);
+  const target = new Snapshots({ size: SMALL_DISK, name: "target" });
+  target.every = 40;
+  install(target, requestFor(source));
+  const half = target.taken.find(({ disk }) => readJournal(disk)?.step === 2)?.disk.clone();
+  if (half === undefined) throw new Error("no cut in the System partition");
+  const before = digest(half);
+  for (const other of [{ seed: "other" }, { kernelOptions: "quiet" }, { layout: "rayos-full" }]) {
+    const request = requestFor(source, { ...(other as Partial<RayosRequest>), resume: true });
+    expect(() => install(half, request), JSON.stringify(other)).toThrow(/half-done.*--erase/);
+  }
+  expect(digest(half)).toBe(before);
+  const request = requestFor(source, { seed: "other", consent: { erase: true } });
+  expect(install(half, request).resumedAt).toBeUndefined();
+});
+
+test("without a half-done installation, resume is refused", () => {
+  const target = new MemoryDevice({ size: SMALL_DISK, name: "target" });
+  const request = requestFor(imageFolder(RAYOS_FILES), { resume: true });
+  expect(() => install(target, request)).toThrow(/no half-done installation/);
+});
+
+test("the old table can be put back whatever the cut", () => {
+  const old = new MemoryDevice({ size: SMALL_DISK, name: "target" });
+  const core = new Core();
+  const entries = [{ index: 1, type: "linux", name: "old", firstLba: 2048, lastLba: 4095 }];
+  createGpt(core, core.attach(old), { entries });
+  const saved = backupGpt(core, core.attach(old));
+  const target = new Snapshots({ size: SMALL_DISK, name: "target" });
+  createGpt(core, core.attach(target), { entries });
+  target.every = 60;
+  install(target, requestFor(imageFolder(RAYOS_FILES), { consent: { erase: true } }));
+  for (const { disk, write } of target.taken) {
+    const own = new Core();
+    const id = own.attach(disk);
+    restoreGpt(own, id, saved);
+    const names = readGpt(own, id).partitions.map(({ name }) => name);
+    expect(names, `after write ${write}`).toEqual(["old"]);
+  }
+});
