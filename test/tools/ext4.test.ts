@@ -1,12 +1,13 @@
 /** ext4 volumes that we write, judged by e2fsprogs. */
-import { truncateSync, writeFileSync } from "node:fs";
+import { statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect } from "vitest";
 import type { Ext4Entry } from "../../host/core/media/ext4-build.ts";
-import { HASH_SEED, imageOf, UUID, WHEN_MS } from "../support/ext4.ts";
+import { FileDevice } from "../../host/device/local/file.ts";
+import { buildOn, HASH_SEED, imageOf, UUID, WHEN_MS } from "../support/ext4.ts";
 import { bytesOf, entryOf, ext4Tree, fileOf } from "../support/ext4-trees.ts";
-import { debugfs, EXT4_JUDGES, expectCleanExt4, expectTree } from "./ext4-judges.ts";
+import { debugfs, EXT4_JUDGES, expectCleanExt4, expectPasses, expectTree } from "./ext4-judges.ts";
 import { run, scratch, testWith } from "./tools.ts";
 
 const MIB = 2 ** 20;
@@ -141,6 +142,53 @@ testHere("a window of a device with blocks of 4096 bytes", () => {
   expect(debugfs(inside, ["cat a/b"], folder)[0]).toHaveLength(
     Buffer.from(bytesOf(1, 9999)).toString().length,
   );
+});
+
+testHere("on a device full of noise nothing of it is taken for metadata", () => {
+  const folder = scratch();
+  const image = join(folder, "ext4.img");
+  writeFileSync(image, bytesOf(9, 64 * MIB));
+  const entries = [fileOf("a/b", bytesOf(1, 9999))];
+  const device = FileDevice.open(image);
+  buildOn(device, { entries });
+  device.close();
+  expectCleanExt4(image);
+  expect(debugfs(image, ["stat a/b"], folder)[0]).toContain("Size: 9999");
+});
+
+testHere("lost+found keeps its room, its entry and what is in it", () => {
+  const folder = scratch();
+  const image = join(folder, "ext4.img");
+  const entries = [
+    entryOf("lost+found", "directory", { mode: 0o711 }),
+    ...Array.from({ length: 200 }, (_, index) => fileOf(`lost+found/#${index}`, bytesOf(1, 2))),
+  ];
+  imageOf(image, 64 * MIB, { entries });
+  expectCleanExt4(image);
+  imageOf(`${image}2`, 64 * MIB, { entries: entries.slice(0, 2) });
+  expectCleanExt4(`${image}2`);
+  const [text] = debugfs(`${image}2`, ["stat lost+found"], folder);
+  expect(text).toMatch(/Mode: +0711 .*Size: 16384/s);
+});
+
+testHere("16 TiB is written sparsely, and e2fsck agrees", () => {
+  const folder = scratch();
+  const image = join(folder, "ext4.img");
+  const sizeBytes = 2 ** 44 - 8192;
+  try {
+    writeFileSync(image, "");
+    truncateSync(image, sizeBytes);
+  } catch (error) {
+    // The filesystem below this folder may hold no file as large as that.
+    expect(error).toMatchObject({ code: "EFBIG" });
+    return;
+  }
+  const device = FileDevice.open(image);
+  const { groups, blocks } = buildOn(device);
+  device.close();
+  expect([groups, blocks]).toEqual([131_072, 2 ** 32 - 2]);
+  expect(statSync(image).blocks * 512).toBeLessThan(400 * MIB);
+  expectPasses(image);
 });
 
 testHere("attributes, access control lists, and what goes to a block", () => {

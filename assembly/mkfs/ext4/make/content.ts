@@ -31,6 +31,7 @@ export function contentWrite(build: Build, address: usize, length: u32): ErrorCo
       if (code === ErrorCode.OK && build.remaining === 0) code = fileEnd(build);
     }
   }
+  if (code !== ErrorCode.OK && build.stage !== Stage.NODES) build.stage = Stage.FAILED;
   return code;
 }
 

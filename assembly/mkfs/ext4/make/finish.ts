@@ -8,7 +8,7 @@
  * those, and Linux zeroes tables after a mount, for GROUP_FLAG_TABLE_ZEROED is not set.
  */
 import { deviceFlush, deviceWrite, deviceZero } from "../../../engine/device";
-import { failPlain } from "../../../engine/fault";
+import { failPlain, lastFault } from "../../../engine/fault";
 import { ErrorCode } from "../../../format/errors";
 import { Ext4Kind } from "../../../format/media/calls-ext4-build";
 import { BLOCK_SHIFT, BLOCK_SIZE } from "../../../format/media/ext4";
@@ -34,8 +34,14 @@ import { inodesWrite, seedOf, targetOf } from "./nodes/inodes";
 import { xattrsBlock } from "./nodes/xattrs";
 import { SUPER_BLOCK_AT, superMake } from "./super";
 
-/** From here on the volume is one. EINVAL: content is missing. */
+/** Writes all the rest. EINVAL: content is missing. After an error only an end helps. */
 export function finish(build: Build): ErrorCode {
+  const code = finishOnce(build);
+  if (code !== ErrorCode.OK && build.stage !== Stage.NODES) build.stage = Stage.FAILED;
+  return code;
+}
+
+function finishOnce(build: Build): ErrorCode {
   let code = contentBegin(build);
   if (code !== ErrorCode.OK) return code;
   if (build.current !== NONE) return failPlain(ErrorCode.EINVAL);
@@ -66,12 +72,12 @@ function smallWrite(build: Build): ErrorCode {
     }
     if (node.kind === Ext4Kind.SYMLINK && node.targetLength >= TARGET_FAST) {
       const block = blockOut(build, <u64>node.first);
-      if (block === 0) return ErrorCode.EIO;
+      if (block === 0) return lastFault();
       memory.copy(block, targetOf(build, node), node.targetLength);
     }
     if (node.xattrBlock === 0) continue;
     const block = blockOut(build, <u64>node.xattrBlock);
-    if (block === 0) return ErrorCode.EIO;
+    if (block === 0) return lastFault();
     xattrsBlock(build, node, block);
   }
   return ErrorCode.OK;
@@ -81,16 +87,15 @@ function smallWrite(build: Build): ErrorCode {
 function resizeWrite(build: Build): ErrorCode {
   const geometry = build.geometry;
   const first = 1 + geometry.descriptorBlocks;
-  if (geometry.reserveBlocks === 0) return ErrorCode.OK;
   const map = blockOut(build, build.resizeMap);
-  if (map === 0) return ErrorCode.EIO;
+  if (map === 0) return lastFault();
   for (let index: u32 = 0; index < geometry.reserveBlocks; index++) {
     const place = (geometry.descriptorBlocks + index) & ((BLOCK_SIZE >>> 2) - 1);
     store<u32>(map + ((<usize>place) << 2), first + index);
   }
   for (let index: u32 = 0; index < geometry.reserveBlocks; index++) {
     let at = blockOut(build, <u64>(first + index));
-    if (at === 0) return ErrorCode.EIO;
+    if (at === 0) return lastFault();
     for (let group: u32 = 1; group < geometry.groups; group++) {
       if (!hasSuper(group)) continue;
       store<u32>(at, group * GROUP_BLOCKS + first + index);
@@ -114,7 +119,7 @@ function journalWrite(build: Build): ErrorCode {
   }
   if (code !== ErrorCode.OK) return code;
   const block = blockOut(build, load<u64>(build.journal));
-  if (block === 0) return ErrorCode.EIO;
+  if (block === 0) return lastFault();
   store<u32>(block, bswap<u32>(JOURNAL_MAGIC));
   store<u32>(block, bswap<u32>(JOURNAL_TYPE_SUPER_2), JOURNAL_HEADER_TYPE);
   store<u32>(block, bswap<u32>(BLOCK_SIZE), JOURNAL_BLOCK_SIZE);

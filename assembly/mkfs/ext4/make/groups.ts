@@ -1,4 +1,5 @@
 /** Bitmaps and descriptors of the groups: what is in use follows from frontier and places. */
+import { lastFault } from "../../../engine/fault";
 import { ErrorCode } from "../../../format/errors";
 import { Ext4Kind } from "../../../format/media/calls-ext4-build";
 import {
@@ -56,10 +57,10 @@ export function groupsWrite(build: Build): ErrorCode {
   const geometry = build.geometry;
   for (let group: u32 = 0; group < geometry.groups; group++) {
     placesStore(build, group);
-    if (!blocksStore(build, group)) return ErrorCode.EIO;
+    if (!blocksStore(build, group)) return lastFault();
   }
   for (let group: u32 = 0; group < geometry.groups; group++) {
-    if (!inodesStore(build, group)) return ErrorCode.EIO;
+    if (!inodesStore(build, group)) return lastFault();
   }
   directoriesCount(build);
   for (let group: u32 = 0; group < geometry.groups; group++) {

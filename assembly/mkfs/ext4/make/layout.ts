@@ -45,7 +45,7 @@ export function layout(build: Build): ErrorCode {
   inodesNumber(build);
   orderChildren(build);
   if (!journalPlace(build)) return failPlain(ErrorCode.ENOSPC);
-  if (geometry.reserveBlocks > 0) build.resizeMap = take(build, 1);
+  build.resizeMap = take(build, 1);
   if (journalExtents(build) > EXTENTS_IN_INODE) build.journalTree = take(build, 1);
   for (let number: u32 = 0; number < build.nodes; number++) {
     const code = placeSmall(build, number);

@@ -75,6 +75,8 @@ export enum Stage {
   LAID_OUT = 1,
   CONTENT = 2,
   FINISHED = 3,
+  /** A write failed: what was gathered is lost. */
+  FAILED = 4,
 }
 
 @unmanaged

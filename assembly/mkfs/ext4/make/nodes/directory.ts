@@ -4,6 +4,8 @@
  *
  *     root of the index | its nodes, if there are many blocks | blocks of entries, by hash
  */
+
+import { lastFault } from "../../../../engine/fault";
 import { allocate, release } from "../../../../engine/memory";
 import { ErrorCode } from "../../../../format/errors";
 import { Ext4Kind } from "../../../../format/media/calls-ext4-build";
@@ -168,7 +170,7 @@ export function directoryWrite(build: Build, number: u32, seed: u32): ErrorCode 
   if (isIndexed(build, number)) return indexWrite(build, number, seed);
   let at = <u64>folder.first;
   let block = blockOut(build, at);
-  if (block === 0) return ErrorCode.EIO;
+  if (block === 0) return lastFault();
   let entry = dotsStore(build, block, number);
   let last = block + 12;
   for (let index: u32 = 0; index < folder.children; index++) {
@@ -180,7 +182,7 @@ export function directoryWrite(build: Build, number: u32, seed: u32): ErrorCode 
   for (let rest: u32 = 1; rest < folder.blocks && number === LOST_FOUND; rest++) {
     at = following(build, at);
     block = blockOut(build, at);
-    if (block === 0) return ErrorCode.EIO;
+    if (block === 0) return lastFault();
     store<u16>(block, LEAF_ROOM, ENTRY_LENGTH);
     tailStore(block, seed);
   }
@@ -232,7 +234,7 @@ function indexWrite(build: Build, number: u32, seed: u32): ErrorCode {
   const nodes = nodesOver(leaves);
   let at = <u64>folder.first;
   const root = blockOut(build, at);
-  if (root === 0) return ErrorCode.EIO;
+  if (root === 0) return lastFault();
   dotsStore(build, root, number);
   store<u16>(root + 12, <u16>(BLOCK_SIZE - 12), ENTRY_LENGTH);
   store<u8>(root, HASH_HALF_MD4, INDEX_ROOT_HASH_VERSION);
@@ -254,7 +256,7 @@ function indexWrite(build: Build, number: u32, seed: u32): ErrorCode {
   for (let each: u32 = 0; each < nodes; each++) {
     at = following(build, at);
     const node = blockOut(build, at);
-    if (node === 0) return ErrorCode.EIO;
+    if (node === 0) return lastFault();
     const from = each * INDEX_LIMIT_NODE;
     const count = min<u32>(INDEX_LIMIT_NODE, leaves - from);
     store<u16>(node, <u16>BLOCK_SIZE, INDEX_NODE_LENGTH);
@@ -274,7 +276,7 @@ function leavesWrite(build: Build, folder: Node, from: u64, seed: u32): ErrorCod
   for (let index: u32 = 0; index < folder.children; ) {
     at = following(build, at);
     const block = blockOut(build, at);
-    if (block === 0) return ErrorCode.EIO;
+    if (block === 0) return lastFault();
     const end = index + leafCount(build, folder, index);
     let entry = block;
     let last = block;

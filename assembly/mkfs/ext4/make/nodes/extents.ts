@@ -3,6 +3,8 @@
  * full but the last of a level. The nodes of a tree stand in the order leaves, their index, its
  * index ...
  */
+
+import { lastFault } from "../../../../engine/fault";
 import { allocate, release } from "../../../../engine/memory";
 import { ErrorCode } from "../../../../format/errors";
 import { BLOCK_SIZE } from "../../../../format/media/ext4";
@@ -57,7 +59,7 @@ export function extentsStore(
     for (let from: u32 = 0; from < entries; from += EXTENTS_IN_BLOCK) {
       const node = blockOut(build, at);
       if (node === 0) {
-        code = ErrorCode.EIO;
+        code = lastFault();
         break;
       }
       const source = list + <usize>(from * EXTENT_SIZE);

@@ -1,4 +1,5 @@
 /** Inodes: those that are reserved, then one for each node, and the trees of their extents. */
+import { lastFault } from "../../../../engine/fault";
 import { ErrorCode } from "../../../../format/errors";
 import { Ext4Kind } from "../../../../format/media/calls-ext4-build";
 import { BLOCK_SECTORS, BLOCK_SHIFT, BLOCK_SIZE } from "../../../../format/media/ext4";
@@ -85,7 +86,7 @@ export function inodesWrite(build: Build): ErrorCode {
     let code = ErrorCode.OK;
     const at = slot(inode);
     if (inode === INODE_ROOT) code = nodeInode(build, ROOT, at);
-    if (inode === INODE_RESIZE && build.geometry.reserveBlocks > 0) resizeInode(build, at);
+    if (inode === INODE_RESIZE) resizeInode(build, at);
     if (inode === INODE_JOURNAL) code = journalInode(build, at);
     if (code === ErrorCode.OK) code = slotEnd(build, inode);
     if (code !== ErrorCode.OK) return code;
@@ -113,7 +114,7 @@ function slotEnd(build: Build, inode: u32): ErrorCode {
   const group = (inode - 1) / groupInodes;
   const index = ((inode - 1) % groupInodes) / INODES_IN_BLOCK;
   const block = blockOut(build, inodeTableAt(build.geometry, group) + <u64>index);
-  if (block === 0) return ErrorCode.EIO;
+  if (block === 0) return lastFault();
   memory.copy(block, tableBlock, BLOCK_SIZE);
   return ErrorCode.OK;
 }
