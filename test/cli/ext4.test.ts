@@ -102,6 +102,6 @@ test("verify names what is damaged in a partition, and a full journal is advice"
   closeSync(file);
   const damaged = diskwright(["verify", disk]);
   expect(damaged.code).toBe(3);
-  expect(damaged.stdout).toContain(`ext4, partition 1, LBA ${2048 + 36 * 8}: /hello.txt: block 36`);
+  expect(damaged.stdout).toContain(`ext4, partition 1, LBA ${2048 + 36 * 8}: /hard: block 36`);
   expect(diskwright(["fs", "check", `${disk}:1`]).code).toBe(3);
 });
