@@ -87,7 +87,7 @@ function headOf(view: DiskView): string {
 function ext4Lines(title: string, ext4: Ext4View, columns: number): string[] {
   const { label, uuid, features, blockBytes, journal } = ext4;
   const named = label === "" ? "" : `${label}, `;
-  const lines = [`${title}: ${named}${uuid}, ${blockBytes}-byte blocks, journal: ${journal}`];
+  const lines = [`${title}: ${named}${uuid}`, `  ${blockBytes}-byte blocks, journal: ${journal}`];
   let line = " ";
   for (const feature of features) {
     if (line.length + 1 + feature.length > columns) lines.push(line);

@@ -1,6 +1,9 @@
 /** Volumes that mke2fs made, kept as files: read entry by entry, byte by byte. */
 import { expect, test } from "vitest";
+import { finish } from "../../host/base/work.ts";
 import { isExt4 } from "../../host/core/media/ext4.ts";
+import { buildExt4, type Ext4Entry } from "../../host/core/media/ext4-build.ts";
+import { MediaCore } from "../../host/core/media/load.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
 import { faultOf, flip, goldenExt4, openExt4On, textOf, walkExt4 } from "../support/ext4-read.ts";
 
@@ -128,4 +131,35 @@ test("a volume behind others on a device is read through its window", () => {
   const volume = openExt4On(device, window);
   expect(textOf(volume.readFile("/hard"))).toBe("hello\n");
   expect(volume.check()).toEqual([]);
+});
+
+test("a name in a large directory costs a few reads, and one that is not there is not found", () => {
+  const device = new MemoryDevice({ size: "64MiB" });
+  const builder = new MediaCore();
+  const entries = Array.from({ length: 4000 }, (_, index): Ext4Entry => {
+    const owner = { mode: 0o644, uid: 0, gid: 0, mtimeNs: 0n };
+    return { path: `large/name ${index} ü`, kind: "fifo", ...owner, sizeBytes: 0 };
+  });
+  const [uuid, hashSeed] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];
+  const options = { uuid, hashSeed, timestampMs: 0, entries };
+  finish(buildExt4(builder, builder.attach(device), options));
+  const counted = Object.create(device) as MemoryDevice;
+  let reads = 0;
+  counted.submit = (requests) => {
+    reads += requests.length;
+    device.submit(requests);
+  };
+  const volume = openExt4On(counted);
+  expect(volume.check()).toEqual([]);
+  for (let index = 0; index < 4000; index += 100) {
+    const fresh = openExt4On(counted);
+    fresh.stat("/large");
+    reads = 0;
+    expect(fresh.stat(`/large/name ${index} ü`).kind).toBe("fifo");
+    // The root of the index, a leaf, its inode, and a node of extents.
+    expect(reads, `${index}`).toBeLessThanOrEqual(5);
+    fresh.close();
+  }
+  expect(faultOf(() => volume.stat("/large/name 4000 ü")).code).toBe("ENOENT");
+  expect(volume.list("/large")).toHaveLength(4000);
 });

@@ -1,13 +1,19 @@
 /**
  * Directories: their blocks, each checked once while it stays in memory, and names looked up in
- * them. A directory with an index is read linearly: its nodes look like blocks without entries.
+ * them. A directory with an index is listed linearly: its nodes look like blocks without entries.
+ * The index says where to look for a name first.
  */
 import { equalBytes } from "../../../engine/bytes";
 import { deviceFail } from "../../../engine/device";
 import { failPlain, lastFault } from "../../../engine/fault";
 import { Reason } from "../../../format/abi";
 import { ErrorCode } from "../../../format/errors";
-import { INCOMPATIBLE_FILE_TYPE } from "../../../format/media/ext4";
+import {
+  INCOMPATIBLE_FILE_TYPE,
+  SUPER_FLAG_UNSIGNED_HASH,
+  SUPER_FLAGS,
+  SUPER_HASH_SEED,
+} from "../../../format/media/ext4";
 import {
   INODE_FLAG_ENCRYPTED,
   INODE_FLAG_INDEX,
@@ -19,8 +25,13 @@ import {
   ENTRY_NAME_LENGTH,
   ENTRY_SIZE,
   ENTRY_TYPE_TAIL,
+  HASH_HALF_MD4,
+  HASH_HALF_MD4_UNSIGNED,
+  INDEX_ENTRY_BLOCK,
   INDEX_ENTRY_SIZE,
   INDEX_NODE_LIMIT,
+  INDEX_ROOT_HASH_VERSION,
+  INDEX_ROOT_LEVELS,
   INDEX_ROOT_LIMIT,
   INDEX_TAIL_CHECKSUM,
   INDEX_TAIL_SIZE,
@@ -30,6 +41,7 @@ import {
   LEAF_TAIL_TYPE,
   NAME_MAX,
 } from "../../../format/media/ext4-names";
+import { halfMd4 } from "../base/hash";
 import { indexSum, indexTailAt, leafSum } from "../base/sums";
 import { inodeFail } from "./inode";
 import { runAt } from "./map";
@@ -38,6 +50,10 @@ import { blockFrame, Ext4, ext4Fail, Inode, Run } from "./volume";
 /** Marks frames that were checked; the inode's number stands in the lower half. */
 const CHECKED_DIRECTORY: u64 = 2 << 32;
 const SLASH: u8 = 0x2f;
+/** Levels of nodes below the root of an index, with INCOMPATIBLE_LARGE_DIRECTORY. */
+const INDEX_DEPTH_MAX: u32 = 2;
+/** The upper bits of a block's number in an index are kept for other uses. */
+const INDEX_BLOCK_MASK: u32 = 0x0fffffff;
 /** The shortest entry: a name of up to four bytes. */
 const ENTRY_LENGTH_MIN: u32 = 12;
 
@@ -96,19 +112,65 @@ export function lookup(ext4: Ext4, directory: Inode, name: usize, length: u32): 
   const blocks = directoryBlocks(ext4, directory);
   if (blocks === 0) return lastFault();
   if (length > NAME_MAX) return failPlain(ErrorCode.ENAMETOOLONG);
-  for (let index: u32 = 0; index < blocks; index++) {
-    const block = directoryBlock(ext4, directory, index);
-    if (block === 0) return lastFault();
-    for (let at: u32 = 0; at < ext4.blockSize; at += entryLength(block + at)) {
-      const entry = block + <usize>at;
-      const number = load<u32>(entry, ENTRY_INODE);
-      if (number === 0 || <u32>load<u8>(entry, ENTRY_NAME_LENGTH) !== length) continue;
-      if (!equalBytes(entry + ENTRY_SIZE, name, length)) continue;
-      found = number;
+  if ((directory.flags & INODE_FLAG_INDEX) !== 0) {
+    const leaf = indexedBlock(ext4, directory, blocks, name, length);
+    if (leaf > 0 && lookupIn(ext4, directory, leaf, name, length) === ErrorCode.OK) {
       return ErrorCode.OK;
     }
   }
+  // An index only says where to look first: a name that is not there may be elsewhere.
+  for (let index: u32 = 0; index < blocks; index++) {
+    const code = lookupIn(ext4, directory, index, name, length);
+    if (code !== ErrorCode.ENOENT) return code;
+  }
   return failPlain(ErrorCode.ENOENT);
+}
+
+/** The same in block `index` alone; ENOENT is no fault yet. */
+function lookupIn(ext4: Ext4, directory: Inode, index: u32, name: usize, length: u32): ErrorCode {
+  const block = directoryBlock(ext4, directory, index);
+  if (block === 0) return lastFault();
+  for (let at: u32 = 0; at < ext4.blockSize; at += entryLength(block + at)) {
+    const entry = block + <usize>at;
+    const number = load<u32>(entry, ENTRY_INODE);
+    if (number === 0 || <u32>load<u8>(entry, ENTRY_NAME_LENGTH) !== length) continue;
+    if (!equalBytes(entry + ENTRY_SIZE, name, length)) continue;
+    found = number;
+    return ErrorCode.OK;
+  }
+  return ErrorCode.ENOENT;
+}
+
+/** Block where the index of a directory has `name`; 0: it cannot tell. */
+function indexedBlock(ext4: Ext4, directory: Inode, blocks: u32, name: usize, length: u32): u32 {
+  let block = directoryBlock(ext4, directory, 0);
+  if (block === 0) return 0;
+  const version = <u32>load<u8>(block, INDEX_ROOT_HASH_VERSION);
+  if (version !== HASH_HALF_MD4 && version !== HASH_HALF_MD4_UNSIGNED) return 0;
+  const flags = load<u32>(ext4.super, SUPER_FLAGS);
+  const isSigned = version === HASH_HALF_MD4 && (flags & SUPER_FLAG_UNSIGNED_HASH) === 0;
+  const hash = halfMd4(name, length, ext4.super + SUPER_HASH_SEED, isSigned);
+  const levels = <u32>load<u8>(block, INDEX_ROOT_LEVELS);
+  let countAt = INDEX_ROOT_LIMIT;
+  for (let level: u32 = 0; level <= min<u32>(levels, INDEX_DEPTH_MAX); level++) {
+    if (!indexFits(ext4, block, countAt)) return 0;
+    const first = block + <usize>countAt;
+    let low: u32 = 0;
+    let high = <u32>load<u16>(first, 2);
+    while (low + 1 < high) {
+      const middle = (low + high) >>> 1;
+      if ((load<u32>(first + <usize>(middle * INDEX_ENTRY_SIZE)) & ~1) <= hash) low = middle;
+      else high = middle;
+    }
+    const below = load<u32>(first + <usize>(low * INDEX_ENTRY_SIZE), INDEX_ENTRY_BLOCK);
+    const index = below & INDEX_BLOCK_MASK;
+    if (index === 0 || index >= blocks) return 0;
+    if (level === levels) return index;
+    block = directoryBlock(ext4, directory, index);
+    if (block === 0 || !isIndexNode(ext4, block)) return 0;
+    countAt = INDEX_NODE_LIMIT;
+  }
+  return 0;
 }
 
 export function lookupInode(): u32 {
