@@ -28,6 +28,12 @@ export function toHex(hash: Uint8Array): string {
   return text;
 }
 
+/** True if both are there and have the same bytes. */
+export function isSameBytes(one: Uint8Array, other: Uint8Array | undefined): boolean {
+  if (other === undefined || one.length !== other.length) return false;
+  return one.every((byte, at) => byte === other[at]);
+}
+
 /** Order of two hashes, as their bytes: negative, 0 or positive. */
 export function compareHashes(a: Uint8Array, b: Uint8Array): number {
   for (let at = 0; at < HASH_BYTES; at++) {

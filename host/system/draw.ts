@@ -5,7 +5,7 @@
 import { formatSize } from "../base/size.ts";
 import type { ChunkOwner } from "../core/region.ts";
 import { type Extent, SECTOR_BYTES } from "../format/layout.ts";
-import type { DiskView, IsoView, RegionView, VolumeView } from "./inspect.ts";
+import type { DiskView, Ext4View, IsoView, RegionView, VolumeView } from "./inspect.ts";
 
 const WIDTH = 78;
 const WIDTH_MIN = 40;
@@ -51,6 +51,7 @@ export function drawDisk(view: DiskView, width = WIDTH): string[] {
   if (view.halfInstalled) lines.push("an installation was cut short: diskwright install --resume");
   for (const volume of view.volumes) {
     if (volume.error !== undefined) lines.push(`${titleOf(volume)}: ${volume.error}`);
+    if (volume.ext4 !== undefined) lines.push(...ext4Lines(titleOf(volume), volume.ext4, columns));
     if (volume.region !== undefined) {
       lines.push("", ...drawRegion(titleOf(volume), volume.region, columns));
     }
@@ -82,6 +83,19 @@ function headOf(view: DiskView): string {
   return parts.join("  ");
 }
 
+/** Label, uuid and features, as many in a line as fit. */
+function ext4Lines(title: string, ext4: Ext4View, columns: number): string[] {
+  const { label, uuid, features, blockBytes, journal } = ext4;
+  const named = label === "" ? "" : `${label}, `;
+  const lines = [`${title}: ${named}${uuid}, ${blockBytes}-byte blocks, journal: ${journal}`];
+  let line = " ";
+  for (const feature of features) {
+    if (line.length + 1 + feature.length > columns) lines.push(line);
+    line = line.length + 1 + feature.length > columns ? `  ${feature}` : `${line} ${feature}`;
+  }
+  return [...lines, line];
+}
+
 function isoLine(iso: IsoView): string {
   if (iso.error !== undefined) return `ISO 9660: ${iso.error}`;
   const parts = [`ISO 9660 ${iso.label}`, shortSize(iso.sizeBytes), `${iso.names} names`];
@@ -105,11 +119,16 @@ function boxesOf(view: DiskView): Box[] {
 
 function textOf(volume: VolumeView): string[] {
   const lines = [titleOf(volume)];
-  const { fat, region, error } = volume;
+  const { fat, region, ext4, error } = volume;
   if (fat !== undefined) {
     const used = shortSize(fat.totalBytes - fat.freeBytes);
     lines.push(`FAT32 ${shortSize(volume.sizeBytes)}`);
     lines.push(`${used} used${fat.bootLoader ? ", boots" : ""}`);
+  } else if (ext4 !== undefined) {
+    const state = ext4.journal === "to be replayed" ? ", journal to be replayed" : "";
+    lines.push(`ext4 ${shortSize(volume.sizeBytes)}`);
+    lines.push(`${shortSize(ext4.totalBytes - ext4.freeBytes)} used${state}`);
+    if (ext4.label !== "" && ext4.label !== volume.name) lines.push(ext4.label);
   } else if (region !== undefined) {
     lines.push(`data region ${shortSize(volume.sizeBytes)}`);
     const files = region.files === undefined ? "" : `, ${counted(region.files, "file")}`;

@@ -16,6 +16,7 @@ import { CONFIG_ROOT } from "./boot/kernel.ts";
 import { readJournal } from "./install/journal.ts";
 import { PAYLOAD_FOLDER } from "./media/media.ts";
 import { partitionPlaces } from "./place.ts";
+import { EXT_SIGNATURE, openExt4 } from "./volume.ts";
 
 const PAYLOAD = `/${PAYLOAD_FOLDER}`;
 
@@ -71,6 +72,7 @@ export interface VolumeView extends Extent {
   readonly sizeBytes: number;
   readonly fat?: FatView | undefined;
   readonly region?: RegionView | undefined;
+  readonly ext4?: Ext4View | undefined;
   /** Why its content could not be read. */
   readonly error?: string | undefined;
 }
@@ -83,6 +85,19 @@ export interface FatView {
   readonly freeBytes: number;
   /** Firmware would start this volume. */
   readonly bootLoader: boolean;
+}
+
+export interface Ext4View {
+  readonly label: string;
+  readonly uuid: string;
+  readonly features: readonly string[];
+  readonly blockBytes: number;
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  readonly inodes: number;
+  readonly freeInodes: number;
+  /** What its journal says; "none": there is no journal inside. */
+  readonly journal: "none" | "empty" | "to be replayed";
 }
 
 export interface RegionView extends RegionInfo {
@@ -211,13 +226,27 @@ function contentOf(
   id: number,
   window: RegionWindow,
   signature: string | null,
-): Pick<VolumeView, "fat" | "region" | "error"> {
+): Pick<VolumeView, "fat" | "region" | "ext4" | "error"> {
   try {
     if (signature?.startsWith("fat")) return { fat: fatView(core, id, window) };
     if (signature === "capos-region") return { region: regionView(core, id, window) };
-    return {};
+    const device = core.device(id);
+    if (signature !== EXT_SIGNATURE || device === undefined) return {};
+    return { ext4: ext4View(device, window) };
   } catch (error) {
     return { error: reasonOf(error) };
+  }
+}
+
+function ext4View(device: BlockDevice, { baseSector = 0, sectors = 0 }: RegionWindow): Ext4View {
+  const volume = openExt4(device, { baseSector, sectors });
+  try {
+    const { label, uuid, features } = volume;
+    const { blocks, wasDirty } = volume.info.journal;
+    const journal = wasDirty ? "to be replayed" : blocks === 0 ? "none" : "empty";
+    return { label, uuid, features, ...volume.space(), journal };
+  } finally {
+    volume.close();
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * `verify`: everything on a disk, level by level: partition tables, FAT and ISO volumes, data
+ * `verify`: everything on a disk, level by level: partition tables, FAT, ext4 and ISO volumes, data
  * regions with every object and every file. Writes nothing unless it is asked to repair.
  *
  * Interface: findings, not errors, tell what is wrong, each with its place; any damaged copy is
@@ -25,16 +25,17 @@ import { Generations } from "./boot/generations.ts";
 import { CONFIG_ROOT } from "./boot/kernel.ts";
 import { JOURNAL_EXTENT, readJournal } from "./install/journal.ts";
 import { STEPS } from "./install/plan.ts";
-import { checkIso } from "./media/check.ts";
+import { checkExt4, checkIso } from "./media/check.ts";
 import { partitionPlaces } from "./place.ts";
 import { type AuditFinding, auditGenerations } from "./update/audit.ts";
-import { ISO_SIGNATURE } from "./volume.ts";
+import { EXT_SIGNATURE, ISO_SIGNATURE } from "./volume.ts";
 
 /** The level that a finding belongs to. */
 export type VerifyArea =
   | "table"
   | "media"
   | "esp"
+  | "ext4"
   | "region"
   | "store"
   | "files"
@@ -69,7 +70,7 @@ export interface VerifyOptions {
 /** A place that has or should have content. */
 interface Volume extends RegionWindow {
   readonly partition?: number | undefined;
-  readonly kind: "fat" | "region" | "unknown";
+  readonly kind: "fat" | "ext4" | "region" | "unknown";
 }
 
 /**
@@ -96,6 +97,13 @@ export function* verifyDisk(device: BlockDevice, options: VerifyOptions = {}): W
       if (volume.kind === "fat") {
         checked.push(`${name}FAT32`);
         findings.push(...verifyFat(core, id, volume));
+      } else if (volume.kind === "ext4") {
+        checked.push(`${name}ext4`);
+        const { partition } = volume;
+        const found = checkExt4(device, volume);
+        findings.push(
+          ...found.map((finding) => ({ ...finding, area: "ext4" as const, partition })),
+        );
       } else if (volume.kind === "region") {
         checked.push(`${name}data region`);
         yield* verifyRegion(core, id, volume, options, findings);
@@ -121,6 +129,7 @@ function layoutOf(
   if (isRegion(signature)) return { volumes: [{ kind: "region" }], hasTable: false };
   if (signature?.startsWith("fat")) return { volumes: [{ kind: "fat" }], hasTable: false };
   if (signature === ISO_SIGNATURE) return { volumes: [], hasTable: false };
+  if (signature === EXT_SIGNATURE) return { volumes: [{ kind: "ext4" }], hasTable: false };
   const table = verifyTable(core, id, options, findings);
   if (table === undefined) {
     const volumes = withoutTable(core, id, device);
@@ -187,6 +196,7 @@ function withoutTable(core: Core, id: number, device: BlockDevice): Volume[] {
 function kindOf(entry: GptPartition | undefined, signature: string | null): Volume["kind"] {
   if (isRegion(signature) || entry?.name === "diskwright-data") return "region";
   if (signature?.startsWith("fat") || entry?.name === "ESP") return "fat";
+  if (signature === EXT_SIGNATURE) return "ext4";
   return "unknown";
 }
 

@@ -1,21 +1,24 @@
 /**
- * Files of whatever filesystem is at a place: CAPOSWF1, CAPOSRO1, FAT32 or ISO 9660 behind one
- * small interface.
+ * Files of whatever filesystem is at a place: CAPOSWF1, CAPOSRO1, FAT32, ISO 9660 or one of the ext
+ * family behind one small interface.
  * What a kind of filesystem lacks answers EOPNOTSUPP or EROFS.
  */
 import { failure } from "../base/errors.ts";
 import { FatVolume } from "../core/fat.ts";
 import type { FileSystem } from "../core/files.ts";
 import type { Core } from "../core/load.ts";
+import { type Ext4Stat, Ext4Volume } from "../core/media/ext4.ts";
 import type { IsoStat, IsoVolume } from "../core/media/iso.ts";
+import { MediaCore } from "../core/media/load.ts";
 import { isIso, openIso } from "../core/media/open.ts";
 import { Region } from "../core/region.ts";
+import type { BlockDevice } from "../device/device.ts";
 import { SECTOR_BYTES } from "../format/layout.ts";
 import { findPlace, findRegion, type NamedPlace } from "./place.ts";
 
 export interface VolumeEntry {
   readonly name: string;
-  readonly kind: "file" | "directory" | "symlink";
+  readonly kind: Ext4Stat["kind"];
   readonly sizeBytes: number;
   readonly modifiedMs: number;
   /** Permission bits; undefined where the filesystem has none. */
@@ -31,7 +34,7 @@ export interface VolumeSpace {
 
 /** An open filesystem. Paths are separated by "/"; changes are durable after sync() or close(). */
 export interface Volume {
-  readonly kind: "CAPOSWF1" | "CAPOSRO1" | "FAT32" | "ISO 9660";
+  readonly kind: "CAPOSWF1" | "CAPOSRO1" | "FAT32" | "ISO 9660" | "ext4";
   /** Entries of a directory, by name. */
   list(path: string): VolumeEntry[];
   stat(path: string): VolumeEntry;
@@ -52,12 +55,15 @@ export interface Volume {
 /** What probe() calls an ISO volume. */
 export const ISO_SIGNATURE = "iso9660";
 
+/** What probe() calls a volume of ext2, ext3 or ext4. */
+export const EXT_SIGNATURE = "ext";
+
 /** Largest piece of content in memory at a time. */
 export const PIECE_BYTES = 1 << 20;
 
 /**
  * Opens the filesystem at `partition`; without one, that of the data region, else the ISO volume of
- * the whole device, else the only FAT there is.
+ * the whole device, else the only FAT there is, else the only ext volume.
  */
 export function openVolume(
   core: Core,
@@ -74,7 +80,16 @@ export function findFiles(core: Core, device: number, partition?: number): Named
     return findRegion(core, device, partition);
   } catch (error) {
     if (partition !== undefined || (error as { code?: unknown }).code !== "ENOENT") throw error;
-    return isoPlace(core, device) ?? findPlace(core, device, ["fat"]);
+    return isoPlace(core, device) ?? fatOrExtPlace(core, device);
+  }
+}
+
+function fatOrExtPlace(core: Core, device: number): NamedPlace {
+  try {
+    return findPlace(core, device, ["fat"]);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ENOENT") throw error;
+    return findPlace(core, device, ["fat", EXT_SIGNATURE]);
   }
 }
 
@@ -99,6 +114,9 @@ export function openVolumeAt(
   if (place.signature === ISO_SIGNATURE && base !== undefined) {
     const { baseSector, sectors } = place;
     return new IsoFiles(openIso(base, { baseSector, sectors }));
+  }
+  if (place.signature === EXT_SIGNATURE && base !== undefined) {
+    return new Ext4Files(openExt4(base, place));
   }
   if (place.signature !== "capos-region") {
     const found = place.signature ?? "nothing known";
@@ -335,6 +353,91 @@ class IsoFiles implements Volume {
   close(): void {
     this.#volume.close();
   }
+}
+
+/**
+ * Opens a volume of the ext family in an instance of its own. Nothing is written, also where its
+ * journal holds what is not at its place yet: that is read from memory.
+ */
+export function openExt4(
+  device: BlockDevice,
+  { baseSector, sectors }: { readonly baseSector?: number; readonly sectors?: number },
+): Ext4Volume {
+  const media = new MediaCore();
+  return Ext4Volume.open(media, media.attach(device), { baseSector, sectors, readOnly: true });
+}
+
+/** Read-only; links are shown, and followed where content is read. */
+class Ext4Files implements Volume {
+  readonly kind = "ext4";
+  readonly #volume: Ext4Volume;
+
+  constructor(volume: Ext4Volume) {
+    this.#volume = volume;
+  }
+
+  list(path: string): VolumeEntry[] {
+    const entries = this.#volume.list(path).map(ext4Entry);
+    return entries.sort((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  stat(path: string): VolumeEntry {
+    return ext4Entry(this.#volume.lstat(path));
+  }
+
+  *read(path: string): Iterable<Uint8Array> {
+    const file = this.#volume.open(path);
+    try {
+      const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, file.sizeBytes)));
+      for (let offset = 0; offset < file.sizeBytes; ) {
+        const got = file.read(offset, piece);
+        if (got === 0) return;
+        yield piece.slice(0, got);
+        offset += got;
+      }
+    } finally {
+      file.close();
+    }
+  }
+
+  write(path: string): never {
+    throw ext4ReadOnly("write", path);
+  }
+
+  mkdir(path: string): never {
+    throw ext4ReadOnly("mkdir", path);
+  }
+
+  remove(path: string): never {
+    throw ext4ReadOnly("unlink", path);
+  }
+
+  rename(path: string): never {
+    throw ext4ReadOnly("rename", path);
+  }
+
+  symlink(_target: string, path: string): never {
+    throw ext4ReadOnly("symlink", path);
+  }
+
+  space(): VolumeSpace {
+    return this.#volume.space();
+  }
+
+  sync(): void {}
+
+  close(): void {
+    this.#volume.close();
+  }
+}
+
+function ext4Entry({ name, kind, sizeBytes, mtimeNs, mode, target }: Ext4Stat): VolumeEntry {
+  return { name, kind, sizeBytes, modifiedMs: Number(mtimeNs / 1_000_000n), mode, target };
+}
+
+function ext4ReadOnly(syscall: string, path: string): Error {
+  const message = "files on an existing ext4 volume can be read here, not changed.";
+  return failure("EROFS", syscall, message, { path });
 }
 
 function isoEntry({ name, kind, sizeBytes, mtimeMs, mode, target }: IsoStat): VolumeEntry {

@@ -3,6 +3,7 @@
  *
  *   npm run sim                        partition tables, store, files, installation, in full
  *   npm run sim -- --group flows       generations and installation, in full
+ *   npm run sim -- --group all         both, each subject once
  *   npm run sim -- --share 0.1         the first tenth of the same seeds
  *   npm run sim -- --subject store     one subject
  *   npm run sim -- 17                  seed 17 only (also store:17, or --seed 17)
@@ -62,20 +63,21 @@ function goalsOf(asked: ReturnType<typeof options>): Goal[] {
     throw new UsageError(`no subject is called "${chosen}": ${Object.keys(SUBJECTS).join(", ")}`);
   }
   if (!isGroup(asked.group))
-    throw new UsageError(`no group is called "${asked.group}": storage, flows`);
+    throw new UsageError(`no group is called "${asked.group}": storage, flows, all`);
   const names = chosen === undefined ? subjectsOf(asked.group) : [chosen];
   const share = positive(asked.share, "share");
   const depth = positive(asked.depth, "depth");
   return names.map((subject) => {
     const repeats = asked.seed !== undefined;
     const seeds = plant?.seeds ?? ANY;
+    const { states, thin } = SUBJECTS[subject];
     return {
       subject,
       seed: asked.seed ?? plant?.seed ?? 1,
       seedsMax: repeats ? 1 : seeds,
-      states: repeats || plant !== undefined ? ANY : Math.ceil(SUBJECTS[subject].states * share),
+      states: repeats || plant !== undefined ? ANY : Math.ceil(states * share),
       plant: plant?.name,
-      thin: plant?.thin,
+      thin: plant?.thin ?? (thin === undefined || repeats ? undefined : Math.ceil(thin / share)),
       depth,
     };
   });

@@ -46,63 +46,112 @@ export class Pool {
     this.#workers = Array.from({ length: threads }, () => new Worker(BOOT, { eval: true }));
   }
 
+  /** Covers all goals: whoever has nothing left to do for one goes on with the next. */
   async run(goals: readonly Goal[]): Promise<Totals[]> {
-    const all: Totals[] = [];
-    for (const goal of goals) {
-      const totals = await this.#cover(goal);
-      this.#events.done(totals);
-      all.push(totals);
+    const covers = goals.map((goal) => new Cover(goal));
+    const serve = async (worker: Worker): Promise<void> => {
+      for (let cover = covers.find(isWanting); cover; cover = covers.find(isWanting)) {
+        this.#take(cover, await this.#ask(worker, cover.nextJob()));
+      }
+    };
+    try {
+      await Promise.all(this.#workers.map(serve));
+    } finally {
+      await Promise.all(this.#workers.map((worker) => worker.terminate()));
     }
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
-    return all;
+    return covers.map(({ totals }) => totals);
   }
 
-  async #cover(goal: Goal): Promise<Totals> {
-    const { subject } = goal;
-    const totals: Totals = {
+  #take(cover: Cover, outcome: Outcome): void {
+    const wasDone = cover.isDone;
+    for (const { states, violations } of cover.count(outcome)) {
+      for (const text of violations) this.#events.violation(text);
+      this.#counted += states;
+      this.#events.progress(this.#counted);
+    }
+    if (cover.isDone && !wasDone) this.#events.done(cover.totals);
+  }
+
+  #ask(worker: Worker, job: Job): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const left = (code: number) => {
+        reject(new Error(`the thread of ${job.subject}:${job.seed} ended with ${code}`));
+      };
+      worker.once("error", reject);
+      worker.once("exit", left);
+      worker.once("message", (outcome: Outcome) => {
+        worker.off("error", reject);
+        worker.off("exit", left);
+        resolve(outcome);
+      });
+      worker.postMessage(job);
+    });
+  }
+}
+
+/** How far one goal is. */
+class Cover {
+  readonly totals: Totals;
+  readonly #goal: Goal;
+  readonly #outcomes = new Map<number, Outcome>();
+  /** The next seed to give out, and the next to count. */
+  #next: number;
+  #counted: number;
+
+  constructor(goal: Goal) {
+    const { subject, seed } = goal;
+    this.#goal = goal;
+    this.#next = seed;
+    this.#counted = seed;
+    this.totals = {
       ...{ subject, scenarios: 0, states: 0, mounts: 0, depth: 0, threadSeconds: 0, violations: 0 },
     };
-    const outcomes = new Map<number, Outcome>();
-    let next = goal.seed;
-    let counted = goal.seed;
-    const isDone = () => totals.states >= goal.states || totals.violations > 0;
-    const count = (outcome: Outcome) => {
-      outcomes.set(outcome.seed, outcome);
-      for (let ready = outcomes.get(counted); ready && !isDone(); ready = outcomes.get(counted)) {
-        this.#count(totals, ready);
-        counted += 1;
-      }
-    };
-    const serve = async (worker: Worker): Promise<void> => {
-      while (!isDone() && next < goal.seed + goal.seedsMax) {
-        const { plant, depth, thin } = goal;
-        count(await this.#ask(worker, { subject, seed: next++, plant, depth, thin }));
-      }
-    };
-    await Promise.all(this.#workers.map(serve));
-    return totals;
   }
 
-  #count(totals: Totals, outcome: Outcome): void {
+  get isDone(): boolean {
+    const { states, violations } = this.totals;
+    return states >= this.#goal.states || violations > 0 || this.#counted >= this.#end;
+  }
+
+  /** More seeds should run. */
+  get wants(): boolean {
+    return !this.isDone && this.#next < this.#end;
+  }
+
+  nextJob(): Job {
+    const { subject, plant, depth, thin } = this.#goal;
+    return { subject, seed: this.#next++, plant, depth, thin };
+  }
+
+  /** Takes an outcome in; answers those that count now, in the order of their seeds. */
+  count(outcome: Outcome): Outcome[] {
+    this.#outcomes.set(outcome.seed, outcome);
+    const ready: Outcome[] = [];
+    while (!this.isDone) {
+      const following = this.#outcomes.get(this.#counted);
+      if (following === undefined) break;
+      this.#counted += 1;
+      this.#add(following);
+      ready.push(following);
+    }
+    return ready;
+  }
+
+  get #end(): number {
+    return this.#goal.seed + this.#goal.seedsMax;
+  }
+
+  #add(outcome: Outcome): void {
+    const { totals } = this;
     totals.scenarios += 1;
     totals.states += outcome.states;
     totals.mounts += outcome.mounts;
     totals.depth = Math.max(totals.depth, outcome.depth);
     totals.threadSeconds += outcome.seconds;
     totals.violations += outcome.violations.length;
-    for (const text of outcome.violations) this.#events.violation(text);
-    this.#counted += outcome.states;
-    this.#events.progress(this.#counted);
   }
+}
 
-  #ask(worker: Worker, job: Job): Promise<Outcome> {
-    return new Promise((resolve, reject) => {
-      worker.once("error", reject);
-      worker.once("message", (outcome: Outcome) => {
-        worker.off("error", reject);
-        resolve(outcome);
-      });
-      worker.postMessage(job);
-    });
-  }
+function isWanting(cover: Cover): boolean {
+  return cover.wants;
 }

@@ -149,6 +149,60 @@ describe("a provisioned system", () => {
   });
 });
 
+/** Leaves the filesystem no room for the smallest file. */
+function fillFiles(disk: Parameters<typeof boot>[0]): void {
+  withSystem(disk, ({ grant }) => {
+    const { files } = grant.config;
+    files.mkdir("/ballast");
+    let count = 0;
+    for (const bytes of [1 << 20, 1 << 16, 4096, 1]) {
+      for (;;) {
+        try {
+          files.writeFile(`/ballast/${count++}`, new Uint8Array(bytes));
+          files.sync();
+        } catch (error) {
+          expect(error).toMatchObject({ code: "ENOSPC" });
+          files.reopen();
+          break;
+        }
+      }
+    }
+  });
+}
+
+// Once a full filesystem refused the commit of SELECT: an update could then never be confirmed.
+describe("on a filesystem that is full", () => {
+  test("an update is tried and confirmed, and the tree follows when there is room", () => {
+    const { disk } = provisioned();
+    withSystem(disk, (system) => update(system, { settings: { hostname: "two" } }));
+    fillFiles(disk);
+    const report = boot(disk);
+    expect(report).toMatchObject({ outcome: "checkpoint", resets: 0 });
+    expect(report.generation).toMatchObject({ id: 2, kind: "candidate" });
+    withSystem(disk, ({ grant, generations }) => {
+      expect(generations.control).toMatchObject({ active: 2, golden: 2, candidate: 0 });
+      expect(generations.record(2)?.state).toBe("FRESH");
+      expect(generations.stray()).toContain("gen-active");
+      grant.config.files.rm("/ballast", { recursive: true });
+    });
+    expect(boot(disk).lines.join("\n")).toContain("marker files differ");
+    withSystem(disk, ({ generations }) => {
+      expect(generations.record(2)?.state).toBe("CONFIRMED");
+      expect(generations.stray()).toEqual([]);
+    });
+  });
+
+  test("an update that fails is counted, and fallen back from", () => {
+    const { disk } = provisioned();
+    withSystem(disk, (system) => update(system, { overlay: bad }));
+    fillFiles(disk);
+    const report = boot(disk);
+    expect(report).toMatchObject({ outcome: "checkpoint", resets: 1 });
+    expect(report.generation).toMatchObject({ id: 1 });
+    expect(boot(disk).generation).toMatchObject({ id: 1 });
+  });
+});
+
 describe("verify", () => {
   const findings = (disk: Parameters<typeof boot>[0]) => finish(verifyDisk(disk)).findings;
 

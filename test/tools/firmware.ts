@@ -16,11 +16,21 @@ export interface BootOptions {
   /** How the machine has it; a CD cannot be written. Default "virtio". */
   readonly as?: "virtio" | "cd" | "usb";
   readonly timeoutMs?: number;
+  /** What the machine writes: goes to a copy (the default), is thrown away, or stays. */
+  readonly writes?: "copy" | "discard" | "keep";
+  /** True: a reset is another boot of the same run. Default: it ends the run. */
+  readonly resets?: boolean;
+  /** Memory of the machine, default 256. */
+  readonly memoryMib?: number;
+  /** More disks, behind the one that boots. */
+  readonly others?: readonly string[];
 }
 
 /** Arguments of QEMU for the disk in `file`. */
-function attached(file: string, { as = "virtio", blockSize = 512 }: BootOptions): string[] {
-  const drive = `if=none,id=disk,format=raw,file=${file},cache=unsafe`;
+function attached(file: string, options: BootOptions): string[] {
+  const { as = "virtio", blockSize = 512, writes } = options;
+  const kept = writes === "discard" ? "snapshot=on" : "cache=unsafe";
+  const drive = `if=none,id=disk,format=raw,file=${file},${kept}`;
   if (as === "cd") {
     return ["-drive", `${drive},media=cdrom,readonly=on`, "-device", "ide-cd,drive=disk"];
   }
@@ -32,34 +42,62 @@ function attached(file: string, { as = "virtio", blockSize = 512 }: BootOptions)
   return ["-drive", drive, "-device", `virtio-blk-pci,drive=disk,${blocks}`];
 }
 
+/** Arguments of QEMU for a disk that is not booted. */
+function beside(file: string, index: number): string[] {
+  const drive = `if=none,id=other${index},format=raw,file=${file},cache=unsafe`;
+  return ["-drive", drive, "-device", `virtio-blk-pci,drive=other${index}`];
+}
+
 /**
- * Boots a copy of `image` (firmware repairs and renames things on the disk it boots) with nothing
- * else attached, until the machine powers off. Answers all that it wrote to its first serial port.
+ * Boots a copy of `image` (firmware repairs and renames things on the disk it boots) until the
+ * machine powers off. Answers all that it wrote to its first serial port.
  */
 export function bootDisk(
   image: string,
   folder: string,
   options: BootOptions = {},
 ): Promise<string> {
-  const { timeoutMs = 180_000 } = options;
-  const disk = join(folder, "boot-copy.img");
+  const { timeoutMs = 180_000, writes = "copy", resets = false, others = [] } = options;
+  const disk = writes === "copy" ? join(folder, "boot-copy.img") : image;
   const vars = join(folder, "vars.fd");
-  copyFileSync(image, disk, constants.COPYFILE_FICLONE);
+  if (disk !== image) copyFileSync(image, disk, constants.COPYFILE_FICLONE);
   copyFileSync(VARS, vars);
-  const qemu = findTool("qemu-system-x86_64");
-  if (qemu === undefined) throw new Error("missing tool: qemu-system-x86_64");
-  const machine = spawn(
-    qemu,
+  return powerOn(
     [
-      // KVM may be present and broken: always the translator.
-      ..."-accel tcg -machine q35 -cpu qemu64 -m 256 -smp 1 -nodefaults -nographic".split(" "),
-      ..."-serial stdio -no-reboot".split(" "),
+      ...["-m", `${options.memoryMib ?? 256}`],
+      ...(resets ? [] : ["-no-reboot"]),
       ...["-drive", `if=pflash,format=raw,readonly=on,file=${CODE}`],
       ...["-drive", `if=pflash,format=raw,file=${vars}`],
       ...attached(disk, options),
+      ...others.flatMap(beside),
     ],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    timeoutMs,
   );
+}
+
+/** Starts `kernel` itself, without firmware, with `disks` as /dev/vda and so on, read-only. */
+export function bootKernel(
+  { kernel, initrd }: { readonly kernel: string; readonly initrd: string },
+  disks: readonly string[],
+  timeoutMs = 180_000,
+): Promise<string> {
+  const drives = disks.flatMap((file, index) => [
+    ...["-drive", `if=none,id=d${index},format=raw,file=${file},readonly=on`],
+    ...["-device", `virtio-blk-pci,drive=d${index}`],
+  ]);
+  const start = ["-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 panic=1 quiet"];
+  return powerOn(["-m", "384", "-no-reboot", ...start, ...drives], timeoutMs);
+}
+
+/** Runs a machine until it powers off; answers what it wrote to its first serial port. */
+function powerOn(arguments_: readonly string[], timeoutMs: number): Promise<string> {
+  const qemu = findTool("qemu-system-x86_64");
+  if (qemu === undefined) throw new Error("missing tool: qemu-system-x86_64");
+  // KVM may be present and broken: always the translator.
+  const board = "-accel tcg -machine q35 -cpu qemu64 -smp 1 -nodefaults -nographic -serial stdio";
+  const machine = spawn(qemu, [...board.split(" "), ...arguments_], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   return new Promise((resolve, reject) => {
     let console = "";
     let complaints = "";

@@ -17,6 +17,7 @@ const MODULES = [
   "drivers/virtio/virtio_pci_legacy_dev.ko",
   "drivers/virtio/virtio_pci.ko",
   "drivers/block/virtio_blk.ko",
+  "drivers/block/loop.ko",
   "fs/fat/fat.ko",
   "fs/fat/vfat.ko",
   "fs/nls/nls_cp437.ko",
@@ -44,8 +45,21 @@ export function writePayload(folder: string, nonce: string): void {
       "options console=ttyS0 panic=1 quiet\n",
   );
   copyFileSync(LOADER, join(folder, "EFI/BOOT/BOOTX64.EFI"));
-  copyFileSync(join(DEBIAN, "boot", `vmlinuz-${release}`), join(folder, "vmlinuz"));
-  writeFileSync(join(folder, "initrd.img"), initramfs(`${folder}.initramfs`, release, nonce));
+  copyFileSync(kernelPath(), join(folder, "vmlinuz"));
+  const init = initScript(nonce);
+  writeFileSync(join(folder, "initrd.img"), initramfs(`${folder}.initramfs`, init));
+}
+
+/** Puts loader and kernel at the two paths. */
+export function copyBootParts(loader: string, kernel: string): void {
+  for (const path of [loader, kernel]) mkdirSync(dirname(path), { recursive: true });
+  copyFileSync(LOADER, loader);
+  copyFileSync(kernelPath(), kernel);
+}
+
+/** Path of the kernel. */
+export function kernelPath(): string {
+  return join(DEBIAN, "boot", `vmlinuz-${kernelRelease()}`);
 }
 
 function kernelRelease(): string {
@@ -54,8 +68,10 @@ function kernelRelease(): string {
   return name.slice("vmlinuz-".length);
 }
 
-function initramfs(root: string, release: string, nonce: string): Uint8Array {
-  for (const name of ["bin", "dev", "proc", "esp", "lib"]) {
+/** An initramfs, made in the folder `root`, with busybox, the modules and `init`. */
+export function initramfs(root: string, init: string): Uint8Array {
+  const release = kernelRelease();
+  for (const name of ["bin", "dev", "proc", "sys", "esp", "system", "lib"]) {
     mkdirSync(join(root, name), { recursive: true });
   }
   copyFileSync(BUSYBOX, join(root, "bin/busybox"));
@@ -65,7 +81,7 @@ function initramfs(root: string, release: string, nonce: string): Uint8Array {
     const to = join(root, "lib", module.slice(module.lastIndexOf("/") + 1));
     run("strip", ["--strip-debug", "-o", to, from]);
   }
-  writeFileSync(join(root, "init"), initScript(nonce), { mode: 0o755 });
+  writeFileSync(join(root, "init"), init, { mode: 0o755 });
   const names = readdirSync(root, { recursive: true, encoding: "utf8" }).sort();
   const archive = run("sh", ["-c", "cpio -o -H newc -R 0:0 --quiet | base64 -w0"], {
     cwd: root,
@@ -74,18 +90,25 @@ function initramfs(root: string, release: string, nonce: string): Uint8Array {
   return gzipSync(Buffer.from(archive.stdout, "base64"));
 }
 
-function initScript(nonce: string): string {
+/** The first lines of an init: commands, devices, serial console, modules. */
+export function initHead(): string[] {
   const insert = MODULES.map((path) => `insmod /lib/${path.slice(path.lastIndexOf("/") + 1)}`);
-  const magic = (lba: number) =>
-    `$(dd if=/dev/vda bs=512 skip=${lba} count=1 2>/dev/null | head -c 8)`;
   return [
     "#!/bin/busybox sh",
     "/bin/busybox --install -s /bin; export PATH=/bin",
-    "mount -t proc proc /proc; mount -t devtmpfs dev /dev",
+    "mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev",
     "exec >/dev/ttyS0 2>&1",
-    `echo "NONCE ${nonce}"`,
     ...insert,
     "mdev -s 2>/dev/null; sleep 1",
+  ];
+}
+
+function initScript(nonce: string): string {
+  const magic = (lba: number) =>
+    `$(dd if=/dev/vda bs=512 skip=${lba} count=1 2>/dev/null | head -c 8)`;
+  return [
+    ...initHead(),
+    `echo "NONCE ${nonce}"`,
     'mount -t vfat -o ro /dev/vda1 /esp && echo "ESP $(cat /esp/EFI/BOOT/marker.txt)"',
     `echo "STORE ${magic(DATA_LBA)}"`,
     `echo "FILES ${magic(DATA_LBA + 256)}"`,

@@ -12,11 +12,15 @@ import { copyIn, copyOut, localPieces } from "./transfer.ts";
 
 const DISK = { "<disk>": "path, path:N for partition N, or a file: URL" };
 const PATH = { "<path>": "path on the disk" };
+const LETTERS = {
+  ...{ file: "-", directory: "d", symlink: "l" },
+  ...{ chardev: "c", blockdev: "b", fifo: "p", socket: "s" },
+};
 const RECURSIVE = { flags: "-r, --recursive", summary: "folders too, with all that is in them" };
 
 export const fs: CommandSpec = {
   name: "fs",
-  summary: "Files of a filesystem: CAPOSWF1, CAPOSRO1 or FAT32, whichever is there",
+  summary: "Files of a filesystem: CAPOSWF1, CAPOSRO1, FAT32, ext4 or ISO, whichever is there",
   subcommands: [
     {
       name: "ls",
@@ -198,7 +202,7 @@ function drawTree(root: string, entries: readonly (VolumeEntry & { path: string 
 }
 
 function row(entry: VolumeEntry): (string | number)[] {
-  const letter = { file: "-", directory: "d", symlink: "l" }[entry.kind];
+  const letter = LETTERS[entry.kind];
   const mode = entry.mode === undefined ? "" : entry.mode.toString(8).padStart(4, "0");
   const when = new Date(entry.modifiedMs).toISOString().slice(0, 19);
   const arrow = entry.target === undefined ? "" : ` -> ${entry.target}`;

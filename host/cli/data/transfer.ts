@@ -71,6 +71,11 @@ export function copyOut(volume: Volume, path: string, local: string, options: Ou
   if (local !== "-" && existsSync(local) && !options.force) {
     throw refusal("EEXIST", "get", `'${local}' exists.`, { path: local, hint: "Pass --force." });
   }
+  // A folder here is no place for the devices and pipes of another machine.
+  if (kind !== "file" && kind !== "symlink") {
+    if (options.recursive) return 0;
+    throw failure("EINVAL", "get", `'${path}' is a ${kind}: it has no content to copy.`, { path });
+  }
   if (kind === "symlink" && options.recursive) symlinkSync(target ?? "", local);
   else writeLocal(local, volume.read(path));
   return 1;

@@ -5,8 +5,8 @@ import type { EngineExports } from "../exports.ts";
 export type MediaExports = EngineExports &
   IsoExports &
   IsoBuildExports &
-  Ext4BuildExports &
-  Ext4Exports;
+  Ext4Exports &
+  Ext4BuildExports;
 
 /** assembly/api/media/iso.ts */
 export type IsoExports = {
@@ -54,32 +54,6 @@ export type IsoBuildExports = {
   isoBuildEnd(build: number): void;
 };
 
-/** assembly/api/media/ext4-build.ts */
-export type Ext4BuildExports = {
-  ext4Build(device: number, base: number, sectors: number, options: number): number;
-  ext4BuildNode(
-    build: number,
-    node: number,
-    name: number,
-    nameLength: number,
-    target: number,
-    targetLength: number,
-  ): number;
-  ext4BuildXattr(
-    build: number,
-    node: number,
-    name: number,
-    nameLength: number,
-    value: number,
-    valueLength: number,
-  ): number;
-  ext4BuildLayout(build: number): number;
-  ext4BuildFacts(build: number, out: number): number;
-  ext4BuildWrite(build: number, address: number, length: number): number;
-  ext4BuildFinish(build: number): number;
-  ext4BuildEnd(build: number): void;
-};
-
 /** assembly/api/media/ext4.ts */
 export type Ext4Exports = {
   ext4Open(device: number, base: number, sectors: number, readOnly: number): number;
@@ -109,4 +83,30 @@ export type Ext4Exports = {
   ext4Check(volume: number): number;
   ext4Finding(index: number): number;
   ext4CheckEnd(): void;
+};
+
+/** assembly/api/media/ext4-build.ts */
+export type Ext4BuildExports = {
+  ext4Build(device: number, base: number, sectors: number, options: number): number;
+  ext4BuildNode(
+    build: number,
+    node: number,
+    name: number,
+    nameLength: number,
+    target: number,
+    targetLength: number,
+  ): number;
+  ext4BuildXattr(
+    build: number,
+    node: number,
+    name: number,
+    nameLength: number,
+    value: number,
+    valueLength: number,
+  ): number;
+  ext4BuildLayout(build: number): number;
+  ext4BuildFacts(build: number, out: number): number;
+  ext4BuildWrite(build: number, address: number, length: number): number;
+  ext4BuildFinish(build: number): number;
+  ext4BuildEnd(build: number): void;
 };

@@ -7,7 +7,7 @@
  * fails throws.
  */
 import { StorageError } from "../../base/errors.ts";
-import { toHex } from "../../base/hash.ts";
+import { isSameBytes, toHex } from "../../base/hash.ts";
 import {
   type BootControl,
   decodeControl,
@@ -21,12 +21,11 @@ import {
   GenerationState,
   type SystemRecords,
 } from "../../core/boot/records.ts";
-import type { FileSystem } from "../../core/files.ts";
 import type { SystemManifest } from "../../format/manifest.ts";
 import { type Outcome, ok, refused } from "../caps/base/outcome.ts";
 import { admits, type ReadyContent, readContent, readGeneration } from "./content.ts";
-import type { DataGrant } from "./kernel.ts";
-import { differingMarkers, markerFiles, writeMarkers } from "./markers.ts";
+import { type DataGrant, revertQuietly } from "./kernel.ts";
+import { differingMarkers, markerFiles, markersRoom, writeMarkers } from "./markers.ts";
 import { type Boot, CAPOS, type Profile } from "./select.ts";
 import {
   type BootEvent,
@@ -39,9 +38,6 @@ import {
 
 /** Records of the filesystem that one transition may change: four files and what they need. */
 const CHANGES_MAX = 24;
-/** Files up to here lie in the tree. */
-const INLINE_BYTES = 512;
-const PAGE_BYTES = 4096;
 
 /** Why a BAD mark was set: the value of the mark. */
 const BAD_IN_BOOT = 1;
@@ -69,12 +65,14 @@ export interface GenerationsOptions {
 export interface ControlChange {
   /** Boot control afterwards; where the event changes records alone, as it is. */
   readonly control: BootControl;
-  readonly event: BootEvent["type"] | "forget";
+  readonly event: BootEvent["type"] | "forget" | "heal";
   readonly log: string;
   /** Records that it adds, by id. */
   readonly fresh: ReadonlyMap<number, GenerationRecord>;
   /** Ids of the records that it takes away. */
   readonly gone: readonly number[];
+  /** The tree has no room, or is damaged: the block goes without records and marker files. */
+  readonly alone: boolean;
 }
 
 /** A generation that runs or is about to. */
@@ -101,6 +99,7 @@ export interface StageOptions {
 
 type MarkerFiles = ReadonlyMap<string, Uint8Array | null>;
 type FreshRecords = ReadonlyMap<number, GenerationRecord>;
+type InTree = Pick<Effects, "records" | "marks" | "unmarks">;
 type Changed = Exclude<Transition, { readonly refused: unknown }>;
 
 export class Generations {
@@ -239,13 +238,30 @@ export class Generations {
     this.#request({ type: "settle" }, undefined, () => undefined);
   }
 
-  /** Makes the marker files what boot control says; answers the names of those that were not. */
+  /**
+   * Makes marker files and records what boot control says, where a commit had to do without them;
+   * answers the names of the files that were not.
+   */
   heal(): string[] {
     const { files, root } = this.#grant.config;
+    const { control } = this;
     const wanted = this.markers();
     const differing = differingMarkers(files, root, wanted);
-    if (differing.length > 0) this.#durably(wanted, () => writeMarkers(files, root, wanted));
+    const late = this.#unconfirmed(control);
+    if (differing.length + late.length === 0) return differing;
+    const log = `healed: ${[...differing, ...late.map((id) => `generation ${id}`)].join(", ")}`;
+    this.#announce({ control, event: "heal", log });
+    this.#durably(wanted, () => {
+      const records = late.map((id) => ({ id, state: "CONFIRMED" as const }));
+      this.#write({ records, marks: [], unmarks: [] }, new Map(), wanted);
+    });
     return differing;
+  }
+
+  /** Generations that are in use and whose records do not say yet that they were confirmed. */
+  #unconfirmed({ active, golden, ring }: BootControl): number[] {
+    const ids = new Set([active, golden, ...ring]);
+    return [...ids].filter((id) => this.record(id)?.state === "FRESH");
   }
 
   /** The candidate that runs has passed its checks: it is active from now on. */
@@ -316,8 +332,8 @@ export class Generations {
     if (!admitted.ok) return admitted;
     const facts = {
       isBad: this.isBad(hash),
-      isActiveContent: isSame(hash, this.hashOf(control.active)),
-      isGoldenContent: isSame(hash, this.hashOf(control.golden)),
+      isActiveContent: isSameBytes(hash, this.hashOf(control.active)),
+      isGoldenContent: isSameBytes(hash, this.hashOf(control.golden)),
       ready: true,
       overlayEpochOk: true,
       runningHealthy: options.healthy ?? true,
@@ -375,7 +391,8 @@ export class Generations {
   #commit(event: BootEvent["type"], answer: Changed, fresh: FreshRecords = new Map()): void {
     const { control, unchanged, log } = answer;
     if (unchanged && answer.records.length === 0) return;
-    this.#announce({ control, event, log, fresh });
+    const change = { control, event, log, fresh };
+    this.#announce(change);
     const markers = this.markers(control, fresh);
     const { files } = this.#grant.config;
     try {
@@ -384,8 +401,9 @@ export class Generations {
         if (!unchanged) files.setControl(encodeControl(control));
       });
     } catch (error) {
-      // A damaged tree does not stop a boot: the block alone decides (formats.md 1.5).
-      if (!(error instanceof StorageError) || error.code !== "EBADMSG" || unchanged) throw error;
+      // A tree that is damaged or full does not stop a boot: the block alone decides.
+      if (unchanged || !isEnoughAlone(error, answer, fresh)) throw error;
+      this.#announce({ ...change, alone: true });
       files.setControl(encodeControl(control));
       files.sync();
     }
@@ -395,18 +413,18 @@ export class Generations {
   #durably(markers: MarkerFiles, change: () => void): void {
     const { files } = this.#grant.config;
     try {
-      files.atomically(change, { records: CHANGES_MAX, bytes: contentBytes(markers) });
+      files.atomically(change, { records: CHANGES_MAX, bytes: markersRoom(markers) });
     } catch (error) {
       revertQuietly(files);
       throw error;
     }
   }
 
-  #announce(change: Omit<ControlChange, "fresh" | "gone"> & Partial<ControlChange>): void {
-    this.#options.observe?.({ fresh: new Map(), gone: [], ...change });
+  #announce(change: Pick<ControlChange, "control" | "event" | "log"> & Partial<ControlChange>) {
+    this.#options.observe?.({ fresh: new Map(), gone: [], alone: false, ...change });
   }
 
-  #write({ records, marks, unmarks }: Effects, fresh: FreshRecords, markers: MarkerFiles): void {
+  #write({ records, marks, unmarks }: InTree, fresh: FreshRecords, markers: MarkerFiles): void {
     for (const [id, record] of fresh) this.#set(id, record);
     for (const { id, state } of records) {
       const record = fresh.get(id) ?? this.record(id);
@@ -472,26 +490,10 @@ function nameOf({ id, kind }: Boot): string {
   return id === 0 ? kind : `${kind} generation ${id}`;
 }
 
-/** Bytes of the files that lie outside of the tree. */
-function contentBytes(files: MarkerFiles): number {
-  const sizes = [...files.values()].map((content) => content?.length ?? 0);
-  const large = sizes.filter((bytes) => bytes > INLINE_BYTES);
-  return large.reduce((sum, bytes) => sum + Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, 0);
-}
-
-/** Back to the last commit, where the filesystem still answers. */
-function revertQuietly(files: FileSystem): void {
-  try {
-    files.revert();
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
-  }
-}
-
-function isSame(one: Uint8Array, other: Uint8Array | undefined): boolean {
-  return other !== undefined && isSameBytes(one, other);
-}
-
-function isSameBytes(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+/** Whether `error` leaves the block, and it says all that matters of this change. */
+function isEnoughAlone(error: unknown, { marks, unmarks }: InTree, fresh: FreshRecords): boolean {
+  if (!(error instanceof StorageError)) return false;
+  if (error.code === "EBADMSG") return true;
+  // New records and BAD marks have no other place; states and marker files are healed later.
+  return error.code === "ENOSPC" && fresh.size + marks.length + unmarks.length === 0;
 }

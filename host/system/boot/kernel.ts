@@ -133,6 +133,15 @@ function floor(code: string, reason: string): KernelResult {
   return { mounted: false, floor: { code, reason } };
 }
 
+/** Back to the last commit, where the filesystem still answers. */
+export function revertQuietly(files: FileSystem): void {
+  try {
+    files.revert();
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+  }
+}
+
 /** Closes a region after a failure, which is what counts. */
 export function closeQuietly(region: Region): void {
   try {

@@ -4,9 +4,14 @@
  * from it, boot control is right.
  */
 import { StorageError } from "../../base/errors.ts";
+import { isSameBytes } from "../../base/hash.ts";
 import { type BootControl, Phase } from "../../core/boot/control.ts";
 import type { FileSystem } from "../../core/files.ts";
 import { encodePointer, type PointerState } from "../../format/pointer.ts";
+
+/** Files up to here lie in the tree. */
+const INLINE_BYTES = 512;
+const PAGE_BYTES = 4096;
 
 export const MARKERS = {
   active: "gen-active",
@@ -79,6 +84,13 @@ export function differingMarkers(
   );
 }
 
+/** Bytes of those that lie outside of the tree. */
+export function markersRoom(wanted: ReadonlyMap<string, Uint8Array | null>): number {
+  const sizes = [...wanted.values()].map((content) => content?.length ?? 0);
+  const large = sizes.filter((bytes) => bytes > INLINE_BYTES);
+  return large.reduce((sum, bytes) => sum + Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, 0);
+}
+
 function pointer(
   state: PointerState,
   id: number,
@@ -109,9 +121,5 @@ function readMarker(
 
 function isEqual(found: Uint8Array | null | "other", wanted: Uint8Array | null): boolean {
   if (found === null || wanted === null) return found === wanted;
-  return (
-    found !== "other" &&
-    found.length === wanted.length &&
-    found.every((byte, at) => byte === wanted[at])
-  );
+  return found !== "other" && isSameBytes(found, wanted);
 }

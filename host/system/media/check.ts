@@ -1,7 +1,9 @@
-/** Checks an ISO volume: every directory is read, every entry is where it can be. */
+/** Checks volumes of foreign filesystems: those of an ISO image, and those of the ext family. */
 import { StorageError } from "../../base/errors.ts";
 import type { Finding } from "../../base/finding.ts";
+import { type Ext4Finding, Ext4Volume } from "../../core/media/ext4.ts";
 import type { IsoVolume } from "../../core/media/iso.ts";
+import { MediaCore } from "../../core/media/load.ts";
 import { isIso, openIso } from "../../core/media/open.ts";
 import type { BlockDevice } from "../../device/device.ts";
 
@@ -44,4 +46,40 @@ export function checkIso(device: BlockDevice): Finding[] | undefined {
     volume.close();
   }
   return findings;
+}
+
+/**
+ * What is wrong with the ext volume in a window of a device: everything it says is held against
+ * what can be reached. A journal that is not empty is advice, and read from memory.
+ */
+export function checkExt4(
+  device: BlockDevice,
+  window: { readonly baseSector?: number | undefined; readonly sectors?: number | undefined },
+): Finding[] {
+  const media = new MediaCore();
+  let volume: Ext4Volume | undefined;
+  try {
+    const { baseSector, sectors } = window;
+    const options = { baseSector, sectors, readOnly: true };
+    volume = Ext4Volume.open(media, media.attach(device), options);
+    return volume.check().map((finding) => ext4Finding(finding, device));
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.code === "EIO") throw error;
+    const { reason = error.code, lba = window.baseSector ?? 0 } = error.fault ?? {};
+    return [{ reason, lba, device: device.name, message: error.message }];
+  } finally {
+    volume?.close();
+  }
+}
+
+function ext4Finding(finding: Ext4Finding, device: BlockDevice): Finding {
+  const { kind, lba, block, path, reason, isAdvice } = finding;
+  return {
+    reason: kind,
+    lba,
+    device: device.name,
+    ...(path === undefined ? {} : { path }),
+    message: `block ${block}: ${reason}`,
+    ...(isAdvice ? { severity: "advice" as const } : {}),
+  };
 }

@@ -41,13 +41,44 @@ export interface Held {
   /** Attempts that the candidate was armed with, and runs of it that have begun since. */
   readonly attempts: number;
   readonly runs: number;
+  /** What the marker files say; empty: there are none. */
+  readonly shown: string;
 }
 
 export const UNPROVISIONED: Held = {
   ...{ phase: Phase.IDLE, active: 0, candidate: 0, golden: 0, selected: 0, highWater: 0, tries: 0 },
   ...{ activeFailures: 0, candidateFailed: false, recovery: false, unknownBoots: 0, ring: [] },
   ...{ failed: false, bad: new Set(), pending: [], records: new Map(), attempts: 0, runs: 0 },
+  shown: "",
 };
+
+/** What the marker files should say. */
+export function markersOf({ active, candidate, phase, recovery }: Held): string {
+  if (active === 0) return "";
+  const waiting = candidate === 0 ? "" : phase === Phase.STAGED ? "staged" : "attempting";
+  return `${active} ${candidate} ${waiting} ${recovery ? "recovery" : Phase[phase]}`;
+}
+
+/** A commit that had no room for the tree has left the marker files as they were. */
+export function isBehind(held: Held): boolean {
+  return held.shown !== markersOf(held);
+}
+
+/** Boot control went alone: records and marker files are those of `before`. */
+export function alone(next: Held, before: Held): Held {
+  return { ...next, records: before.records, shown: before.shown };
+}
+
+export function whole(next: Held): Held {
+  return { ...next, shown: markersOf(next) };
+}
+
+/** What is in use was confirmed, whatever its record still says. */
+export function heal(held: Held): Held {
+  const ids = [held.active, held.golden, ...held.ring];
+  const late = ids.filter((id) => held.records.get(id)?.state === "FRESH");
+  return late.reduce((next, id) => marked(next, id, "CONFIRMED"), held);
+}
 
 export function contentOf(held: Held, id: number): string | undefined {
   return held.records.get(id)?.content;

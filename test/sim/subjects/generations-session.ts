@@ -36,6 +36,10 @@ const BOOTS_MAX = 10;
 /** Lengths of objects that nobody needs, and that fill a store to the brim. */
 const BALLAST_BYTES = [60_001, 3_001, 301];
 
+/** What fills the filesystem. */
+const BALLAST_FOLDER = "/ballast";
+const BALLAST_FILE_BYTES = 4096;
+
 type BootStep = Extract<FlowStep, { readonly kind: "boot" }>;
 
 /** The power fails between two commits. */
@@ -137,12 +141,27 @@ export class Session {
     }
   }
 
-  /** Fills the store until not even the smallest ballast fits. */
-  fill(): void {
-    const { store } = this.#system().grant;
+  /** Fills the store until not even the smallest ballast fits; and the filesystem, if asked. */
+  fill(filesToo: boolean): void {
+    const { store, config } = this.#system().grant;
     for (const length of BALLAST_BYTES) {
       for (let count = 0; this.#fits(store, new Uint8Array(length).fill(count & 255)); count++) {
         store.commit();
+      }
+    }
+    if (filesToo) this.#fillFiles(config.files);
+  }
+
+  #fillFiles(files: DataGrant["config"]["files"]): void {
+    files.mkdir(BALLAST_FOLDER);
+    for (let count = 0; ; count++) {
+      try {
+        files.writeFile(`${BALLAST_FOLDER}/${count}`, new Uint8Array(BALLAST_FILE_BYTES));
+        files.sync();
+      } catch (error) {
+        if (!isRefusal(error, "ENOSPC")) throw error;
+        files.reopen();
+        return;
       }
     }
   }
@@ -320,7 +339,9 @@ export class Session {
     if (!answer.ok) throw new Violation(`early boot refuses: ${answer.reason}`);
     const running = answer.value;
     const { boot } = running;
-    if (running.stray.length > 0) throw new Violation(`stray marker files: ${running.stray}`);
+    if (running.stray.length > 0 !== model.isBehind(before.held)) {
+      throw new Violation(`stray marker files: ${running.stray}`);
+    }
     if (running.token === 0n && this.#inFlight) {
       // In doubt: it was the commit that failed, so the active generation runs, uncounted.
       const code = running.log.includes("EUNKNOWN") ? "EUNKNOWN" : "EIO";
@@ -348,10 +369,13 @@ export class Session {
     cut: BootStep["cut"],
   ): { runs: number; reset: boolean } {
     const runs = running.boot.id;
+    const wasBehind = running.stray.length > 0 || model.isBehind(this.held);
     const settled = settleGeneration(generations, running);
     if ("failed" in settled) {
       this.#restore(generations, grant, "settling that failed", settled.failed);
-    } else if (settled.healed.length > 0) throw new Violation(`healed: ${settled.healed}`);
+    } else if (settled.healed.length > 0 && !wasBehind) {
+      throw new Violation(`healed: ${settled.healed}`);
+    }
     this.#ack();
     if (running.hash === undefined) throw new Violation(`generation ${runs} has no record`);
     const { hostname } = this.#parts.contents.read(grant, running.hash);
@@ -405,7 +429,11 @@ export class Session {
   }
 
   #empty(): void {
-    const { store } = this.#system().grant;
+    const { store, config } = this.#system().grant;
+    if (config.files.exists(BALLAST_FOLDER)) {
+      config.files.rm(BALLAST_FOLDER, { recursive: true });
+      config.files.sync();
+    }
     const ballast = [...store.list()].filter(({ length }) => BALLAST_BYTES.includes(length));
     for (const { hash } of ballast) store.delete(hash);
     store.commit();
@@ -436,11 +464,14 @@ export class Session {
 
   /** A commit begins: it is what the model makes of the same event, and a version of the history. */
   #observe(change: ControlChange): void {
-    // The one before it was answered, or there would not be another.
-    this.#ack();
+    // The one before it was answered, or there would not be another; or it found no room.
+    if (change.alone) this.#refused();
+    else this.#ack();
     this.#planted.observe(change);
     if (this.#cut === "confirmed" && change.event === "promote") throw new PowerCut();
-    const held = this.#apply(change);
+    const before = this.held;
+    const next = this.#apply(change);
+    const held = next && (change.alone ? model.alone(next, before) : model.whole(next));
     if (held === undefined) {
       throw new Violation(`${this.#label}: ${change.event} should be refused (${change.log})`);
     }
@@ -482,6 +513,8 @@ export class Session {
         return this.#dropped(held);
       case "forget":
         return model.forget(held, gone);
+      case "heal":
+        return model.heal(held);
       case "recReset":
         return model.endRecovery(held);
       case "shorten":

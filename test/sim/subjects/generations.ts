@@ -49,6 +49,11 @@ interface FlowScenario extends Scenario<FlowStep> {
   readonly past: readonly FlowStep[];
 }
 
+/** Workloads that begin with a full filesystem, beside the full store. */
+function isWholeFull(seed: number): boolean {
+  return seed % 20 === 7;
+}
+
 export class GenerationsSubject implements Subject<FlowStep> {
   readonly name = "generations";
   readonly rules = {
@@ -81,6 +86,10 @@ export class GenerationsSubject implements Subject<FlowStep> {
     const past: FlowStep[] = start === "blank" ? [] : [first];
     for (let round = start === "aged" ? 2 + random.below(4) : 0; round > 0; round--) {
       past.push(...story(random, profile === "full" ? "life" : profile));
+    }
+    // A candidate that must be tried and confirmed where nothing but boot control has room.
+    if (isWholeFull(seed)) {
+      past.push({ kind: "update", health: "good", attempts: 1, stageOnly: false });
     }
     // The first one may meet the flush that fails.
     const operations: FlowStep[] = start === "blank" ? [first, first] : [];
@@ -122,7 +131,7 @@ export class GenerationsSubject implements Subject<FlowStep> {
     const versions = new Versions(new History(versionDigest(START)), versionDigest, START);
     const session = this.#session(disk, seed, versions, this.#watched);
     for (const step of scenario.past) session.carryOut(step);
-    if (scenario.profile === "full") session.fill();
+    if (scenario.profile === "full") session.fill(isWholeFull(scenario.seed));
     session.end("close");
     return this.#keep(versions.newest);
   }

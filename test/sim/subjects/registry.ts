@@ -5,10 +5,11 @@ import { GenerationsSubject } from "./generations.ts";
 import { GptSubject } from "./gpt.ts";
 import { InstallSubject } from "./install.ts";
 import { NamespaceSubject } from "./namespace.ts";
+import { RayosSubject } from "./rayos.ts";
 import { StoreSubject } from "./store.ts";
 import { ToySubject } from "./toy.ts";
 
-/** Formats and tables, or what a system does with them: one run covers one group. */
+/** Formats and tables, or what a system does with them. */
 export type Group = "storage" | "flows";
 
 export interface SubjectEntry {
@@ -16,6 +17,11 @@ export interface SubjectEntry {
   /** Distinct crash states of a full run. */
   readonly states: number;
   readonly groups: readonly Group[];
+  /**
+   * One state in so many is visited in a full run; a share visits fewer states of the same
+   * workloads. For subjects with few workloads of many states.
+   */
+  readonly thin?: number;
 }
 
 const STORAGE = ["storage"] as const;
@@ -51,6 +57,12 @@ const ENTRIES = {
     states: 5_000,
     groups: ["flows"],
   },
+  rayos: {
+    create: () => new RayosSubject() as Subject,
+    states: 9_600,
+    thin: 4,
+    groups: ["flows"],
+  },
   generations: {
     create: (options: SubjectOptions) => new GenerationsSubject(options) as Subject,
     states: 220_000,
@@ -62,13 +74,14 @@ export type SubjectName = keyof typeof ENTRIES;
 
 export const SUBJECTS: Readonly<Record<SubjectName, SubjectEntry>> = ENTRIES;
 
-export function subjectsOf(group: Group): SubjectName[] {
+/** Subjects of a group, or of every one. */
+export function subjectsOf(group: Group | "all"): SubjectName[] {
   const names = Object.keys(SUBJECTS) as SubjectName[];
-  return names.filter((name) => SUBJECTS[name].groups.includes(group));
+  return names.filter((name) => group === "all" || SUBJECTS[name].groups.includes(group));
 }
 
-export function isGroup(name: string): name is Group {
-  return name === "storage" || name === "flows";
+export function isGroup(name: string): name is Group | "all" {
+  return name === "storage" || name === "flows" || name === "all";
 }
 
 export function isSubject(name: string): name is SubjectName {

@@ -86,6 +86,8 @@ export function checkTree(ext4: Ext4): ErrorCode {
 function walkAll(ext4: Ext4): ErrorCode {
   depth = 0;
   const root = noteOf(ext4, INODE_ROOT);
+  // Without the root's table of inodes there is nothing to hold anything against.
+  if (root === 0 && findingsCount() > 0) return ErrorCode.OK;
   if (root === 0 || (load<u32>(root) & NOTE_DIRECTORY) === 0) {
     found(ext4, Ext4Problem.UNATTACHED, 0, INODE_ROOT, 0, 0);
     return ErrorCode.OK;
