@@ -1,11 +1,14 @@
 /** RayOS installations that are cut short, all over their writes, and gone on with. */
+import { rmSync, truncateSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { backupGpt, createGpt, readGpt, restoreGpt } from "../../../host/core/gpt.ts";
 import { Core } from "../../../host/core/load.ts";
-import { type BlockRequest, RequestType } from "../../../host/device/device.ts";
+import { MediaCore } from "../../../host/core/media/load.ts";
+import { type BlockRequest, RequestType, refuse } from "../../../host/device/device.ts";
 import { MemoryDevice } from "../../../host/device/local/memory.ts";
 import { readJournal } from "../../../host/system/install/journal.ts";
-import type { RayosRequest } from "../../../host/system/rayos/install.ts";
+import { installRayos, type RayosRequest } from "../../../host/system/rayos/install.ts";
 import { digest } from "../support.ts";
 import {
   imageFolder,
@@ -124,5 +127,54 @@ test("the old table can be put back whatever the cut", () => {
     restoreGpt(own, id, saved);
     const names = readGpt(own, id).partitions.map(({ name }) => name);
     expect(names, `after write ${write}`).toEqual(["old"]);
+  }
+});
+
+/** Fails every write from number `left` on. */
+class Failing extends MemoryDevice {
+  left = Number.POSITIVE_INFINITY;
+
+  override submit(requests: readonly BlockRequest[]): void {
+    for (const asked of requests) {
+      const { type } = asked;
+      const changes = type !== RequestType.IN && type !== RequestType.GET_ID;
+      if (changes && this.left <= 0) refuse(asked, new Error("the disk is gone"));
+      else super.submit([asked]);
+      if (changes && type !== RequestType.FLUSH) this.left--;
+    }
+  }
+}
+
+test("a disk that vanishes is EIO, wherever, and goes on when it is back", () => {
+  const request = requestFor(imageFolder(RAYOS_FILES));
+  const whole = new MemoryDevice({ size: SMALL_DISK, name: "target" });
+  install(whole, request);
+  const target = new Failing({ size: SMALL_DISK, name: "target" });
+  for (let writes = 3; ; writes += 20) {
+    target.left = writes;
+    try {
+      install(target, request);
+      break;
+    } catch (error) {
+      expect(error).toMatchObject({ code: "EIO" });
+    }
+  }
+  target.left = Number.POSITIVE_INFINITY;
+  expect(digest(target)).toBe(digest(whole));
+});
+
+test("a file that shrinks or goes while it is installed is an error with its name, and resumable", () => {
+  for (const harm of [(path: string) => truncateSync(path, 3), (path: string) => rmSync(path)]) {
+    const source = imageFolder({ ...RAYOS_FILES, "usr/late": "l".repeat(9000) });
+    const target = new Snapshots({ size: SMALL_DISK, name: "target" });
+    target.every = 1_000_000;
+    const work = installRayos(new Core(), new MediaCore(), target, requestFor(source));
+    const run = () => {
+      for (let turn = work.next(); !turn.done; turn = work.next()) {
+        if (turn.value.step.startsWith("Make the System")) harm(join(source, "usr/late"));
+      }
+    };
+    expect(run).toThrow(/usr\/late/);
+    expect(readJournal(target)?.step).toBe(2);
   }
 });

@@ -22,7 +22,8 @@ import type { Ext4Read, Ext4Tools } from "../plan/ext4.ts";
 import type { RayosPartition, RayosPlan } from "../plan/types.ts";
 import type { ImageEntry } from "../source/entry.ts";
 
-const PIECE_BYTES = 1 << 20;
+/** One for all: it is filled and hashed without a pause between. */
+const PIECE = new Uint8Array(1 << 18);
 
 /**
  * Reads everything that was written, but the table.
@@ -93,11 +94,10 @@ export function* hashReader(
   step: string,
 ): Work<string> {
   const hash = createHash("sha256");
-  const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, sizeBytes)));
   for (let at = 0; at < sizeBytes; ) {
-    const got = read(at, piece.subarray(0, Math.min(piece.length, sizeBytes - at)));
+    const got = read(at, PIECE.subarray(0, Math.min(PIECE.length, sizeBytes - at)));
     if (got === 0) break;
-    hash.update(piece.subarray(0, got));
+    hash.update(PIECE.subarray(0, got));
     at += got;
     yield { step, done: at, total: sizeBytes, unit: "bytes" };
   }

@@ -27,7 +27,8 @@ import { checkEntries, type ImageEntry, type SystemSource } from "./entry.ts";
 import { openFolder } from "./folder.ts";
 import { openTar } from "./tar.ts";
 
-const PIECE_BYTES = 1 << 20;
+/** One for all: it is filled and hashed without a pause between. */
+const PIECE = new Uint8Array(1 << 18);
 const LISTS = [MANIFEST_NAME, VERSION_NAME, CHECKSUMS_NAME];
 const NOTHING: SystemSource = {
   name: "nothing",
@@ -114,11 +115,10 @@ export function* hashEntry(
   const hash = createHash(algorithm);
   const reader = entry.open?.();
   if (reader === undefined) return hash.digest("hex");
-  const piece = new Uint8Array(Math.min(PIECE_BYTES, entry.sizeBytes + 1));
   let at = 0;
   try {
-    for (let got = reader.read(piece); got > 0; got = reader.read(piece)) {
-      hash.update(piece.subarray(0, got));
+    for (let got = reader.read(PIECE); got > 0; got = reader.read(PIECE)) {
+      hash.update(PIECE.subarray(0, got));
       at += got;
       if (at > entry.sizeBytes) break;
       yield { step: "check the image", done: at, total: entry.sizeBytes, unit: "bytes" };

@@ -44,7 +44,8 @@ import {
   unpack,
 } from "./unpack.ts";
 
-const PIECE_BYTES = 1 << 18;
+/** One for all: it is filled and used without a pause between. */
+const PIECE = new Uint8Array(1 << 18);
 const LISTS = [MANIFEST_NAME, VERSION_NAME, CHECKSUMS_NAME];
 const KEPT_BYTES_MAX = 1 << 22;
 const KINDS: Readonly<Record<string, EntryKind>> = {
@@ -80,10 +81,9 @@ class Archive {
       this.#stream = unpack(this.file, this.packing);
       this.#at = 0;
     }
-    const skipped = new Uint8Array(Math.min(PIECE_BYTES, offset - this.#at));
     while (this.#at < offset) {
-      const wanted = Math.min(skipped.length, offset - this.#at);
-      const got = this.#stream.read(skipped.subarray(0, wanted));
+      const wanted = Math.min(PIECE.length, offset - this.#at);
+      const got = this.#stream.read(PIECE.subarray(0, wanted));
       if (got === 0) return 0;
       this.#at += got;
     }
@@ -215,9 +215,8 @@ function* list(
 
 /** Reads what is behind the last entry. */
 function drain(archive: Archive, from: number): void {
-  const piece = new Uint8Array(PIECE_BYTES);
   for (let at = from; ; ) {
-    const got = archive.read(piece, at);
+    const got = archive.read(PIECE, at);
     if (got === 0) return;
     at += got;
   }
@@ -366,13 +365,12 @@ function* hashData(
   kept: Uint8Array,
 ): Work<string> {
   const hash = createHash("sha256");
-  const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, sizeBytes)));
   for (let at = 0; at < sizeBytes; ) {
-    const wanted = Math.min(piece.length, sizeBytes - at);
-    const got = archive.read(piece.subarray(0, wanted), first + at);
+    const wanted = Math.min(PIECE.length, sizeBytes - at);
+    const got = archive.read(PIECE.subarray(0, wanted), first + at);
     if (got < wanted) throw damagedTar(archive.file.name, first + at, "it ends inside a file");
-    hash.update(piece.subarray(0, got));
-    if (at < kept.length) kept.set(piece.subarray(0, got), at);
+    hash.update(PIECE.subarray(0, got));
+    if (at < kept.length) kept.set(PIECE.subarray(0, got), at);
     at += got;
     yield { step: "list the image", done: at, total: sizeBytes, unit: "bytes" };
   }

@@ -121,8 +121,7 @@ class GzipStream extends Decoded {
     this.#gunzip = new Gunzip((piece) => {
       this.#crc = crc32(piece, this.#crc);
       this.#length += piece.length;
-      // The library keeps its buffers; what is handed on is a copy.
-      this.give(piece.slice());
+      this.give(piece);
     });
     this.#gunzip.onmember = (offset) => this.#endMember(offset);
   }

@@ -133,8 +133,7 @@ export class ZstdDecoder {
   #receive(frame: Frame, piece: Uint8Array): void {
     frame.doneBytes += piece.length;
     if (frame.hasChecksum) frame.hash.update(piece);
-    // The library keeps what it gives in its window; a copy goes on.
-    this.#give(piece.slice());
+    this.#give(piece);
   }
 
   /** Exactly `length` bytes at `offset`. */
