@@ -15,6 +15,7 @@ const CORE = [
   ...DEVICE,
   "host/format",
   "host/format/json",
+  "host/format/rayos",
   "host/core/node",
   "host/core/gpt",
   "host/core/fat",
@@ -31,6 +32,7 @@ const BOOT = [
 const FLOWS = ["host/system/image", "host/system/media", "host/system/update", "host/system/vm"];
 const SYSTEM = [...BOOT, ...FLOWS, "host/system/install", "host/system"];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
+const INSTALLER = ["host/system/disks", "host/system/installer"];
 const COMMANDS = ["host/cli/disk", "host/cli/data", "host/cli/flow", "host/cli/serve"];
 
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -67,6 +69,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/base": ["assembly/format"],
   "host/format": ["assembly/format", "host/base"],
   "host/format/json": ["assembly/format", "host/base", "host/format"],
+  "host/format/rayos": ["assembly/format", "host/base", "host/format", "host/format/json"],
   "host/device": ["assembly/format", "host/base"],
   "host/device/local": DEVICE,
   "host/device/wrap": DEVICE,
@@ -104,12 +107,21 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/install": [...BOOT, ...FLOWS],
   "host/system": [...BOOT, ...FLOWS, "host/system/install"],
   "host/system/disk": [...ADAPTERS, ...SYSTEM],
+  "host/system/disks": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
+  "host/system/installer": [...ADAPTERS, ...SYSTEM, "host/system/disk", "host/system/disks"],
   "host/system/shell": SYSTEM,
   host: [...ADAPTERS, ...SYSTEM, "host/system/disk"],
   "host/cli/kit": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
   "host/cli/disk": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
   "host/cli/data": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
-  "host/cli/flow": [...ADAPTERS, ...SYSTEM, "host/system/shell", "host/cli/kit"],
+  "host/cli/flow": [
+    ...[...ADAPTERS, ...SYSTEM, ...INSTALLER],
+    ...["host/system/shell", "host/cli/kit"],
+  ],
+  "host/cli/installer": [
+    ...[...ADAPTERS, ...SYSTEM, ...INSTALLER],
+    ...["host/system/disk", "host/cli/kit"],
+  ],
   "host/cli/serve": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
   "host/cli": ["host/base", "host/cli/kit", ...COMMANDS],
   "host/web": [...ADAPTERS, ...SYSTEM, "host/system/disk", "host/system/shell"],
