@@ -32,7 +32,8 @@ const BOOT = [
 const FLOWS = ["host/system/image", "host/system/media", "host/system/update", "host/system/vm"];
 const SYSTEM = [...BOOT, ...FLOWS, "host/system/install", "host/system"];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
-const INSTALLER = ["host/system/disks", "host/system/installer"];
+const RAYOS = ["host/system/rayos/plan", "host/system/rayos"];
+const INSTALLER = [...RAYOS, "host/system/disks", "host/system/installer"];
 const COMMANDS = ["host/cli/disk", "host/cli/data", "host/cli/flow", "host/cli/serve"];
 
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -107,8 +108,13 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/install": [...BOOT, ...FLOWS],
   "host/system": [...BOOT, ...FLOWS, "host/system/install"],
   "host/system/disk": [...ADAPTERS, ...SYSTEM],
-  "host/system/disks": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
-  "host/system/installer": [...ADAPTERS, ...SYSTEM, "host/system/disk", "host/system/disks"],
+  "host/system/rayos/plan": SYSTEM,
+  "host/system/rayos": [...ADAPTERS, ...SYSTEM, "host/system/rayos/plan"],
+  "host/system/disks": [...ADAPTERS, ...SYSTEM, "host/system/disk", ...RAYOS],
+  "host/system/installer": [
+    ...[...ADAPTERS, ...SYSTEM, "host/system/disk"],
+    ...[...RAYOS, "host/system/disks"],
+  ],
   "host/system/shell": SYSTEM,
   host: [...ADAPTERS, ...SYSTEM, "host/system/disk"],
   "host/cli/kit": [...ADAPTERS, ...SYSTEM, "host/system/disk"],

@@ -1,7 +1,7 @@
 /**
- * Every line that the RayOS installer says and that programs wait for: markers and prompts. They are
- * protocol, so each has one place and is never reworded. A marker is a line of its own on standard
- * error, with nothing else on it.
+ * Every line that the RayOS installer says and that programs wait for: markers and prompts. They
+ * are protocol, so each has one place and is never reworded. A marker is a line of its own on
+ * standard error, with nothing else on it.
  */
 const PREFIX = "RAYOS_INSTALLER:";
 

@@ -1,4 +1,4 @@
-/** A disk that an installer may choose, and why it may not: the words that the other files share. */
+/** A disk that an installer may choose, and why it may not: the words of the other files. */
 
 /** Sizes of sysfs and places of partitions count sectors of 512 bytes, whatever the disk's own. */
 export const SECTOR_BYTES = 512;
@@ -83,3 +83,27 @@ export function byName(one: string, other: string): number {
 function compare<T extends number | string>(one: T, other: T): number {
   return one < other ? -1 : one > other ? 1 : 0;
 }
+
+const GIB = 2 ** 30;
+const SAMPLE_PATH = "sample://disk0";
+
+/**
+ * The sample disk stands in where no disk was given and none may be looked for. It has no storage
+ * behind it, so an installation onto it is a dry run. 256 GiB with the three partitions of an
+ * installed RayOS.
+ */
+export const SAMPLE_DISK: Disk = {
+  kind: "sample",
+  name: "sample0",
+  devPath: SAMPLE_PATH,
+  isRemovable: false,
+  isReadOnly: false,
+  sizeBytes: 256 * GIB,
+  partitions: [GIB / 2, 40 * GIB, 200 * GIB].map((sizeBytes, index) => ({
+    name: `sample0p${index + 1}`,
+    devPath: `${SAMPLE_PATH}p${index + 1}`,
+    number: index + 1,
+    sizeBytes,
+  })),
+  obstacles: [],
+};

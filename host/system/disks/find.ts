@@ -1,10 +1,9 @@
 /** The disks that an installer offers: image files that were given, local ones, or the sample. */
 import { failure } from "../../base/errors.ts";
 import { type DiskContent, type InstallDetector, readContentAt } from "./content.ts";
-import type { Disk, Obstacle } from "./disk.ts";
+import { type Disk, type Obstacle, SAMPLE_DISK } from "./disk.ts";
 import { imageDisks, isNode } from "./images.ts";
 import { localDisks } from "./local.ts";
-import { SAMPLE_DISK } from "./sample.ts";
 import { type SystemView, thisSystem } from "./system.ts";
 import type { InstallerFiles } from "./use.ts";
 
@@ -51,7 +50,7 @@ export function findDisks(wanted: DisksWanted): DisksFound {
     ? localDisks(installer, system)
     : { disks: [], fromRemovable: false, warnings: [] };
   const chosen = nodes.map((path) => nodeDisk(own.disks, path, system));
-  const locals = paths.length === 0 ? own.disks : own.disks.filter((disk) => chosen.includes(disk));
+  const locals = nodes.length === 0 ? own.disks : own.disks.filter((disk) => chosen.includes(disk));
   const files = paths.filter((path) => !isNode(path));
   const taken = locals.map(({ name }) => name);
   const images = imageDisks(files, taken, detectors);

@@ -46,6 +46,10 @@ function imageOf(
   detectors: readonly InstallDetector[] | undefined,
 ): ImageDisk {
   const device = FileDevice.open(path, { readOnly: true });
+  if (device.config.capacity === 0) {
+    device.close();
+    throw failure("EINVAL", "disks", `'${path}' is empty.`, { path });
+  }
   try {
     const content = readContent(device, detectors);
     const partitions = content.volumes.flatMap(({ number, first, sectors }): DiskPartition[] => {

@@ -1,6 +1,6 @@
 /**
- * The plan of the RayOS installer as JSON: which disks there are. Keys, their order and the nulls of
- * what is unknown are a protocol; its schema is `docs/schema/rayos-inventory.schema.json`.
+ * The plan of the RayOS installer as JSON: which disks there are. Keys, their order and the nulls
+ * of what is unknown are a protocol; its schema is `docs/schema/rayos-inventory.schema.json`.
  */
 import { type Disk, type DiskPartition, SECTOR_BYTES } from "./disk.ts";
 

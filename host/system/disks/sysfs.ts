@@ -1,6 +1,6 @@
 /**
- * `/sys/block` as facts: each block device with its partitions, what lies on it and what it lies on.
- * Nothing is opened but small text files; what cannot be read is unknown.
+ * `/sys/block` as facts: each block device with its partitions, what is made of it and what it is
+ * made of. Nothing is opened but small text files; what cannot be read is unknown.
  */
 import { readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
@@ -87,7 +87,7 @@ function partitionOf(folder: string, name: string): BlockPartition[] {
     {
       name,
       device: text(folder, "dev") ?? "",
-      number: /^\d+$/.test(number) ? Number(number) : null,
+      number: /^[1-9]\d{0,5}$/.test(number) ? Number(number) : null,
       sizeBytes: bytesOf(folder),
       firstSector: count(folder, "start") ?? undefined,
       holders: listed(join(folder, "holders")) ?? [],
@@ -97,7 +97,8 @@ function partitionOf(folder: string, name: string): BlockPartition[] {
 
 function bytesOf(folder: string): number | null {
   const sectors = count(folder, "size");
-  return sectors === null ? null : sectors * SECTOR_BYTES;
+  const bytes = sectors === null ? Number.NaN : sectors * SECTOR_BYTES;
+  return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
 function count(folder: string, name: string): number | null {

@@ -1,4 +1,4 @@
-/** What the kernel says of the running system, behind one interface, so that tests give their own. */
+/** What the kernel says of the running system, behind one interface: tests give their own. */
 import { readFileSync, realpathSync, statSync } from "node:fs";
 
 export interface SystemView {

@@ -1,0 +1,130 @@
+/**
+ * `EFI/RAYOS/registry.json` on an ESP: whether the next start runs the installer, and what it shall
+ * do without asking. The file is an object, or an array of exactly one object; keys that are not
+ * ours stay as they are. It is not the registry of virtual machines, though both know "vms".
+ */
+import { checkJson, JsonError } from "../json/check.ts";
+import { type UnattendedJson, unattendedSchema } from "../json/rayos.ts";
+import { parseJson } from "../json/text.ts";
+
+/** Where it lies on the ESP. */
+export const BOOT_MODE_PATH = "/EFI/RAYOS/registry.json";
+/** A longer file is refused: firmware reads it into a buffer of this size. */
+export const BOOT_MODE_BYTES_MAX = 65_536;
+const DEPTH_MAX = 32;
+const MODE_KEY = "installer_mode";
+const SETTINGS_KEY = "installer";
+
+export interface BootMode {
+  /** `installer_mode` is the boolean true at the top of the document. */
+  readonly installer: boolean;
+  /** The object `installer`, checked against its schema. */
+  readonly settings: UnattendedJson | undefined;
+}
+
+/**
+ * Reads the whole file.
+ *
+ * @throws {JsonError} EINVAL: too long or too deep, not JSON, a field that is there twice, no
+ *   object at the top, or settings that the schema refuses
+ */
+export function readBootMode(data: Uint8Array): BootMode {
+  const root = rootOf(data);
+  const settings = Object.hasOwn(root, SETTINGS_KEY) ? root[SETTINGS_KEY] : undefined;
+  if (settings !== undefined) checkSettings(settings);
+  return { installer: isOn(root), settings: settings as UnattendedJson | undefined };
+}
+
+/** What firmware asks: true only for a readable file that says so; else the system boots. */
+export function isInstallerMode(data: Uint8Array | undefined): boolean {
+  if (data === undefined) return false;
+  try {
+    return isOn(rootOf(data));
+  } catch (error) {
+    if (error instanceof JsonError) return false;
+    throw error;
+  }
+}
+
+/**
+ * The same file with `installer_mode` false: the installer runs once. Every other byte stays,
+ * spaces and order included.
+ *
+ * @throws {JsonError} as readBootMode; settings are not looked at
+ */
+export function withoutInstallerMode(data: Uint8Array): Uint8Array {
+  const root = rootOf(data);
+  if (!isOn(root)) return data;
+  const text = decode(data);
+  const depth = /^\s*\[/.test(text) ? 2 : 1;
+  const start = placeOfValue(text, MODE_KEY, depth);
+  const changed = `${text.slice(0, start)}false${text.slice(start + "true".length)}`;
+  return new TextEncoder().encode(changed);
+}
+
+function isOn(root: Readonly<Record<string, unknown>>): boolean {
+  return Object.hasOwn(root, MODE_KEY) && root[MODE_KEY] === true;
+}
+
+function checkSettings(settings: unknown): void {
+  try {
+    checkJson(unattendedSchema, settings);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    const place = error.place === "" ? SETTINGS_KEY : `${SETTINGS_KEY}.${error.place}`;
+    const what = error.message.replace(/^EINVAL: (?:[^:]*: )?/, "").replace(/\.$/, "");
+    throw new JsonError(place, what, error.kind, error);
+  }
+}
+
+function rootOf(data: Uint8Array): Readonly<Record<string, unknown>> {
+  if (data.length > BOOT_MODE_BYTES_MAX) {
+    throw new JsonError("", `${data.length} bytes, ${BOOT_MODE_BYTES_MAX} at most`, "value");
+  }
+  const text = decode(data);
+  refuseDepth(text);
+  const value = parseJson(text);
+  if (Array.isArray(value) && value.length !== 1) {
+    throw new JsonError("", `an array of ${value.length}, not of one object`, "value");
+  }
+  const root: unknown = Array.isArray(value) ? value[0] : value;
+  if (typeof root !== "object" || root === null || Array.isArray(root)) {
+    throw new JsonError("", "no object at the top", "value");
+  }
+  return root as Record<string, unknown>;
+}
+
+function decode(data: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(data);
+  } catch (cause) {
+    throw new JsonError("", "not UTF-8", "value", cause);
+  }
+}
+
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
+
+/** Told before anything is built of the text. */
+function refuseDepth(text: string): void {
+  let depth = 0;
+  for (const [token] of text.matchAll(TOKEN)) {
+    if (token === "{" || token === "[") depth++;
+    else if (token === "}" || token === "]") depth--;
+    if (depth > DEPTH_MAX) throw new JsonError("", `deeper than ${DEPTH_MAX} levels`, "value");
+  }
+}
+
+/** Where the value of field `name` begins, of the object at `depth`. The text is valid. */
+function placeOfValue(text: string, name: string, depth: number): number {
+  let level = 0;
+  let key: string | undefined;
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    if (token === ":" && level === depth && key === name) {
+      return index + 1 + (/^\s*/.exec(text.slice(index + 1))?.[0].length ?? 0);
+    }
+    if (token === "{" || token === "[") level++;
+    else if (token === "}" || token === "]") level--;
+    key = token.startsWith('"') ? (JSON.parse(token) as string) : undefined;
+  }
+  throw new JsonError(name, "missing field", "value");
+}
