@@ -8,6 +8,9 @@ import {
   type Said,
 } from "../../system/installer/dialogue.ts";
 
+/** On a narrower terminal, as on one of unknown width, prompts are plain lines. */
+const COLUMNS_MIN = 40;
+
 /** A state in which somebody is asked. */
 export type Asking = Extract<DialogueState, { readonly prompt: string }>;
 
@@ -143,6 +146,8 @@ export class TerminalFront implements Front {
         ? select({ ...common, message: state.prompt.trimEnd(), options: choices(state) })
         : text({ ...common, message: state.prompt.trimEnd() });
     const given: unknown = await Promise.race([asked, ended(process.stdin)]);
+    // The prompt leaves control sequences at the cursor; a marker is alone on its line.
+    this.#print("\n");
     if (isCancel(given) || this.#signal.aborted) throw new Stopped();
     return given as string | undefined;
   }
@@ -168,11 +173,9 @@ function ended(input: Readable): Promise<undefined> {
   });
 }
 
-/** True where prompts can be drawn: a terminal at both ends that knows how to move its cursor. */
+/** True where prompts can be drawn: a terminal at both ends that can move its cursor and is wide. */
 export function isTerminal(): boolean {
-  return process.stdin.isTTY === true && process.stderr.isTTY === true && !isDumb();
-}
-
-function isDumb(): boolean {
-  return process.env["TERM"] === "dumb";
+  const { env, stdin, stderr } = process;
+  const both = stdin.isTTY === true && stderr.isTTY === true;
+  return both && env["TERM"] !== "dumb" && stderr.columns >= COLUMNS_MIN;
 }

@@ -42,6 +42,11 @@ export interface Disk {
   readonly obstacles: readonly Obstacle[];
 }
 
+/** Why a disk is no target, as a sentence without its end. */
+export function obstacleText({ name }: Disk, { reason }: Obstacle): string {
+  return `${name} is not available: ${reason}`;
+}
+
 /** The order in which obstacles are told. */
 const GRAVITY: readonly ObstacleKind[] = [
   "boot",

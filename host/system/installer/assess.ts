@@ -10,6 +10,7 @@ import {
   type RayosSizes,
   SIZES_DEFAULT,
 } from "../../format/rayos/layout.ts";
+import { obstacleText } from "../disks/disk.ts";
 import type { RayosPlan, RayosReport, RayosRequest } from "../rayos/plan/types.ts";
 import type { Assessment, SizeLine } from "./dialogue.ts";
 import type { MenuRow } from "./menu.ts";
@@ -43,6 +44,8 @@ const ROLES: Readonly<Record<RayosLayoutName, readonly (keyof typeof WHAT)[]>> =
 /** Plans the installation of `request` into a row. What forbids it is an answer, no error. */
 export function* assessRow(engine: Engine, row: MenuRow, request: RayosRequest): Work<Assessed> {
   const { disk, place } = row;
+  const [obstacle] = disk.obstacles;
+  if (obstacle !== undefined) return { assessment: { refusal: obstacleText(disk, obstacle) } };
   if (disk.kind === "sample") {
     return { assessment: { sizes: sizeLines(request.layout, request.sizes), notes: [] } };
   }

@@ -10,6 +10,7 @@
  * ```
  */
 import * as lines from "../../format/rayos/lines.ts";
+import { obstacleText } from "../disks/disk.ts";
 import type { MenuRow } from "./menu.ts";
 
 /** Something to print. A "menu" line need not be printed where the rows are shown otherwise. */
@@ -131,7 +132,7 @@ function choose(rows: readonly MenuRow[], line: string | undefined): Turn {
   const chosen = text(`Selected: ${lines.oneLine(row.label)} (${lines.oneLine(row.disk.devPath)})`);
   const [obstacle] = row.disk.obstacles;
   if (obstacle !== undefined) {
-    const reason = `${row.disk.name} is not available: ${obstacle.reason}`;
+    const reason = obstacleText(row.disk, obstacle);
     return { said: [chosen], state: end({ kind: "refused", row, reason }) };
   }
   return { said: [chosen, text("")], state: { kind: "assess", row } };
