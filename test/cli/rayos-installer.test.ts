@@ -4,7 +4,7 @@ import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
-import { inventorySchema } from "../../host/format/json/rayos.ts";
+import { inventorySchema, registrySchema } from "../../host/format/json/rayos.ts";
 import { INSTALLER, rayosInstaller } from "../support/cli.ts";
 import { temporaryPaths } from "../support/folder.ts";
 
@@ -224,6 +224,29 @@ describe("the plan on standard output", () => {
     const { stderr } = rayosInstaller(["--interactive", path], "0\n");
     const forged = stderr.split("\n").filter((line) => line === "RAYOS_INSTALLER:COMPLETE");
     expect(forged).toEqual([]);
+  });
+});
+
+describe("docs/rayos-installer.md", () => {
+  const page = readFileSync("docs/rayos-installer.md", "utf8");
+
+  test("begins with a session that the program really has", () => {
+    const [block = ""] = /^ {4}\$ printf[^]*?\n(?=\n\S)/m.exec(page) ?? [];
+    const [, ...shown] = block.split("\n").map((line) => line.replace(/^ {4}/, ""));
+    const { stderr } = rayosInstaller(["--interactive"], "1\nyes\n");
+    expect(shown.join("\n")).toBe(stderr);
+  });
+
+  test("names every marker that there is, and its registry file is one", () => {
+    const source = readFileSync("host/format/rayos/lines.ts", "utf8");
+    const names = [...source.matchAll(/\$\{PREFIX\}([A-Z_:]+)/g)].map(([, name = ""]) => name);
+    expect(names.length).toBeGreaterThan(15);
+    for (const name of names) expect(page).toContain(`\`${name.replace(/:$/, "")}`);
+    const examples = [...page.matchAll(/^```json\n([^]*?)^```$/gm)].map(([, text = ""]) => text);
+    const [inventory, registry] = examples.map((text) => JSON.parse(text));
+    expect(judge(inventory), JSON.stringify(judge.errors)).toBe(true);
+    const ours = new Ajv2020({ allowUnionTypes: true }).compile(registrySchema);
+    expect(ours(registry), JSON.stringify(ours.errors)).toBe(true);
   });
 });
 

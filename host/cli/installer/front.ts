@@ -173,7 +173,7 @@ function ended(input: Readable): Promise<undefined> {
   });
 }
 
-/** True where prompts can be drawn: a terminal at both ends that can move its cursor and is wide. */
+/** True where prompts can be drawn: a terminal at both ends that is wide and moves its cursor. */
 export function isTerminal(): boolean {
   const { env, stdin, stderr } = process;
   const both = stdin.isTTY === true && stderr.isTTY === true;
