@@ -231,7 +231,7 @@ describe("docs/rayos-installer.md", () => {
   const page = readFileSync("docs/rayos-installer.md", "utf8");
 
   test("begins with a session that the program really has", () => {
-    const [block = ""] = /^ {4}\$ printf[^]*?\n(?=\n\S)/m.exec(page) ?? [];
+    const [block = ""] = /^ {4}\$ printf.*?\n(?=\n\S)/ms.exec(page) ?? [];
     const [, ...shown] = block.split("\n").map((line) => line.replace(/^ {4}/, ""));
     const { stderr } = rayosInstaller(["--interactive"], "1\nyes\n");
     expect(shown.join("\n")).toBe(stderr);
@@ -242,7 +242,7 @@ describe("docs/rayos-installer.md", () => {
     const names = [...source.matchAll(/\$\{PREFIX\}([A-Z_:]+)/g)].map(([, name = ""]) => name);
     expect(names.length).toBeGreaterThan(15);
     for (const name of names) expect(page).toContain(`\`${name.replace(/:$/, "")}`);
-    const examples = [...page.matchAll(/^```json\n([^]*?)^```$/gm)].map(([, text = ""]) => text);
+    const examples = [...page.matchAll(/^```json\n(.*?)^```$/gms)].map(([, text = ""]) => text);
     const [inventory, registry] = examples.map((text) => JSON.parse(text));
     expect(judge(inventory), JSON.stringify(judge.errors)).toBe(true);
     const ours = new Ajv2020({ allowUnionTypes: true }).compile(registrySchema);

@@ -1,5 +1,13 @@
 /** The disks that are offered: images that were given, nodes only with consent, else the sample. */
-import { chmodSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
@@ -108,6 +116,22 @@ test("local disks need consent and stand behind images", () => {
   expect(with_.disks.map(({ name }) => name)).toEqual(["sda"]);
   const both = findDisks({ paths: [path], local: true, system });
   expect(both.disks.map(({ name }) => name)).toEqual([basename(path), "sda"]);
+});
+
+const NODE = readdirSync("/dev")
+  .map((name) => `/dev/${name}`)
+  .find((path) => statSync(path, { throwIfNoEntry: false })?.isBlockDevice());
+
+test.skipIf(NODE === undefined)("a node needs consent; with it, it stands alone", () => {
+  const node = NODE ?? "";
+  const name = basename(node);
+  expect(codeOf(() => findDisks({ paths: [node], local: false }))).toBe("EPERM");
+  const blocks = { [name]: block("8:0", 8), sdzz: block("8:16", 8) };
+  const system = fakeSystem(fresh("block"), { blocks });
+  const found = findDisks({ paths: [node], local: true, system });
+  expect(found.disks.map((disk) => disk.name)).toEqual([name]);
+  const other = fakeSystem(fresh("block"), { blocks: { sdzz: block("8:16", 8) } });
+  expect(codeOf(() => findDisks({ paths: [node], local: true, system: other }))).toBe("ENOENT");
 });
 
 test("the content of an image tells a blank one from data and from a table", () => {

@@ -194,6 +194,16 @@ describe("an installation", () => {
     expect(engine.asked).toEqual([]);
   });
 
+  test("a disk that is another one by then is left alone", async () => {
+    const path = image();
+    const engine = pretend({ plan: () => truncateSync(path, 2 ** 21) });
+    const input = `1\nyes\n${basename(path)}\n`;
+    const { code, markers } = await go(["--interactive", path], input, engine);
+    expect(code).toBe(1);
+    expect(markers.at(-1)).toMatch(/^INSTALLATION_FAILED:reason=.*now has 2097152\.$/);
+    expect(engine.asked).toEqual([]);
+  });
+
   test.each([1, 2])("stopped in step %i: both families say so, and how to go on", async (at) => {
     const path = image();
     const abort = new AbortController();

@@ -1,8 +1,10 @@
 /** Carries an installation out, and says each thing when it has happened. */
-import { StorageError } from "../../base/errors.ts";
+import { failure, StorageError } from "../../base/errors.ts";
 import { type ProgressEvent, run } from "../../base/work.ts";
+import type { BlockDevice } from "../../device/device.ts";
 import { FileDevice } from "../../device/local/file.ts";
 import * as lines from "../../format/rayos/lines.ts";
+import { SECTOR_BYTES } from "../../system/disks/disk.ts";
 import { plainMessage } from "../../system/installer/assess.ts";
 import type { MenuRow } from "../../system/installer/menu.ts";
 import type { RayosEvent, RayosReport, RayosRequest } from "../../system/rayos/plan/types.ts";
@@ -42,6 +44,7 @@ export async function carryOut(world: World, row: MenuRow, request: RayosRequest
     // The lock of the device: a second installer ends here.
     const target = FileDevice.open(row.disk.devPath);
     try {
+      checkSame(target, row);
       say(world, lines.INSTALL_BEGIN);
       begun = true;
       report = await run(world.engine.install(target, request), {
@@ -68,6 +71,14 @@ export async function carryOut(world: World, row: MenuRow, request: RayosRequest
   say(world, lines.installComplete(name));
   say(world, lines.planValidated(name));
   say(world, lines.INSTALLATION_SUCCESSFUL);
+}
+
+/** A name may lead to another disk by now: one was pulled out, another took its name. */
+function checkSame(target: BlockDevice, { disk }: MenuRow): void {
+  const sizeBytes = target.config.capacity * SECTOR_BYTES;
+  if (disk.sizeBytes === null || Math.abs(sizeBytes - disk.sizeBytes) < SECTOR_BYTES) return;
+  const message = `'${disk.devPath}' had ${disk.sizeBytes} bytes, and now has ${sizeBytes}.`;
+  throw failure("ESTALE", "install", message, { path: disk.devPath });
 }
 
 /** The step that failed, in front of why. */

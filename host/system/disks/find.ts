@@ -8,7 +8,9 @@ import { type SystemView, thisSystem } from "./system.ts";
 import type { InstallerFiles } from "./use.ts";
 
 export interface DisksWanted {
-  /** Image files; with `local`, device nodes too, which limit the local disks to themselves. */
+  /**
+   * Image files; with `local`, device nodes too: then of the local disks only those, of any kind.
+   */
   readonly paths: readonly string[];
   /** Consent to look through the disks of this machine. */
   readonly local: boolean;
@@ -48,9 +50,9 @@ export function findDisks(wanted: DisksWanted): DisksFound {
   }
   const own = local
     ? localDisks(installer, system)
-    : { disks: [], fromRemovable: false, warnings: [] };
-  const chosen = nodes.map((path) => nodeDisk(own.disks, path, system));
-  const locals = nodes.length === 0 ? own.disks : own.disks.filter((disk) => chosen.includes(disk));
+    : { disks: [], all: [], fromRemovable: false, warnings: [] };
+  const chosen = nodes.map((path) => nodeDisk(own.all, path, system));
+  const locals = nodes.length === 0 ? own.disks : own.all.filter((disk) => chosen.includes(disk));
   const files = paths.filter((path) => !isNode(path));
   const taken = locals.map(({ name }) => name);
   const images = imageDisks(files, taken, detectors);

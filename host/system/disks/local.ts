@@ -12,6 +12,8 @@ const EMMC_AREA = /^mmcblk\d+(boot\d+|rpmb)$/;
 export interface LocalDisks {
   /** In the order of their names. */
   readonly disks: readonly Disk[];
+  /** Those and all other block devices that have a size: for who names one of them. */
+  readonly all: readonly Disk[];
   /** The installer runs from a removable disk. */
   readonly fromRemovable: boolean;
   /** What could not be read, as sentences. */
@@ -29,15 +31,18 @@ export function localDisks(
     (uses.get(name) ?? []).some(({ kind }) => kind === "installer"),
   );
   const missing = table.found ? [] : [`${system.blockFolder} is missing: no local disks`];
+  const filled = table.entries.filter(({ sizeBytes, hidden }) => sizeBytes !== 0 && !hidden);
+  const all = filled.map((entry) => diskOf(entry, uses.get(entry.name) ?? []));
   return {
-    disks: table.entries.filter(isDisk).map((entry) => diskOf(entry, uses.get(entry.name) ?? [])),
+    disks: all.filter(({ name }) => isDisk(name)),
+    all,
     fromRemovable: own.some(({ removable, usb }) => removable || usb),
     warnings: [...missing, ...table.unreadable.map((name) => `${name} could not be read`)],
   };
 }
 
-function isDisk({ name, sizeBytes, hidden }: BlockEntry): boolean {
-  return !NO_DISK.test(name) && !EMMC_AREA.test(name) && !hidden && sizeBytes !== 0;
+function isDisk(name: string): boolean {
+  return !NO_DISK.test(name) && !EMMC_AREA.test(name);
 }
 
 function diskOf(entry: BlockEntry, obstacles: readonly Obstacle[]): Disk {
