@@ -93,6 +93,17 @@ describe("exit code 1 without INTERACTIVE_COMPLETE", () => {
     expect(stderr).toMatch(/\nError: [^\n]*absent\.img[^\n]*\n$/);
   });
 
+  test("an environment that is wrong is an error, no crash", () => {
+    process.env["SOURCE_DATE_EPOCH"] = "abc";
+    try {
+      const { code, stderr } = rayosInstaller(["--interactive"], "1\nyes\n");
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/\nError: SOURCE_DATE_EPOCH[^\n]*\n$/);
+    } finally {
+      delete process.env["SOURCE_DATE_EPOCH"];
+    }
+  });
+
   test("a disk that must not be written to: INSTALLATION_FAILED comes first", () => {
     const path = image("own.img", 2 ** 20);
     const { code, stderr } = rayosInstaller(["--interactive", "--source", path, path], "1\n");

@@ -90,7 +90,7 @@ async function go(
       out += text;
     },
     err: print,
-    ...{ signal, engine, front, nowMs: 0, sourceDateEpoch: undefined, program: undefined },
+    ...{ signal, engine, front, nowMs: 0, sourceDateEpoch: () => undefined, program: undefined },
     resumeCommand: "rayos-installer --resume",
     ...world,
   });

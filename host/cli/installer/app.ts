@@ -20,7 +20,10 @@ export async function runInstaller(options: InstallerOptions, world: World): Pro
     await go(options, world);
     return InstallerExit.DONE;
   } catch (error) {
-    if (isStop(error, world)) return InstallerExit.STOPPED;
+    if (isStop(error, world)) {
+      if (!(error instanceof Stopped)) say(world, "Stopped. Nothing was written.");
+      return InstallerExit.STOPPED;
+    }
     if (!(error instanceof Error)) throw error;
     say(world, lines.errorLine(plainMessage(error)));
     if (options.debug && !(error instanceof StorageError) && !(error instanceof Told)) {
@@ -78,13 +81,12 @@ function announce(options: InstallerOptions, world: World): DisksFound {
 async function ask(options: InstallerOptions, world: World, found: DisksFound): Promise<void> {
   const request = requestOf(options, world);
   const { decision, plan } = await talk(options, world, found, request).catch((error: unknown) => {
-    if (isStop(error, world)) {
-      // Nothing was begun, and that is said whole.
-      say(world, "");
-      say(world, "Stopped. Nothing was written; run the same command again to start over.");
-      say(world, lines.INTERACTIVE_CANCELLED);
-    }
-    throw error;
+    if (!isStop(error, world)) throw error;
+    // Nothing was begun, and that is said whole.
+    say(world, "");
+    say(world, "Stopped. Nothing was written; run the same command again to start over.");
+    say(world, lines.INTERACTIVE_CANCELLED);
+    throw new Stopped();
   });
   await decide(world, decision, request, plan);
   say(world, lines.INTERACTIVE_COMPLETE);
@@ -165,7 +167,7 @@ function requestOf(options: InstallerOptions, world: World): RayosRequest {
     consent,
     tableBackup,
     seed,
-    sourceDateEpoch: world.sourceDateEpoch,
+    sourceDateEpoch: world.sourceDateEpoch(),
     kernelOptions,
     bootLoader,
     resume: resume ? true : undefined,

@@ -37,7 +37,7 @@ async function runOptions(given: InstallerOptions, argv: readonly string[]): Pro
   const world: World = {
     ...{ out, err, signal, engine, front },
     nowMs: Date.now(),
-    sourceDateEpoch: sourceDateEpoch(process.env),
+    sourceDateEpoch: () => sourceDateEpoch(process.env),
     program: fileURLToPath(new URL("./main.js", import.meta.url)),
     resumeCommand: resumeCommand(argv),
   };

@@ -10,7 +10,8 @@ export interface World {
   /** Aborted by SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   readonly nowMs: number;
-  readonly sourceDateEpoch: number | undefined;
+  /** Seconds that stand for now. @throws {StorageError} EINVAL: the environment says no number */
+  sourceDateEpoch(): number | undefined;
   /** Path of the program itself. */
   readonly program: string | undefined;
   /** The command that goes on with an installation that was stopped. */
