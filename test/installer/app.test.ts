@@ -1,5 +1,5 @@
 /** Whole runs with an engine that only pretends: what is said around an installation, and when. */
-import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { lstatSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
@@ -333,10 +333,48 @@ describe("unattended", () => {
     const engine = pretend();
     const run = await go(["--registry", file, "--yes", image()], "", engine);
     expect(run.code).toBe(1);
+    const failed = run.markers.filter((line) => line.startsWith("INSTALLATION_FAILED"));
+    expect(failed).toHaveLength(message === "fits" ? 1 : 0);
     expect(run.lines.at(-2)).toContain(message);
     expect(engine.asked).toEqual([]);
     expect(readFileSync(file, "utf8")).toBe(before);
   });
+
+  test("a dry run on the sample leaves the switch on", async () => {
+    const file = registry({ installer_mode: true, installer: { disk: { name: "sample0" } } });
+    const before = readFileSync(file, "utf8");
+    const run = await go(["--registry", file, "--yes"], "");
+    expect({ code: run.code, markers: run.markers }).toEqual({
+      code: 0,
+      markers: [
+        "SAMPLE_MODE",
+        "PLAN_GENERATED:disk_count=1",
+        "DRY_RUN",
+        "INSTALLATION_PLAN_VALIDATED:disk=sample0",
+        "INSTALLATION_SUCCESSFUL",
+        "COMPLETE",
+      ],
+    });
+    expect(readFileSync(file, "utf8")).toBe(before);
+  });
+
+  test("a registry behind a link is changed where it is", async () => {
+    const path = image();
+    const file = registry({ installer_mode: true, installer: { disk: { name: basename(path) } } });
+    const link = fresh("link");
+    symlinkSync(file, link);
+    expect((await go(["--registry", link, "--yes", path], "")).code).toBe(0);
+    expect(JSON.parse(readFileSync(file, "utf8")).installer_mode).toBe(false);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  });
+
+  test.each([["/dev/null"], ["/"], [fresh("absent.json")]])(
+    "%s is no registry file: refused before anything is looked for",
+    async (file) => {
+      const run = await go(["--registry", file, "--yes"], "");
+      expect({ code: run.code, markers: run.markers }).toEqual({ code: 1, markers: [] });
+    },
+  );
 
   test("without --yes nothing is begun", async () => {
     const path = image();

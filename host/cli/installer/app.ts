@@ -6,12 +6,12 @@ import { type DisksFound, findDisks } from "../../system/disks/find.ts";
 import { inventoryOf, inventoryText } from "../../system/disks/inventory.ts";
 import { assessRow, plainMessage } from "../../system/installer/assess.ts";
 import { answer, assessed, begin, type Decision } from "../../system/installer/dialogue.ts";
-import { listLines, menuRows } from "../../system/installer/menu.ts";
+import { listLines, type MenuRow, menuRows } from "../../system/installer/menu.ts";
 import type { RayosPlan, RayosRequest } from "../../system/rayos/plan/types.ts";
 import { carryOut, dryRun } from "./carry-out.ts";
 import { Stopped } from "./front.ts";
 import type { InstallerOptions } from "./options.ts";
-import { openRegistry } from "./unattended.ts";
+import { openRegistry, type Unattended } from "./unattended.ts";
 import { InstallerExit, say, Told, type World } from "./world.ts";
 
 /** Runs to the end; `Stopped` and errors come out as exit codes. */
@@ -38,15 +38,7 @@ async function go(options: InstallerOptions, world: World): Promise<void> {
   const settled = registry?.options ?? options;
   const found = announce(settled, world);
   if (registry !== undefined) {
-    const row = registry.choose(found.disks);
-    const request = requestOf(settled, world);
-    const { assessment, plan } = await run(assessRow(world.engine, row, request), world);
-    if ("refusal" in assessment) refuse(world, assessment.refusal);
-    for (const note of notesOf(assessment)) say(world, lines.stepLine(note));
-    if (row.disk.kind === "sample") dryRun(world, row);
-    else await carryOut(world, row, agreed(request, row.place, plan));
-    registry.done();
-    say(world, lines.COMPLETE);
+    await follow(registry, world, found);
   } else if (settled.mode === "interactive") {
     await ask(settled, world, found);
   } else if (settled.mode === "list") {
@@ -56,6 +48,30 @@ async function go(options: InstallerOptions, world: World): Promise<void> {
     world.out(`${inventoryText(inventoryOf(found.disks, world.nowMs))}\n`);
     say(world, lines.JSON_EMITTED);
     say(world, lines.COMPLETE);
+  }
+}
+
+/** Installs what a registry file says. */
+async function follow(registry: Unattended, world: World, found: DisksFound): Promise<void> {
+  const row = chosen(registry, world, found);
+  const request = requestOf(registry.options, world);
+  const { assessment, plan } = await run(assessRow(world.engine, row, request), world);
+  if ("refusal" in assessment) refuse(world, assessment.refusal);
+  for (const note of assessment.notes) say(world, lines.stepLine(note));
+  if (row.disk.kind === "sample") dryRun(world, row);
+  else {
+    await carryOut(world, row, agreed(request, row.place, plan));
+    registry.done();
+  }
+  say(world, lines.COMPLETE);
+}
+
+function chosen(registry: Unattended, world: World, found: DisksFound): MenuRow {
+  try {
+    return registry.choose(found.disks);
+  } catch (error) {
+    if (error instanceof StorageError) refuse(world, plainMessage(error));
+    throw error;
   }
 }
 
@@ -148,10 +164,6 @@ function agreed(
 function refuse(world: World, reason: string): never {
   say(world, lines.installationFailed(reason));
   throw new Told(reason);
-}
-
-function notesOf(assessment: { readonly notes?: readonly string[] }): readonly string[] {
-  return assessment.notes ?? [];
 }
 
 function requestOf(options: InstallerOptions, world: World): RayosRequest {

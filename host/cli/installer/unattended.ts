@@ -1,5 +1,17 @@
 /** An installation that asks nothing: what registry.json says, once. */
-import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { failure, refusal, systemFailure } from "../../base/errors.ts";
 import type { UnattendedJson } from "../../format/json/rayos.ts";
 import {
@@ -28,7 +40,7 @@ export interface Unattended {
  *   agreed to it with --yes
  */
 export function openRegistry(options: InstallerOptions): Unattended {
-  const path = options.registry ?? "";
+  const path = checkFile(options.registry ?? "");
   const data = readAll(path);
   const { installer, settings } = readBootMode(data);
   if (!installer) {
@@ -79,6 +91,23 @@ function settle(options: InstallerOptions, settings: UnattendedJson): InstallerO
       reinstall: consent.reinstall === true || settings.reinstall === true,
     },
   };
+}
+
+/**
+ * The real path of a file whose switch can be cleared afterwards: one that cannot would be followed
+ * at every start, over the system that it had installed.
+ */
+function checkFile(given: string): string {
+  try {
+    const path = realpathSync(given);
+    if (!statSync(path).isFile()) {
+      throw failure("EINVAL", "registry", `'${given}' is no file.`, { path: given });
+    }
+    for (const place of [path, dirname(path)]) accessSync(place, constants.W_OK);
+    return path;
+  } catch (error) {
+    throw systemFailure(error, "registry", given);
+  }
 }
 
 /** At most one byte more than may be there: a longer file is told from its length. */
