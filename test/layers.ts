@@ -30,7 +30,19 @@ const BOOT = [
   ...["host/system/boot", "host/system/init"],
 ];
 const FLOWS = ["host/system/image", "host/system/media", "host/system/update", "host/system/vm"];
-const SYSTEM = [...BOOT, ...FLOWS, "host/system/install", "host/system"];
+const RAYOS_FORMAT = "host/format/rayos";
+const RAYOS = [...CORE, RAYOS_FORMAT, "host/system/image", "host/system/install"];
+const RAYOS_ROOMS = [
+  "host/system/rayos/source",
+  "host/system/rayos/plan",
+  "host/system/rayos/content",
+  "host/system/rayos/apply",
+  "host/system/rayos",
+];
+const SYSTEM = [
+  ...[...BOOT, ...FLOWS, "host/system/install", "host/system"],
+  ...[RAYOS_FORMAT, ...RAYOS_ROOMS],
+];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
 const RAYOS = ["host/system/rayos/plan", "host/system/rayos"];
 const INSTALLER = [...RAYOS, "host/system/disks", "host/system/installer"];
@@ -107,6 +119,11 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/vm": BOOT,
   "host/system/install": [...BOOT, ...FLOWS],
   "host/system": [...BOOT, ...FLOWS, "host/system/install"],
+  "host/system/rayos/source": RAYOS,
+  "host/system/rayos/plan": [...RAYOS, ...RAYOS_ROOMS.slice(0, 1)],
+  "host/system/rayos/content": [...RAYOS, ...RAYOS_ROOMS.slice(0, 2)],
+  "host/system/rayos/apply": [...RAYOS, ...RAYOS_ROOMS.slice(0, 3)],
+  "host/system/rayos": [...RAYOS, ...RAYOS_ROOMS.slice(0, 4)],
   "host/system/disk": [...ADAPTERS, ...SYSTEM],
   "host/system/rayos/plan": SYSTEM,
   "host/system/rayos": [...ADAPTERS, ...SYSTEM, "host/system/rayos/plan"],

@@ -3,8 +3,8 @@
  * arithmetic over sectors of 512 bytes, on a whole disk or inside a run of sectors of one.
  *
  * ```
- * rayos       | table | 1 ESP | 2 System |                                   3 VM pool ... | table |
- * rayos-full  | table | 1 ESP | 2 System | 4 state | 5 log | 6 recovery |    3 VM pool ... | table |
+ * rayos       | table | 1 ESP | 2 System |                       3 VM pool ... | table |
+ * rayos-full  | table | 1 ESP | 2 System | 4 state | 5 log | 6 recovery | 3 pool  | table |
  * ```
  *
  * The VM pool takes what is left, up to the last usable sector, aligned or not; every partition

@@ -29,7 +29,7 @@ export type VmStorage = "pool" | { readonly path: string };
 export interface FirstBoot {
   /** Host name of up to 63 letters, digits and "-". Default: the image's own, else "rayos". */
   readonly machineName?: string | undefined;
-  /** Name of the time zone database, such as "Europe/Berlin". Default: the image's own, else UTC. */
+  /** Such as "Europe/Berlin". Default: the image's own, else UTC. */
   readonly timeZone?: string | undefined;
   /** Such as "de_DE.UTF-8". Default: the image's own, else C.UTF-8. */
   readonly locale?: string | undefined;

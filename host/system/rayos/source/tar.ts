@@ -1,0 +1,380 @@
+/**
+ * A tar archive as a source: listed whole, then read at the places that the list names.
+ *
+ * A plain tar is read where it lies. A packed one can only be read forwards: entries that are asked
+ * for in their order cost one pass over the file, and going back starts the decoder anew. So a
+ * packed archive is decoded twice, once for the list and once for the content, and never kept: in
+ * memory it would not fit, and a copy beside it would ask for a disk that an installer need not
+ * have. The first pass hashes what it sees, since it decodes everything anyway.
+ */
+import { createHash } from "node:crypto";
+import { closeSync, fstatSync, openSync } from "node:fs";
+import { failure, systemFailure } from "../../../base/errors.ts";
+import type { Work } from "../../../base/work.ts";
+import { CHECKSUMS_NAME, MANIFEST_NAME, VERSION_NAME } from "../../../format/rayos/image-lists.ts";
+import {
+  checkEntries,
+  cleanPath,
+  decodeName,
+  ENTRIES_MAX,
+  type EntryKind,
+  type EntryReader,
+  type ImageEntry,
+  type SystemSource,
+} from "./entry.ts";
+import {
+  BLOCK_BYTES,
+  damagedTar,
+  EXTENSION_BYTES_MAX,
+  isEndBlock,
+  isTarHeader,
+  type PaxRecords,
+  parseHeader,
+  parsePax,
+  paxNumber,
+  paxTime,
+  type TarHeader,
+} from "./tar-header.ts";
+import {
+  type ByteStream,
+  type OpenFile,
+  type Packing,
+  packerOf,
+  readAt,
+  unpack,
+} from "./unpack.ts";
+
+const PIECE_BYTES = 1 << 18;
+const LISTS = [MANIFEST_NAME, VERSION_NAME, CHECKSUMS_NAME];
+const KEPT_BYTES_MAX = 1 << 22;
+const KINDS: Readonly<Record<string, EntryKind>> = {
+  "0": "file",
+  "7": "file",
+  "1": "link",
+  "2": "symlink",
+  "3": "chardev",
+  "4": "blockdev",
+  "5": "directory",
+  "6": "fifo",
+};
+const XATTR_KEYS = ["SCHILY.xattr.", "LIBARCHIVE.xattr."];
+const GNU_LONG_NAME = "L";
+const GNU_LONG_LINK = "K";
+
+/** The plain bytes of an archive, forwards as a stream or anywhere. */
+class Archive {
+  readonly file: OpenFile;
+  readonly packing: Packing;
+  #stream: ByteStream | undefined;
+  #at = 0;
+
+  constructor(file: OpenFile, packing: Packing) {
+    this.file = file;
+    this.packing = packing;
+  }
+
+  /** Fills `into` from `offset`; fewer only at the end. */
+  read(into: Uint8Array, offset: number): number {
+    if (this.packing === "tar") return readAt(this.file, into, offset);
+    if (this.#stream === undefined || offset < this.#at) {
+      this.#stream = unpack(this.file, this.packing);
+      this.#at = 0;
+    }
+    const skipped = new Uint8Array(Math.min(PIECE_BYTES, offset - this.#at));
+    while (this.#at < offset) {
+      const wanted = Math.min(skipped.length, offset - this.#at);
+      const got = this.#stream.read(skipped.subarray(0, wanted));
+      if (got === 0) return 0;
+      this.#at += got;
+    }
+    let done = 0;
+    while (done < into.length) {
+      const got = this.#stream.read(into.subarray(done));
+      if (got === 0) break;
+      done += got;
+    }
+    this.#at += done;
+    return done;
+  }
+}
+
+/** What a tar says of the entries that follow. */
+interface Context {
+  readonly source: string;
+  global: PaxRecords;
+  next: PaxRecords;
+  longName: Uint8Array | undefined;
+  longLink: Uint8Array | undefined;
+}
+
+/**
+ * Opens an archive and lists it whole.
+ *
+ * @throws {StorageError} EMEDIUMTYPE: it is no tar; EBADMSG: damaged or cut off; EINVAL, EILSEQ,
+ *   EEXIST, ENOTDIR, ENOENT, ENAMETOOLONG, ERANGE: an entry that cannot be; EOPNOTSUPP
+ */
+export function* openTar(path: string): Work<SystemSource> {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, "r");
+  } catch (error) {
+    throw systemFailure(error, "open", path);
+  }
+  const file: OpenFile = { descriptor, name: path };
+  try {
+    const archive = new Archive(file, packingOf(file));
+    const { entries, digests } = yield* list(archive);
+    checkEntries(entries, path);
+    const kind = archive.packing;
+    return { name: path, kind, entries, digests, close: () => closeSync(descriptor) };
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+function packingOf(file: OpenFile): Packing {
+  const head = new Uint8Array(BLOCK_BYTES);
+  const got = readAt(file, head, 0);
+  const packer = packerOf(head.subarray(0, got));
+  if (packer !== undefined) {
+    const packing = packer === "gzip" ? "tar.gz" : "tar.zst";
+    const first = new Uint8Array(BLOCK_BYTES);
+    if (new Archive(file, packing).read(first, 0) < BLOCK_BYTES || !looksLikeTar(first)) {
+      throw noTar(file.name, `what is packed in it with ${packer} is no tar`);
+    }
+    return packing;
+  }
+  if (got === BLOCK_BYTES && looksLikeTar(head)) return "tar";
+  throw noTar(file.name, "it is neither a folder nor a tar, tar.gz or tar.zst");
+}
+
+function looksLikeTar(block: Uint8Array): boolean {
+  return isEndBlock(block) || isTarHeader(block);
+}
+
+function noTar(path: string, why: string): Error {
+  return failure("EMEDIUMTYPE", "read", `'${path}' is no system image: ${why}.`, { path });
+}
+
+function* list(
+  archive: Archive,
+): Work<{ entries: ImageEntry[]; digests: ReadonlyMap<string, string> }> {
+  const { name: source, descriptor } = archive.file;
+  const fileBytes = fstatSync(descriptor).size;
+  const entries: ImageEntry[] = [];
+  const digests = new Map<string, string>();
+  const context: Context = { source, ...fresh(), global: new Map() };
+  const block = new Uint8Array(BLOCK_BYTES);
+  let at = 0;
+  for (;;) {
+    const got = archive.read(block, at);
+    // An archive may end without its two empty blocks, but only between two entries.
+    if (got === 0 && at > 0) break;
+    if (got < BLOCK_BYTES) throw damagedTar(source, at, "it ends inside a header");
+    if (isEndBlock(block)) {
+      at += BLOCK_BYTES;
+      break;
+    }
+    const header = parseHeader(block, at, source);
+    at += BLOCK_BYTES;
+    if (isExtension(header.type)) {
+      at = readExtension(archive, header, at, context);
+      continue;
+    }
+    const { entry, dataBytes } = toEntry(archive, header, at, context);
+    Object.assign(context, fresh());
+    if (entry !== undefined) {
+      entries.push(entry);
+      if (entries.length > ENTRIES_MAX) {
+        throw failure("EFBIG", "read", `'${source}' has too many entries.`, { path: source });
+      }
+    }
+    const end = at + dataBytes;
+    if (archive.packing === "tar") {
+      if (end > fileBytes) throw damagedTar(source, at, "it ends inside a file");
+      yield {
+        step: "list the image",
+        done: Math.min(end, fileBytes),
+        total: fileBytes,
+        unit: "bytes",
+      };
+    } else {
+      const isKept = entry !== undefined && isList(entry.path) && dataBytes <= KEPT_BYTES_MAX;
+      const kept = new Uint8Array(isKept ? dataBytes : 0);
+      const digest = yield* hashData(archive, at, dataBytes, kept);
+      if (entry?.kind === "file") digests.set(entry.path, digest);
+      if (isKept) entries[entries.length - 1] = { ...entry, open: () => bytesReader(kept) };
+    }
+    at = Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES;
+  }
+  // A packed archive is read to its end, so that what its packer checks there is checked.
+  if (archive.packing !== "tar") drain(archive, at);
+  return { entries, digests };
+}
+
+/** Reads what is behind the last entry. */
+function drain(archive: Archive, from: number): void {
+  const piece = new Uint8Array(PIECE_BYTES);
+  for (let at = from; ; ) {
+    const got = archive.read(piece, at);
+    if (got === 0) return;
+    at += got;
+  }
+}
+
+function fresh(): { next: PaxRecords; longName: undefined; longLink: undefined } {
+  return { next: new Map(), longName: undefined, longLink: undefined };
+}
+
+function isExtension(type: string): boolean {
+  return ["x", "g", GNU_LONG_NAME, GNU_LONG_LINK].includes(type);
+}
+
+/** Takes a record that describes what follows; answers where the next header is. */
+function readExtension(archive: Archive, header: TarHeader, at: number, context: Context): number {
+  const { source } = context;
+  const { size, type } = header;
+  if (size > EXTENSION_BYTES_MAX) throw damagedTar(source, at, `a header of ${size} bytes`);
+  const data = new Uint8Array(size);
+  if (archive.read(data, at) < size) throw damagedTar(source, at, "it ends inside a header");
+  if (type === "x") context.next = new Map([...context.next, ...parsePax(data, at, source)]);
+  else if (type === "g")
+    context.global = new Map([...context.global, ...parsePax(data, at, source)]);
+  else {
+    const end = data.indexOf(0);
+    const name = end < 0 ? data : data.subarray(0, end);
+    if (type === GNU_LONG_NAME) context.longName = name;
+    else context.longLink = name;
+  }
+  return Math.ceil((at + size) / BLOCK_BYTES) * BLOCK_BYTES;
+}
+
+function toEntry(
+  archive: Archive,
+  header: TarHeader,
+  at: number,
+  context: Context,
+): { entry: ImageEntry | undefined; dataBytes: number } {
+  const { source, longName, longLink } = context;
+  const records = new Map([...context.global, ...context.next]);
+  const record = (key: string) => {
+    const value = records.get(key);
+    return value === undefined || value.length === 0 ? undefined : value;
+  };
+  const number = (key: string, otherwise: number) => {
+    const value = record(key);
+    return value === undefined ? otherwise : paxNumber(value, key, at, source);
+  };
+  const given = decodeName(longName ?? record("path") ?? header.name, "the name", source);
+  // Old tars tell a folder from a file by the slash at its end alone.
+  const isFolder = header.type === "0" && given.endsWith("/");
+  const kind = isFolder ? "directory" : KINDS[header.type];
+  if (kind === undefined || [...records.keys()].some((key) => key.startsWith("GNU.sparse"))) {
+    const what = kind === undefined ? `entries of type '${header.type}'` : "sparse files";
+    const message = `'${given}' of '${source}': ${what} are not read.`;
+    throw failure("EOPNOTSUPP", "read", message, { path: given });
+  }
+  const sizeBytes = number("size", header.size);
+  const dataBytes = kind === "file" ? sizeBytes : 0;
+  const path = cleanPath(given, source);
+  // The root itself: its attributes are the file system's own.
+  if (path === "") return { entry: undefined, dataBytes };
+  const mtime = record("mtime");
+  const link = decodeName(longLink ?? record("linkpath") ?? header.linkName, "the link", source);
+  const target = kind === "symlink" ? link : kind === "link" ? cleanPath(link, source) : undefined;
+  const isDevice = kind === "chardev" || kind === "blockdev";
+  const entry: ImageEntry = {
+    path,
+    kind,
+    mode: header.mode & 0o7777,
+    uid: number("uid", header.uid),
+    gid: number("gid", header.gid),
+    mtimeNs:
+      mtime === undefined ? BigInt(header.mtimeS) * 1_000_000_000n : paxTime(mtime, at, source),
+    sizeBytes: dataBytes,
+    ...(target === undefined ? {} : { target }),
+    ...(isDevice ? { device: { major: header.major, minor: header.minor } } : {}),
+    ...xattrsOf(records),
+    ...(kind === "file" ? { open: () => dataReader(archive, at, dataBytes) } : {}),
+  };
+  return { entry, dataBytes };
+}
+
+/** Extended attributes as GNU tar and libarchive write them; the latter packs values in base64. */
+function xattrsOf(records: PaxRecords): { xattrs?: ReadonlyMap<string, Uint8Array> } {
+  const xattrs = new Map<string, Uint8Array>();
+  for (const [key, value] of records) {
+    const [gnu = "", archive = ""] = XATTR_KEYS;
+    if (key.startsWith(gnu)) xattrs.set(key.slice(gnu.length), value);
+    else if (key.startsWith(archive)) {
+      const name = unescaped(key.slice(archive.length));
+      if (!xattrs.has(name)) {
+        xattrs.set(name, Buffer.from(Buffer.from(value).toString("latin1"), "base64"));
+      }
+    }
+  }
+  return xattrs.size === 0 ? {} : { xattrs };
+}
+
+/** libarchive writes odd bytes of a name as "%3D"; what is no such text is the name itself. */
+function unescaped(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
+function dataReader(archive: Archive, first: number, sizeBytes: number): EntryReader {
+  let at = 0;
+  return {
+    read: (into) => {
+      const wanted = Math.min(into.length, sizeBytes - at);
+      const got = wanted === 0 ? 0 : archive.read(into.subarray(0, wanted), first + at);
+      at += got;
+      return got;
+    },
+    close: () => {},
+  };
+}
+
+/** A list of the image, which is read before everything else: a packed archive keeps it. */
+function isList(path: string): boolean {
+  return LISTS.includes(path.slice(path.lastIndexOf("/") + 1));
+}
+
+/** A reader of bytes in memory. */
+export function bytesReader(bytes: Uint8Array): EntryReader {
+  let at = 0;
+  return {
+    read: (into) => {
+      const piece = bytes.subarray(at, at + into.length);
+      into.set(piece);
+      at += piece.length;
+      return piece.length;
+    },
+    close: () => {},
+  };
+}
+
+/** Hashes a file's data; the first bytes of it go to `kept`, as many as fit. */
+function* hashData(
+  archive: Archive,
+  first: number,
+  sizeBytes: number,
+  kept: Uint8Array,
+): Work<string> {
+  const hash = createHash("sha256");
+  const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, sizeBytes)));
+  for (let at = 0; at < sizeBytes; ) {
+    const wanted = Math.min(piece.length, sizeBytes - at);
+    const got = archive.read(piece.subarray(0, wanted), first + at);
+    if (got < wanted) throw damagedTar(archive.file.name, first + at, "it ends inside a file");
+    hash.update(piece.subarray(0, got));
+    if (at < kept.length) kept.set(piece.subarray(0, got), at);
+    at += got;
+    yield { step: "list the image", done: at, total: sizeBytes, unit: "bytes" };
+  }
+  return hash.digest("hex");
+}
