@@ -44,8 +44,7 @@ const SYSTEM = [
   ...[RAYOS_FORMAT, ...RAYOS_ROOMS],
 ];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
-const RAYOS = ["host/system/rayos/plan", "host/system/rayos"];
-const INSTALLER = [...RAYOS, "host/system/disks", "host/system/installer"];
+const INSTALLER = ["host/system/disks", "host/system/installer"];
 const COMMANDS = ["host/cli/disk", "host/cli/data", "host/cli/flow", "host/cli/serve"];
 
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -125,13 +124,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/rayos/apply": [...RAYOS, ...RAYOS_ROOMS.slice(0, 3)],
   "host/system/rayos": [...RAYOS, ...RAYOS_ROOMS.slice(0, 4)],
   "host/system/disk": [...ADAPTERS, ...SYSTEM],
-  "host/system/rayos/plan": SYSTEM,
-  "host/system/rayos": [...ADAPTERS, ...SYSTEM, "host/system/rayos/plan"],
-  "host/system/disks": [...ADAPTERS, ...SYSTEM, "host/system/disk", ...RAYOS],
-  "host/system/installer": [
-    ...[...ADAPTERS, ...SYSTEM, "host/system/disk"],
-    ...[...RAYOS, "host/system/disks"],
-  ],
+  "host/system/disks": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
+  "host/system/installer": [...[...ADAPTERS, ...SYSTEM, "host/system/disk"], "host/system/disks"],
   "host/system/shell": SYSTEM,
   host: [...ADAPTERS, ...SYSTEM, "host/system/disk"],
   "host/cli/kit": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
