@@ -2,4 +2,5 @@
 
 export * from "./api/engine";
 export * from "./api/media/build";
+export * from "./api/media/ext4-build";
 export * from "./api/media/iso";

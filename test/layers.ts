@@ -1,13 +1,10 @@
 /** Which folder may import which. A row may name only rows above it, so no cycle can be written. */
 const ENGINE = ["assembly/format", "assembly/engine/hash", "assembly/engine"];
 const MEDIA = [...ENGINE, "assembly/format/media"];
+const EXT4 = [...MEDIA, "assembly/mkfs/ext4/base"];
+const EXT4_MAKE = ["assembly/mkfs/ext4/make/base", "assembly/mkfs/ext4/make/nodes"];
 const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/whole"];
-const MKFS = [
-  "assembly/mkfs/fat/base",
-  "assembly/mkfs/fat",
-  "assembly/mkfs/fat/check",
-  "assembly/mkfs/ext4",
-];
+const MKFS = ["assembly/mkfs/fat/base", "assembly/mkfs/fat", "assembly/mkfs/fat/check"];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf/records", "assembly/fs/wf", "assembly/fs/ro"];
 const DEVICE = ["assembly/format", "host/base", "host/device"];
@@ -56,7 +53,11 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/mkfs/fat/base": ENGINE,
   "assembly/mkfs/fat": [...ENGINE, "assembly/mkfs/fat/base"],
   "assembly/mkfs/fat/check": [...ENGINE, "assembly/mkfs/fat/base", "assembly/mkfs/fat"],
-  "assembly/mkfs/ext4": ENGINE,
+  "assembly/mkfs/ext4/base": MEDIA,
+  "assembly/mkfs/ext4/make/base": EXT4,
+  "assembly/mkfs/ext4/make/nodes": [...EXT4, "assembly/mkfs/ext4/make/base"],
+  "assembly/mkfs/ext4/make": [...EXT4, ...EXT4_MAKE],
+  "assembly/mkfs/ext4/read": EXT4,
   "assembly/mkfs/iso": MEDIA,
   "assembly/mkfs/iso/make": [...MEDIA, "assembly/mkfs/iso"],
   "assembly/fs/ro": ENGINE,
@@ -70,7 +71,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/fs/wf": [...TREE, "assembly/fs/wf/records"],
   "assembly/fs": [...TREE, ...FS],
   "assembly/api": [...TREE, ...STORE, ...FS, ...MKFS, "assembly/disk", "assembly/fs"],
-  "assembly/api/media": [...MEDIA, "assembly/mkfs/iso", "assembly/mkfs/iso/make"],
+  "assembly/api/media": [
+    ...[...EXT4, ...EXT4_MAKE, "assembly/mkfs/ext4/make", "assembly/mkfs/ext4/read"],
+    ...["assembly/mkfs/iso", "assembly/mkfs/iso/make"],
+  ],
   assembly: ["assembly/api", "assembly/api/media"],
   "assembly/testing": TREE,
   "assembly/services/abi": [],

@@ -35,6 +35,9 @@ export enum HandleKind {
   ISO = 15,
   ISO_FILE = 16,
   ISO_BUILD = 17,
+  EXT4 = 18,
+  EXT4_FILE = 19,
+  EXT4_BUILD = 20,
 }
 
 /** A handle for `object`, or ENOMEM if the table is full. */

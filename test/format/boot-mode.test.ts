@@ -6,8 +6,9 @@ import { expect, test } from "vitest";
 import { inventorySchema, registrySchema } from "../../host/format/json/rayos.ts";
 import {
   BOOT_MODE_BYTES_MAX,
+  decodeBootMode,
+  encodeBootMode,
   isInstallerMode,
-  readBootMode,
   withoutInstallerMode,
 } from "../../host/format/rayos/boot-mode.ts";
 
@@ -94,11 +95,22 @@ test("what is off already stays as it is, byte for byte", () => {
   expect(withoutInstallerMode(data)).toEqual(data);
 });
 
+test("the file of an installation says what is installed, and starts it", () => {
+  const data = encodeBootMode("RayOS 1", 1_700_000_000);
+  expect(decodeBootMode(data)).toEqual({
+    installerMode: false,
+    settings: undefined,
+    release: "RayOS 1",
+    createdS: 1_700_000_000,
+    fields: JSON.parse(decode(data)),
+  });
+});
+
 test("settings are checked, with the path of what is wrong", () => {
   const read = (settings: unknown) =>
-    readBootMode(encode(JSON.stringify({ installer_mode: true, installer: settings })));
+    decodeBootMode(encode(JSON.stringify({ installer_mode: true, installer: settings })));
   const good = { disk: { serial: "S" }, layout: "rayos-full", hostname: "node1", erase: true };
-  expect(read(good)).toEqual({ installer: true, settings: good });
+  expect(read(good)).toMatchObject({ installerMode: true, settings: good });
   expect(() => read({})).toThrow("installer.disk: missing field");
   expect(() => read({ disk: {} })).toThrow("installer.disk: needs one of");
   expect(() => read({ disk: { name: "sda" }, layuot: "rayos" })).toThrow("installer.layuot");

@@ -1,17 +1,11 @@
 /** The installation itself, as the installer calls it. */
-import { failure } from "../../base/errors.ts";
+import { Core } from "../../core/load.ts";
+import { MediaCore } from "../../core/media/load.ts";
 import type { Engine } from "../../system/installer/assess.ts";
+import { installRayos, planRayosWork } from "../../system/rayos/install.ts";
 
-const NONE = "this build has no system that it could install.";
-
-/** Plans and installs RayOS. */
+/** Plans and installs RayOS, with cores of its own. */
 export const engine: Engine = {
-  // biome-ignore lint/correctness/useYield: it ends before its first piece
-  *plan({ name: path }) {
-    throw failure("EOPNOTSUPP", "install", NONE, { path });
-  },
-  // biome-ignore lint/correctness/useYield: it ends before its first piece
-  *install({ name: path }) {
-    throw failure("EOPNOTSUPP", "install", NONE, { path });
-  },
+  plan: (target, request) => planRayosWork(new Core(), new MediaCore(), target, request),
+  install: (target, request) => installRayos(new Core(), new MediaCore(), target, request),
 };

@@ -16,7 +16,7 @@ import { failure, refusal, systemFailure } from "../../base/errors.ts";
 import type { UnattendedJson } from "../../format/json/rayos.ts";
 import {
   BOOT_MODE_BYTES_MAX,
-  readBootMode,
+  decodeBootMode,
   withoutInstallerMode,
 } from "../../format/rayos/boot-mode.ts";
 import type { Disk } from "../../system/disks/disk.ts";
@@ -42,8 +42,8 @@ export interface Unattended {
 export function openRegistry(options: InstallerOptions): Unattended {
   const path = checkFile(options.registry ?? "");
   const data = readAll(path);
-  const { installer, settings } = readBootMode(data);
-  if (!installer) {
+  const { installerMode, settings } = decodeBootMode(data);
+  if (!installerMode) {
     const message = `'${path}' does not ask for an installation: installer_mode is not true.`;
     throw refusal("EPERM", "registry", message, { path });
   }

@@ -2,7 +2,7 @@
 import type { EngineExports } from "../exports.ts";
 
 /** A type alias, because the loader's generic wants an index signature. */
-export type MediaExports = EngineExports & IsoExports & IsoBuildExports;
+export type MediaExports = EngineExports & IsoExports & IsoBuildExports & Ext4BuildExports;
 
 /** assembly/api/media/iso.ts */
 export type IsoExports = {
@@ -48,4 +48,30 @@ export type IsoBuildExports = {
   isoBuildWrite(build: number, address: number, length: number): number;
   isoBuildFinish(build: number): number;
   isoBuildEnd(build: number): void;
+};
+
+/** assembly/api/media/ext4-build.ts */
+export type Ext4BuildExports = {
+  ext4Build(device: number, base: number, sectors: number, options: number): number;
+  ext4BuildNode(
+    build: number,
+    node: number,
+    name: number,
+    nameLength: number,
+    target: number,
+    targetLength: number,
+  ): number;
+  ext4BuildXattr(
+    build: number,
+    node: number,
+    name: number,
+    nameLength: number,
+    value: number,
+    valueLength: number,
+  ): number;
+  ext4BuildLayout(build: number): number;
+  ext4BuildFacts(build: number, out: number): number;
+  ext4BuildWrite(build: number, address: number, length: number): number;
+  ext4BuildFinish(build: number): number;
+  ext4BuildEnd(build: number): void;
 };

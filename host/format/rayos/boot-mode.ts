@@ -1,14 +1,15 @@
 /**
  * `EFI/RAYOS/registry.json` on an ESP: whether the next start runs the installer, and what it shall
  * do without asking. The file is an object, or an array of exactly one object; keys that are not
- * ours stay as they are. It is not the registry of virtual machines, though both know "vms".
+ * ours stay as they are. It is not the registry of virtual machines, though both know "vms", which
+ * is empty here.
  */
 import { checkJson, JsonError } from "../json/check.ts";
 import { type UnattendedJson, unattendedSchema } from "../json/rayos.ts";
 import { parseJson } from "../json/text.ts";
 
 /** Where it lies on the ESP. */
-export const BOOT_MODE_PATH = "/EFI/RAYOS/registry.json";
+export const BOOT_MODE_PATH = "EFI/RAYOS/registry.json";
 /** A longer file is refused: firmware reads it into a buffer of this size. */
 export const BOOT_MODE_BYTES_MAX = 65_536;
 const DEPTH_MAX = 32;
@@ -17,9 +18,20 @@ const SETTINGS_KEY = "installer";
 
 export interface BootMode {
   /** `installer_mode` is the boolean true at the top of the document. */
-  readonly installer: boolean;
+  readonly installerMode: boolean;
   /** The object `installer`, checked against its schema. */
   readonly settings: UnattendedJson | undefined;
+  /** What is installed, and when it was, in seconds since 1970. */
+  readonly release: string | undefined;
+  readonly createdS: number | undefined;
+  /** The object as it stands there, other people's fields included. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** The file of a new installation: the system starts, not the installer. */
+export function encodeBootMode(release: string, createdS: number): Uint8Array {
+  const fields = { installer_mode: false, rayos_version: release, created: createdS, vms: {} };
+  return new TextEncoder().encode(`${JSON.stringify(fields, undefined, 2)}\n`);
 }
 
 /**
@@ -28,11 +40,19 @@ export interface BootMode {
  * @throws {JsonError} EINVAL: too long or too deep, not JSON, a field that is there twice, no
  *   object at the top, or settings that the schema refuses
  */
-export function readBootMode(data: Uint8Array): BootMode {
-  const root = rootOf(data);
-  const settings = Object.hasOwn(root, SETTINGS_KEY) ? root[SETTINGS_KEY] : undefined;
+export function decodeBootMode(data: Uint8Array): BootMode {
+  const fields = rootOf(data);
+  const own = (key: string) => (Object.hasOwn(fields, key) ? fields[key] : undefined);
+  const settings = own(SETTINGS_KEY);
   if (settings !== undefined) checkSettings(settings);
-  return { installer: isOn(root), settings: settings as UnattendedJson | undefined };
+  const [release, createdS] = [own("rayos_version"), own("created")];
+  return {
+    installerMode: isOn(fields),
+    settings: settings as UnattendedJson | undefined,
+    release: typeof release === "string" ? release : undefined,
+    createdS: typeof createdS === "number" ? createdS : undefined,
+    fields,
+  };
 }
 
 /** What firmware asks: true only for a readable file that says so; else the system boots. */
@@ -50,7 +70,7 @@ export function isInstallerMode(data: Uint8Array | undefined): boolean {
  * The same file with `installer_mode` false: the installer runs once. Every other byte stays,
  * spaces and order included.
  *
- * @throws {JsonError} as readBootMode; settings are not looked at
+ * @throws {JsonError} as decodeBootMode; settings are not looked at
  */
 export function withoutInstallerMode(data: Uint8Array): Uint8Array {
   const root = rootOf(data);

@@ -3,12 +3,13 @@ import { StorageError } from "../../base/errors.ts";
 import { formatSize } from "../../base/size.ts";
 import { isBlank } from "../../core/gpt.ts";
 import { Core } from "../../core/load.ts";
+import { MediaCore } from "../../core/media/load.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { FileDevice } from "../../device/local/file.ts";
 import type { Extent } from "../../format/layout.ts";
 import { oneLine } from "../../format/rayos/lines.ts";
 import { inspectDisk, type VolumeView } from "../inspect.ts";
-import { examineTarget } from "../install/target.ts";
+import { detectInstalls } from "../rayos/install.ts";
 
 export interface DiskVolume extends Extent {
   /** Undefined: the one volume of a disk without a table. */
@@ -36,24 +37,15 @@ export interface DiskContent {
   readonly signature: string | null;
 }
 
-/** Finds installed systems on an open device; each detector knows one kind. */
-export type InstallDetector = (core: Core, device: BlockDevice) => readonly string[];
-
-/** A disk of layout `capos`. */
-export const detectDiskwright: InstallDetector = (core, device) =>
-  examineTarget(core, device).installed ? ["Diskwright (capos)"] : [];
-
 /**
  * Reads what is on an open device.
  *
  * @throws {StorageError} EIO: the device fails
  */
-export function readContent(
-  device: BlockDevice,
-  detectors: readonly InstallDetector[] = [detectDiskwright],
-): DiskContent {
+export function readContent(device: BlockDevice): DiskContent {
   const core = new Core();
   const view = inspectDisk(device, { core });
+  const found = detectInstalls(core, new MediaCore(), device);
   const id = core.attach(device);
   try {
     return {
@@ -61,7 +53,7 @@ export function readContent(
       hasTable: view.table !== undefined,
       volumes: view.volumes.map(volumeOf),
       free: view.free,
-      installs: detectors.flatMap((detect) => detect(core, device)),
+      installs: found.filter(({ kind }) => kind !== "half-done").map(({ text }) => text),
       halfInstalled: view.halfInstalled,
       signature: view.signature,
     };
@@ -71,14 +63,11 @@ export function readContent(
 }
 
 /** The same of a path; a sentence where it cannot be opened or read. */
-export function readContentAt(
-  path: string,
-  detectors?: readonly InstallDetector[],
-): DiskContent | string {
+export function readContentAt(path: string): DiskContent | string {
   try {
     const device = FileDevice.open(path, { readOnly: true });
     try {
-      return readContent(device, detectors);
+      return readContent(device);
     } finally {
       device.close();
     }

@@ -1,6 +1,6 @@
 /** The disks that an installer offers: image files that were given, local ones, or the sample. */
 import { failure } from "../../base/errors.ts";
-import { type DiskContent, type InstallDetector, readContentAt } from "./content.ts";
+import { type DiskContent, readContentAt } from "./content.ts";
 import { type Disk, type Obstacle, SAMPLE_DISK } from "./disk.ts";
 import { imageDisks, isNode } from "./images.ts";
 import { localDisks } from "./local.ts";
@@ -16,7 +16,6 @@ export interface DisksWanted {
   readonly local: boolean;
   readonly installer?: InstallerFiles | undefined;
   readonly system?: SystemView | undefined;
-  readonly detectors?: readonly InstallDetector[] | undefined;
 }
 
 export interface DisksFound {
@@ -37,7 +36,7 @@ export interface DisksFound {
  *   imageDisks throws
  */
 export function findDisks(wanted: DisksWanted): DisksFound {
-  const { paths, local, installer = {}, system = thisSystem, detectors } = wanted;
+  const { paths, local, installer = {}, system = thisSystem } = wanted;
   if (!local && paths.length === 0) {
     const none = { fromRemovable: false, warnings: [], contentOf: () => undefined };
     return { sample: true, disks: [SAMPLE_DISK], ...none };
@@ -55,7 +54,7 @@ export function findDisks(wanted: DisksWanted): DisksFound {
   const locals = nodes.length === 0 ? own.disks : own.all.filter((disk) => chosen.includes(disk));
   const files = paths.filter((path) => !isNode(path));
   const taken = locals.map(({ name }) => name);
-  const images = imageDisks(files, taken, detectors);
+  const images = imageDisks(files, taken);
   const contents = new Map<Disk, DiskContent | string>();
   const listed = images.map(({ disk, content }) => {
     const shown = isPayload(disk, installer, system) ? { ...disk, obstacles: [OWN] } : disk;
@@ -70,7 +69,7 @@ export function findDisks(wanted: DisksWanted): DisksFound {
     contentOf(disk) {
       const known = contents.get(disk);
       if (known !== undefined || disk.kind === "sample") return known;
-      const content = readContentAt(disk.devPath, detectors);
+      const content = readContentAt(disk.devPath);
       contents.set(disk, content);
       return content;
     },

@@ -3,7 +3,7 @@ import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { failure, systemFailure } from "../../base/errors.ts";
 import { FileDevice } from "../../device/local/file.ts";
-import { type DiskContent, type InstallDetector, readContent } from "./content.ts";
+import { type DiskContent, readContent } from "./content.ts";
 import { type Disk, type DiskPartition, type Obstacle, sortedPartitions } from "./disk.ts";
 
 export interface ImageDisk {
@@ -22,11 +22,7 @@ export function isNode(path: string): boolean {
  * @param taken names that other disks have already
  * @throws {StorageError} ENOENT, EACCES, EISDIR, EINVAL: not a file, empty, or there twice
  */
-export function imageDisks(
-  paths: readonly string[],
-  taken: readonly string[] = [],
-  detectors?: readonly InstallDetector[],
-): ImageDisk[] {
+export function imageDisks(paths: readonly string[], taken: readonly string[] = []): ImageDisk[] {
   const real = paths.map(realOf);
   const twice = real.find((path, at) => real.indexOf(path) !== at);
   if (twice !== undefined) {
@@ -36,22 +32,18 @@ export function imageDisks(
   return paths.map((path) => {
     const base = basename(path);
     const alone = bases.filter((other) => other === base).length === 1;
-    return imageOf(resolve(path), alone ? base : resolve(path), detectors);
+    return imageOf(resolve(path), alone ? base : resolve(path));
   });
 }
 
-function imageOf(
-  path: string,
-  name: string,
-  detectors: readonly InstallDetector[] | undefined,
-): ImageDisk {
+function imageOf(path: string, name: string): ImageDisk {
   const device = FileDevice.open(path, { readOnly: true });
   if (device.config.capacity === 0) {
     device.close();
     throw failure("EINVAL", "disks", `'${path}' is empty.`, { path });
   }
   try {
-    const content = readContent(device, detectors);
+    const content = readContent(device);
     const partitions = content.volumes.flatMap(({ number, first, sectors }): DiskPartition[] => {
       if (number === undefined) return [];
       const at = { name: `${name}:${number}`, devPath: `${path}:${number}` };

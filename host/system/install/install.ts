@@ -4,11 +4,9 @@
  * @example
  * const report = await run(install(medium, target, { seed: "7" }), { signal, progress });
  */
-import { closeSync, existsSync, fsyncSync, openSync, writeSync } from "node:fs";
-import { failure, refusal, StorageError } from "../../base/errors.ts";
+import { refusal } from "../../base/errors.ts";
 import { toHex } from "../../base/hash.ts";
 import type { Work } from "../../base/work.ts";
-import { backupGpt, readGpt } from "../../core/gpt.ts";
 import type { Core } from "../../core/load.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { drawIdentities } from "../image/mkdisk.ts";
@@ -28,6 +26,7 @@ import {
 } from "./plan.ts";
 import { planted } from "./planted.ts";
 import { type Contents, openSource, type Source } from "./source.ts";
+import { saveTable } from "./table-backup.ts";
 import { examineTarget, identifyTarget } from "./target.ts";
 
 export interface InstallOptions extends SeedOptions {
@@ -118,7 +117,8 @@ export function* installFrom(
   try {
     const prepared = prepare(source, target, core, options);
     const { plan, recipe, journal, sequence, target: facts } = prepared;
-    const tableBackup = journal === undefined ? saveTable(core, id, facts, options) : undefined;
+    const isKept = journal === undefined && !facts.blank;
+    const tableBackup = isKept ? saveTable(core, id, facts.name, options.tableBackup) : undefined;
     yield* applyPlan({
       plan,
       source,
@@ -215,47 +215,6 @@ function resumeStep({ steps }: InstallPlan, interrupted: number): number {
 
 function identitiesOf(options: InstallOptions): Identities {
   return options.identities ?? drawIdentities(originOf(options));
-}
-
-/** Keeps the old partition table in a file, before anything is written. */
-function saveTable(
-  core: Core,
-  id: number,
-  facts: TargetFacts,
-  options: InstallOptions,
-): string | undefined {
-  const { tableBackup } = options;
-  if (facts.blank || tableBackup === false) return undefined;
-  const path = tableBackup ?? besides(facts.name);
-  if (path === undefined) return undefined;
-  let saved: Uint8Array;
-  try {
-    readGpt(core, id, { lenient: true });
-    saved = backupGpt(core, id);
-  } catch (error) {
-    // No table that could be restored: there is nothing to keep.
-    if (error instanceof StorageError && error.code !== "EIO") return undefined;
-    throw error;
-  }
-  const file = openSync(path, "wx");
-  try {
-    for (let at = 0; at < saved.length; ) at += writeSync(file, saved, at);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  return path;
-}
-
-/** A free name beside the target: "disk.img.gpt-backup", "disk.img.gpt-backup-2". */
-function besides(name: string): string | undefined {
-  if (name.startsWith("/dev/") || !existsSync(name)) return undefined;
-  for (let number = 1; number < 1000; number++) {
-    const path = `${name}.gpt-backup${number === 1 ? "" : `-${number}`}`;
-    if (!existsSync(path)) return path;
-  }
-  const hint = "Give --table-backup a name.";
-  throw failure("EEXIST", "install", `too many table backups beside '${name}'.`, { hint });
 }
 
 function write(recipe: Recipe): string {
