@@ -93,8 +93,8 @@ cpSync("build/services", "dist/services", {
 for (const name of Object.keys(MODULES)) {
   copyFileSync(join("build", `${name}.wasm`), join("dist", `${name}.wasm`));
 }
-const main = "dist/host/cli/main.js";
-if (existsSync(main)) {
+for (const main of ["dist/host/cli/main.js", "dist/host/cli/installer/main.js"]) {
+  if (!existsSync(main)) continue;
   writeFileSync(main, `#!/usr/bin/env node\n${readFileSync(main, "utf8")}`);
   chmodSync(main, 0o755);
 }

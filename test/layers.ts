@@ -12,6 +12,7 @@ const CORE = [
   ...DEVICE,
   "host/format",
   "host/format/json",
+  "host/format/rayos",
   "host/core/node",
   "host/core/gpt",
   "host/core/fat",
@@ -40,6 +41,7 @@ const SYSTEM = [
   ...[RAYOS_FORMAT, ...RAYOS_ROOMS],
 ];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
+const INSTALLER = ["host/system/disks", "host/system/installer"];
 const COMMANDS = ["host/cli/disk", "host/cli/data", "host/cli/flow", "host/cli/serve"];
 
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -133,12 +135,21 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/rayos/apply": [...RAYOS, ...RAYOS_ROOMS.slice(0, 3)],
   "host/system/rayos": [...RAYOS, ...RAYOS_ROOMS.slice(0, 4)],
   "host/system/disk": [...ADAPTERS, ...SYSTEM],
+  "host/system/disks": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
+  "host/system/installer": [...[...ADAPTERS, ...SYSTEM, "host/system/disk"], "host/system/disks"],
   "host/system/shell": SYSTEM,
   host: [...ADAPTERS, ...SYSTEM, "host/system/disk"],
   "host/cli/kit": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
   "host/cli/disk": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
   "host/cli/data": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
-  "host/cli/flow": [...ADAPTERS, ...SYSTEM, "host/system/shell", "host/cli/kit"],
+  "host/cli/flow": [
+    ...[...ADAPTERS, ...SYSTEM, ...INSTALLER],
+    ...["host/system/shell", "host/cli/kit"],
+  ],
+  "host/cli/installer": [
+    ...[...ADAPTERS, ...SYSTEM, ...INSTALLER],
+    ...["host/system/disk", "host/cli/kit"],
+  ],
   "host/cli/serve": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
   "host/cli": ["host/base", "host/cli/kit", ...COMMANDS],
   "host/web": [...ADAPTERS, ...SYSTEM, "host/system/disk", "host/system/shell"],

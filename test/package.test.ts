@@ -1,5 +1,6 @@
 /** The package as an embedder has it: plain JavaScript over dist/, on this Node. */
 import { spawnSync } from "node:child_process";
+import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { temporaryPaths } from "./support/folder.ts";
@@ -21,6 +22,19 @@ test("examples/disk.mjs runs as it stands", () => {
     stdout: "44 bytes, motd: hello\n",
     stderr: "",
   });
+});
+
+test("each program of the package is a file that a shell can start", () => {
+  const { bin } = JSON.parse(readFileSync(`${ROOT}package.json`, "utf8")) as {
+    bin: Record<string, string>;
+  };
+  expect(Object.keys(bin)).toEqual(["diskwright", "rayos-installer"]);
+  for (const [name, path] of Object.entries(bin)) {
+    expect(readFileSync(`${ROOT}${path}`, "utf8").startsWith("#!/usr/bin/env node\n"), name).toBe(
+      true,
+    );
+    expect(statSync(`${ROOT}${path}`).mode & 0o111, name).toBe(0o111);
+  }
 });
 
 test("each subpath of the exports leads to code", () => {

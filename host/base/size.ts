@@ -33,3 +33,10 @@ export function formatSize(bytes: number): string {
   }
   return `${bytes}`;
 }
+
+/** `bytes` for a person, cut to a tenth: "512 MiB", "215.5 GiB". */
+export function humanSize(bytes: number): string {
+  const name = NAMES.find((each) => bytes >= (UNITS[each.toUpperCase()] as number));
+  if (name === undefined) return `${bytes} bytes`;
+  return `${Math.floor((bytes / (UNITS[name.toUpperCase()] as number)) * 10) / 10} ${name}`;
+}

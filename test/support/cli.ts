@@ -3,6 +3,10 @@ import { spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const PROGRAM = fileURLToPath(new URL("../../dist/host/cli/main.js", import.meta.url));
+/** The other program of the package. */
+export const INSTALLER = fileURLToPath(
+  new URL("../../dist/host/cli/installer/main.js", import.meta.url),
+);
 
 export interface CliOutcome {
   readonly code: number | null;
@@ -12,7 +16,20 @@ export interface CliOutcome {
 
 /** Runs `diskwright ARGS` to its end; `input` is its standard input, nothing by default. */
 export function diskwright(args: readonly string[], input: string | Uint8Array = ""): CliOutcome {
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, [PROGRAM, ...args], {
+  return runProgram(PROGRAM, args, input);
+}
+
+/** Runs `rayos-installer ARGS` to its end, through real pipes. */
+export function rayosInstaller(args: readonly string[], input = ""): CliOutcome {
+  return runProgram(INSTALLER, args, input);
+}
+
+function runProgram(
+  program: string,
+  args: readonly string[],
+  input: string | Uint8Array,
+): CliOutcome {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [program, ...args], {
     input,
     encoding: "utf8",
     timeout: 120_000,

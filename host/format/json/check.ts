@@ -69,7 +69,8 @@ function checkNumber(schema: Schema, value: number, place: string): void {
 }
 
 function checkArray(schema: Schema, items: readonly unknown[], place: string): void {
-  const { maxItems = Number.POSITIVE_INFINITY } = schema;
+  const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
+  if (items.length < minItems) refuse(place, `${items.length} entries, ${minItems} at least`);
   if (items.length > maxItems) refuse(place, `${items.length} entries, ${maxItems} at most`);
   const seen = new Set<unknown>();
   for (const [index, item] of items.entries()) {

@@ -36,7 +36,7 @@ import {
 import { ADDRESS_PATTERN, DNS_MAX, NETWORK_PATTERN } from "../overlay.ts";
 import { NAME_BYTES_MAX, NAME_PATTERN, TEXT_PATTERN } from "../record.ts";
 
-type JsonType = "object" | "array" | "string" | "integer" | "boolean";
+type JsonType = "object" | "array" | "string" | "integer" | "boolean" | "null";
 
 /** As much of JSON schema as ours use, which check.ts understands. */
 export interface Schema {
@@ -54,6 +54,7 @@ export interface Schema {
   readonly minProperties?: number;
   readonly maxProperties?: number;
   readonly items?: Schema;
+  readonly minItems?: number;
   readonly maxItems?: number;
   readonly uniqueItems?: true;
   readonly pattern?: string;

@@ -1,63 +1,150 @@
 /**
- * EFI/RAYOS/registry.json on the ESP: whether the next start is the installer's, and what is
- * installed. RayOS's own media have an object with an empty `vms`; some writers an array of one.
+ * `EFI/RAYOS/registry.json` on an ESP: whether the next start runs the installer, and what it shall
+ * do without asking. The file is an object, or an array of exactly one object; keys that are not
+ * ours stay as they are. It is not the registry of virtual machines, though both know "vms", which
+ * is empty here.
  */
-import { failure } from "../../base/errors.ts";
+import { checkJson, JsonError } from "../json/check.ts";
+import { type UnattendedJson, unattendedSchema } from "../json/rayos.ts";
 import { parseJson } from "../json/text.ts";
 
+/** Where it lies on the ESP. */
 export const BOOT_MODE_PATH = "EFI/RAYOS/registry.json";
-/** What RayOS's boot loader reads of it. */
+/** A longer file is refused: firmware reads it into a buffer of this size. */
 export const BOOT_MODE_BYTES_MAX = 65_536;
+const DEPTH_MAX = 32;
+const MODE_KEY = "installer_mode";
+const SETTINGS_KEY = "installer";
 
 export interface BootMode {
-  /** True only for a boolean `true` at the top level. */
+  /** `installer_mode` is the boolean true at the top of the document. */
   readonly installerMode: boolean;
-  readonly release?: string | undefined;
-  readonly createdS?: number | undefined;
+  /** The object `installer`, checked against its schema. */
+  readonly settings: UnattendedJson | undefined;
+  /** What is installed, and when it was, in seconds since 1970. */
+  readonly release: string | undefined;
+  readonly createdS: number | undefined;
   /** The object as it stands there, other people's fields included. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** The file of a new installation: the system starts, not the installer. */
 export function encodeBootMode(release: string, createdS: number): Uint8Array {
-  return encodeFields({
-    installer_mode: false,
-    rayos_version: release,
-    created: createdS,
-    vms: {},
-  });
+  const fields = { installer_mode: false, rayos_version: release, created: createdS, vms: {} };
+  return new TextEncoder().encode(`${JSON.stringify(fields, undefined, 2)}\n`);
 }
 
-/** The same registry with the switch set or cleared; every other field stays. */
-export function withInstallerMode(mode: BootMode, installerMode: boolean): Uint8Array {
-  return encodeFields({ ...mode.fields, installer_mode: installerMode });
-}
-
-/** @throws {StorageError} EBADMSG: neither an object nor an array of one object, or too long */
+/**
+ * Reads the whole file.
+ *
+ * @throws {JsonError} EINVAL: too long or too deep, not JSON, a field that is there twice, no
+ *   object at the top, or settings that the schema refuses
+ */
 export function decodeBootMode(data: Uint8Array): BootMode {
-  const path = BOOT_MODE_PATH;
-  if (data.length > BOOT_MODE_BYTES_MAX) {
-    throw failure("EBADMSG", "read", `${path} has ${data.length} bytes.`, { path });
-  }
-  let value: unknown;
-  try {
-    value = parseJson(data);
-  } catch (cause) {
-    throw failure("EBADMSG", "read", `${path} is not JSON.`, { path, cause });
-  }
-  const inner: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value;
-  if (typeof inner !== "object" || inner === null || Array.isArray(inner)) {
-    throw failure("EBADMSG", "read", `${path} is neither an object nor an array of one.`, { path });
-  }
-  const fields = inner as Record<string, unknown>;
-  const { rayos_version: release, created } = fields;
+  const fields = rootOf(data);
+  const own = (key: string) => (Object.hasOwn(fields, key) ? fields[key] : undefined);
+  const settings = own(SETTINGS_KEY);
+  if (settings !== undefined) checkSettings(settings);
+  const [release, createdS] = [own("rayos_version"), own("created")];
   return {
-    installerMode: fields["installer_mode"] === true,
+    installerMode: isOn(fields),
+    settings: settings as UnattendedJson | undefined,
     release: typeof release === "string" ? release : undefined,
-    createdS: typeof created === "number" ? created : undefined,
+    createdS: typeof createdS === "number" ? createdS : undefined,
     fields,
   };
 }
 
-function encodeFields(fields: Readonly<Record<string, unknown>>): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(fields, null, 2)}\n`);
+/** What firmware asks: true only for a readable file that says so; else the system boots. */
+export function isInstallerMode(data: Uint8Array | undefined): boolean {
+  if (data === undefined) return false;
+  try {
+    return isOn(rootOf(data));
+  } catch (error) {
+    if (error instanceof JsonError) return false;
+    throw error;
+  }
+}
+
+/**
+ * The same file with `installer_mode` false: the installer runs once. Every other byte stays,
+ * spaces and order included.
+ *
+ * @throws {JsonError} as decodeBootMode; settings are not looked at
+ */
+export function withoutInstallerMode(data: Uint8Array): Uint8Array {
+  const root = rootOf(data);
+  if (!isOn(root)) return data;
+  const text = decode(data);
+  const depth = /^\s*\[/.test(text) ? 2 : 1;
+  const start = placeOfValue(text, MODE_KEY, depth);
+  const changed = `${text.slice(0, start)}false${text.slice(start + "true".length)}`;
+  return new TextEncoder().encode(changed);
+}
+
+function isOn(root: Readonly<Record<string, unknown>>): boolean {
+  return Object.hasOwn(root, MODE_KEY) && root[MODE_KEY] === true;
+}
+
+function checkSettings(settings: unknown): void {
+  try {
+    checkJson(unattendedSchema, settings);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    const place = error.place === "" ? SETTINGS_KEY : `${SETTINGS_KEY}.${error.place}`;
+    const what = error.message.replace(/^EINVAL: (?:[^:]*: )?/, "").replace(/\.$/, "");
+    throw new JsonError(place, what, error.kind, error);
+  }
+}
+
+function rootOf(data: Uint8Array): Readonly<Record<string, unknown>> {
+  if (data.length > BOOT_MODE_BYTES_MAX) {
+    throw new JsonError("", `${data.length} bytes, ${BOOT_MODE_BYTES_MAX} at most`, "value");
+  }
+  const text = decode(data);
+  refuseDepth(text);
+  const value = parseJson(text);
+  if (Array.isArray(value) && value.length !== 1) {
+    throw new JsonError("", `an array of ${value.length}, not of one object`, "value");
+  }
+  const root: unknown = Array.isArray(value) ? value[0] : value;
+  if (typeof root !== "object" || root === null || Array.isArray(root)) {
+    throw new JsonError("", "no object at the top", "value");
+  }
+  return root as Record<string, unknown>;
+}
+
+function decode(data: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(data);
+  } catch (cause) {
+    throw new JsonError("", "not UTF-8", "value", cause);
+  }
+}
+
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
+
+/** Told before anything is built of the text. */
+function refuseDepth(text: string): void {
+  let depth = 0;
+  for (const [token] of text.matchAll(TOKEN)) {
+    if (token === "{" || token === "[") depth++;
+    else if (token === "}" || token === "]") depth--;
+    if (depth > DEPTH_MAX) throw new JsonError("", `deeper than ${DEPTH_MAX} levels`, "value");
+  }
+}
+
+/** Where the value of field `name` begins, of the object at `depth`. The text is valid. */
+function placeOfValue(text: string, name: string, depth: number): number {
+  let level = 0;
+  let key: string | undefined;
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    if (token === ":" && level === depth && key === name) {
+      return index + 1 + (/^\s*/.exec(text.slice(index + 1))?.[0].length ?? 0);
+    }
+    if (token === "{" || token === "[") level++;
+    else if (token === "}" || token === "]") level--;
+    key = token.startsWith('"') ? (JSON.parse(token) as string) : undefined;
+  }
+  throw new JsonError(name, "missing field", "value");
 }
