@@ -51,7 +51,9 @@ export function* assessRow(engine: Engine, row: MenuRow, request: RayosRequest):
   }
   let plan: RayosPlan;
   try {
-    const target = FileDevice.open(disk.devPath, { readOnly: true });
+    // For writing, though nothing is written: who may not write, or finds another one at it, shall
+    // know before anything is asked.
+    const target = FileDevice.open(disk.devPath);
     try {
       plan = yield* engine.plan(target, { ...request, place });
     } finally {
