@@ -13,7 +13,7 @@ import {
 import {
   decodeBootMode,
   encodeBootMode,
-  withInstallerMode,
+  withoutInstallerMode,
 } from "../../host/format/rayos/boot-mode.ts";
 import { parseChecksums, parseManifest } from "../../host/format/rayos/image-lists.ts";
 import {
@@ -146,8 +146,8 @@ describe("registry.json of the ESP", () => {
   });
 
   test("keeps other people's fields when the switch is cleared", () => {
-    const mode = decodeBootMode(bytes('{"installer_mode": true, "vms": {}, "theirs": [1]}'));
-    const cleared = decodeBootMode(withInstallerMode(mode, false));
+    const data = bytes('{"installer_mode": true, "vms": {}, "theirs": [1]}');
+    const cleared = decodeBootMode(withoutInstallerMode(data));
     expect(cleared.installerMode).toBe(false);
     expect(cleared.fields).toMatchObject({ vms: {}, theirs: [1] });
     expect(decodeBootMode(encodeBootMode("1.0", 5))).toMatchObject({ release: "1.0", createdS: 5 });
