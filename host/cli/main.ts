@@ -2,6 +2,7 @@
  * The program `diskwright`: the command line to a command, and the only place that ends the
  * process.
  */
+import "./kit/footprint.ts";
 import { readFileSync } from "node:fs";
 import { fs } from "./data/fs.ts";
 import { store } from "./data/store.ts";

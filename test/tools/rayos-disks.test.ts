@@ -71,7 +71,7 @@ describe.skipIf("why" in probe)(title, () => {
     onTestFinished(() => void run("losetup", ["-d", node]));
     const { stdout } = rayosInstaller(["--enumerate-local-disks", "--list-disks", node]);
     expect(stdout).toContain("      partition table, 2 partitions\n");
-    expect(stdout).toContain("      1: unknown first, 8MiB\n");
+    expect(stdout).toContain("      1: unknown first, 8 MiB\n");
     // Nobody named it, so a loop device is no disk.
     const all = JSON.parse(rayosInstaller(["--enumerate-local-disks"]).stdout);
     const names = all.disks.map(({ name }: { name: string }) => name);

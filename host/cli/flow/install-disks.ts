@@ -26,6 +26,24 @@ export function listDisks({ out }: Context, { positionals, options }: Given): vo
 }
 
 /**
+ * The same request with a target: that of `--target`, or the disk that `--to` chooses.
+ *
+ * @throws {UsageError} both, or none, or disks to choose from and no choice
+ */
+export function withTarget(given: Given): Given {
+  const { to, target, enumerateLocalDisks } = given.options;
+  if (to === undefined) {
+    if (given.positionals.length > 0 || enumerateLocalDisks === true) {
+      throw new UsageError("disks to choose from need --list-disks or --to.");
+    }
+    if (target === undefined) throw new UsageError("--target <disk> or --to <disk> is missing.");
+    return given;
+  }
+  if (target !== undefined) throw new UsageError("--target and --to name two disks; give one.");
+  return { ...given, options: { ...given.options, target: chosenDisk(given, to as string) } };
+}
+
+/**
  * The path of the disk that `--to` names.
  *
  * @throws {UsageError} no such disk; {Refusal} EBUSY: it must not be written to, or is the sample

@@ -19,18 +19,21 @@ import {
 } from "../kit/command.ts";
 import { openDevice } from "../kit/open.ts";
 import { table } from "../kit/output.ts";
+import { DISK_OPTIONS, listDisks, withTarget } from "./install-disks.ts";
 import { installRayosLayout, RAYOS_OPTIONS } from "./install-rayos.ts";
 
 export const install: CommandSpec = {
   name: "install",
   summary: "Install a medium onto a disk; a cut at any moment can be resumed",
   writes: true,
+  arguments: { "[image...]": "image files, for --list-disks and --to" },
   options: [
     {
       flags: "--source <medium>",
       summary: "disk image of mkdisk, or folder; rayos: folder or tar",
     },
-    { flags: "--target <disk>", summary: "disk to install onto", required: true },
+    { flags: "--target <disk>", summary: "disk to install onto" },
+    ...DISK_OPTIONS,
     {
       flags: "--layout <name>",
       summary: "partition layout",
@@ -48,8 +51,14 @@ export const install: CommandSpec = {
   examples: [
     "diskwright install --source medium.img --target disk.img --dry-run",
     "diskwright install --layout rayos --source image.tar.zst --target disk.img --dry-run",
+    "diskwright install --list-disks --enumerate-local-disks",
   ],
-  async run(context, given) {
+  async run(context, asked) {
+    if (asked.options["listDisks"] === true) {
+      listDisks(context, asked);
+      return undefined;
+    }
+    const given = withTarget(asked);
     const { layout, source } = given.options;
     if (layout !== "capos") return installRayosLayout(context, given);
     if (source === undefined) throw new UsageError("--source <medium> is missing.");

@@ -2,6 +2,7 @@
  * The program `rayos-installer`: says that it has started before it looks at its command line, and
  * before most of it is loaded; and it is the only place that ends the process.
  */
+import "../kit/footprint.ts";
 import { STARTED } from "../../format/rayos/lines.ts";
 
 // A reader that has seen enough (head, less) is no error of ours.

@@ -1,6 +1,6 @@
 /** What is on a disk already, read and never written: table, filesystems, installations. */
 import { StorageError } from "../../base/errors.ts";
-import { formatSize } from "../../base/size.ts";
+import { humanSize } from "../../base/size.ts";
 import { isBlank } from "../../core/gpt.ts";
 import { Core } from "../../core/load.ts";
 import { MediaCore } from "../../core/media/load.ts";
@@ -96,7 +96,7 @@ export function contentLines(content: DiskContent): string[] {
 function volumeLine({ number, name, label, signature, sectors }: DiskVolume): string {
   const names = [name, label].filter((text, at, all) => text !== "" && all.indexOf(text) === at);
   const what = [signature ?? "unknown", ...names.map(oneLine)].join(" ");
-  return `${number}: ${what}, ${formatSize(sectors * 512)}`;
+  return `${number}: ${what}, ${humanSize(sectors * 512)}`;
 }
 
 function volumeOf(view: VolumeView): DiskVolume {
