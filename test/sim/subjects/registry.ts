@@ -59,7 +59,7 @@ const ENTRIES = {
   },
   rayos: {
     create: () => new RayosSubject() as Subject,
-    states: 9_600,
+    states: 4_800,
     thin: 4,
     groups: ["flows"],
   },
