@@ -99,7 +99,7 @@ export function print(rows: readonly Row[], json: boolean): void {
   process.stdout.write(`${table(lines, head)}\n`);
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const high = sorted[middle] ?? Number.NaN;

@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { table } from "../host/cli/kit/output.ts";
+import { median } from "./kit.ts";
 
 const PROGRAM = fileURLToPath(new URL("../dist/host/cli/main.js", import.meta.url));
 const ROUNDS = 3;
@@ -160,9 +161,4 @@ function ended(child: ChildProcess): Promise<void> {
       else reject(new Error(`${child.spawnargs.join(" ")} ended with ${code}`));
     });
   });
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((one, other) => one - other);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

@@ -57,6 +57,15 @@ export function arenaUsedBytes(): usize {
   return next - CRC_TABLES_END;
 }
 
+/** The block of allocate(size) with twice the room, 0 without memory: then it is as it was. */
+export function doubled(block: usize, size: usize): usize {
+  const larger = allocate(size << 1);
+  if (larger === 0) return 0;
+  memory.copy(larger, block, size);
+  release(block, size);
+  return larger;
+}
+
 /** From now on the arena grows to `bytes` from the start of memory at most. */
 export function arenaLimit(bytes: usize): void {
   limitBytes = bytes;

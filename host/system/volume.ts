@@ -11,6 +11,7 @@ import { type Ext4Stat, Ext4Volume } from "../core/media/ext4.ts";
 import type { IsoStat, IsoVolume } from "../core/media/iso.ts";
 import { MediaCore } from "../core/media/load.ts";
 import { isIso, openIso } from "../core/media/open.ts";
+import type { MediaFile } from "../core/media/open-files.ts";
 import { Region } from "../core/region.ts";
 import type { BlockDevice } from "../device/device.ts";
 import { SECTOR_BYTES } from "../format/layout.ts";
@@ -292,69 +293,6 @@ class FatFiles implements Volume {
   }
 }
 
-/** Read-only; links are shown and not followed. */
-class IsoFiles implements Volume {
-  readonly kind = "ISO 9660";
-  readonly #volume: IsoVolume;
-
-  constructor(volume: IsoVolume) {
-    this.#volume = volume;
-  }
-
-  list(path: string): VolumeEntry[] {
-    return this.#volume.list(path).map(isoEntry);
-  }
-
-  stat(path: string): VolumeEntry {
-    return isoEntry(this.#volume.stat(path));
-  }
-
-  *read(path: string): Iterable<Uint8Array> {
-    const file = this.#volume.openFile(path);
-    try {
-      const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, file.sizeBytes)));
-      for (let offset = 0; offset < file.sizeBytes; ) {
-        const got = file.read(offset, piece);
-        if (got === 0) return;
-        yield piece.slice(0, got);
-        offset += got;
-      }
-    } finally {
-      file.close();
-    }
-  }
-
-  write(path: string): never {
-    throw readOnly("write", path);
-  }
-
-  mkdir(path: string): never {
-    throw readOnly("mkdir", path);
-  }
-
-  remove(path: string): never {
-    throw readOnly("unlink", path);
-  }
-
-  rename(path: string): never {
-    throw readOnly("rename", path);
-  }
-
-  symlink(_target: string, path: string): never {
-    throw readOnly("symlink", path);
-  }
-
-  space(): VolumeSpace {
-    return { totalBytes: this.#volume.sectors * SECTOR_BYTES, freeBytes: 0 };
-  }
-
-  sync(): void {}
-
-  close(): void {
-    this.#volume.close();
-  }
-}
-
 /**
  * Opens a volume of the ext family in an instance of its own. Nothing is written, also where its
  * journal holds what is not at its place yet: that is read from memory.
@@ -367,26 +305,20 @@ export function openExt4(
   return Ext4Volume.open(media, media.attach(device), { baseSector, sectors, readOnly: true });
 }
 
-/** Read-only; links are shown, and followed where content is read. */
-class Ext4Files implements Volume {
-  readonly kind = "ext4";
-  readonly #volume: Ext4Volume;
+/** A volume of media.wasm: it is read and not changed. */
+abstract class MediaFiles implements Volume {
+  abstract readonly kind: Volume["kind"];
+  /** Why it is not changed. */
+  protected abstract readonly why: string;
 
-  constructor(volume: Ext4Volume) {
-    this.#volume = volume;
-  }
-
-  list(path: string): VolumeEntry[] {
-    const entries = this.#volume.list(path).map(ext4Entry);
-    return entries.sort((one, other) => (one.name < other.name ? -1 : 1));
-  }
-
-  stat(path: string): VolumeEntry {
-    return ext4Entry(this.#volume.lstat(path));
-  }
+  abstract list(path: string): VolumeEntry[];
+  abstract stat(path: string): VolumeEntry;
+  abstract space(): VolumeSpace;
+  abstract close(): void;
+  protected abstract open(path: string): MediaFile;
 
   *read(path: string): Iterable<Uint8Array> {
-    const file = this.#volume.open(path);
+    const file = this.open(path);
     try {
       const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, file.sizeBytes)));
       for (let offset = 0; offset < file.sizeBytes; ) {
@@ -401,33 +333,94 @@ class Ext4Files implements Volume {
   }
 
   write(path: string): never {
-    throw ext4ReadOnly("write", path);
+    throw this.#refusal("write", path);
   }
 
   mkdir(path: string): never {
-    throw ext4ReadOnly("mkdir", path);
+    throw this.#refusal("mkdir", path);
   }
 
   remove(path: string): never {
-    throw ext4ReadOnly("unlink", path);
+    throw this.#refusal("unlink", path);
   }
 
   rename(path: string): never {
-    throw ext4ReadOnly("rename", path);
+    throw this.#refusal("rename", path);
   }
 
   symlink(_target: string, path: string): never {
-    throw ext4ReadOnly("symlink", path);
+    throw this.#refusal("symlink", path);
+  }
+
+  sync(): void {}
+
+  #refusal(syscall: string, path: string): Error {
+    return failure("EROFS", syscall, this.why, { path });
+  }
+}
+
+/** Links are shown and not followed. */
+class IsoFiles extends MediaFiles {
+  readonly kind = "ISO 9660";
+  protected readonly why = "an ISO volume does not change.";
+  readonly #volume: IsoVolume;
+
+  constructor(volume: IsoVolume) {
+    super();
+    this.#volume = volume;
+  }
+
+  list(path: string): VolumeEntry[] {
+    return this.#volume.list(path).map(isoEntry);
+  }
+
+  stat(path: string): VolumeEntry {
+    return isoEntry(this.#volume.stat(path));
+  }
+
+  space(): VolumeSpace {
+    return { totalBytes: this.#volume.sectors * SECTOR_BYTES, freeBytes: 0 };
+  }
+
+  close(): void {
+    this.#volume.close();
+  }
+
+  protected open(path: string): MediaFile {
+    return this.#volume.openFile(path);
+  }
+}
+
+/** Links are shown, and followed where content is read. */
+class Ext4Files extends MediaFiles {
+  readonly kind = "ext4";
+  protected readonly why = "files on an existing ext4 volume can be read here, not changed.";
+  readonly #volume: Ext4Volume;
+
+  constructor(volume: Ext4Volume) {
+    super();
+    this.#volume = volume;
+  }
+
+  list(path: string): VolumeEntry[] {
+    const entries = this.#volume.list(path).map(ext4Entry);
+    return entries.sort((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  stat(path: string): VolumeEntry {
+    return ext4Entry(this.#volume.lstat(path));
   }
 
   space(): VolumeSpace {
     return this.#volume.space();
   }
 
-  sync(): void {}
-
   close(): void {
     this.#volume.close();
+  }
+
+  protected open(path: string): MediaFile {
+    return this.#volume.open(path);
   }
 }
 
@@ -435,17 +428,8 @@ function ext4Entry({ name, kind, sizeBytes, mtimeNs, mode, target }: Ext4Stat): 
   return { name, kind, sizeBytes, modifiedMs: Number(mtimeNs / 1_000_000n), mode, target };
 }
 
-function ext4ReadOnly(syscall: string, path: string): Error {
-  const message = "files on an existing ext4 volume can be read here, not changed.";
-  return failure("EROFS", syscall, message, { path });
-}
-
 function isoEntry({ name, kind, sizeBytes, mtimeMs, mode, target }: IsoStat): VolumeEntry {
   return { name, kind, sizeBytes, modifiedMs: mtimeMs, mode, target };
-}
-
-function readOnly(syscall: string, path: string): Error {
-  return failure("EROFS", syscall, "an ISO volume does not change.", { path });
 }
 
 function baseName(path: string): string {

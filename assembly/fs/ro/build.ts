@@ -19,7 +19,7 @@ import {
   sha256Update,
 } from "../../engine/hash/sha256";
 import { xxh64 } from "../../engine/hash/xxh64";
-import { allocate, allocateZeroed, release } from "../../engine/memory";
+import { allocate, allocateZeroed, doubled, release } from "../../engine/memory";
 import { Reason, SECTOR_SHIFT, SECTOR_SIZE } from "../../format/abi";
 import { ErrorCode } from "../../format/errors";
 import {
@@ -217,15 +217,6 @@ function makeRoom(build: Build, nameLength: u32): ErrorCode {
     build.namesRoom <<= 1;
   }
   return ErrorCode.OK;
-}
-
-/** The block with twice the room, 0 without memory: then it is as it was. */
-function doubled(block: usize, room: u32): usize {
-  const larger = allocate(room << 1);
-  if (larger === 0) return 0;
-  memory.copy(larger, block, room);
-  release(block, room);
-  return larger;
 }
 
 /** Ends the nodes and gives everything its place. ENOSPC: the window is too small. */

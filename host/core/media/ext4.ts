@@ -24,12 +24,11 @@ import { type Ext4Finding, readFindings } from "./ext4/findings.ts";
 import { type Ext4Info, featureNames, readInfo } from "./ext4/info.ts";
 import { type Ext4Stat, readStat } from "./ext4/stat.ts";
 import { MediaCore } from "./load.ts";
+import { type MediaFile, OpenFiles } from "./open-files.ts";
 
 export type { Ext4Finding } from "./ext4/findings.ts";
 export type { Ext4Stat } from "./ext4/stat.ts";
 
-/** Bytes that come from the module in one call. */
-const PIECE_BYTES = 1 << 20;
 const LIST_BYTES = 1 << 17;
 
 export interface Ext4OpenOptions {
@@ -49,13 +48,7 @@ export interface Ext4Space {
   readonly freeInodes: number;
 }
 
-/** An open file; reads are cut short at its end. */
-export interface Ext4File {
-  readonly sizeBytes: number;
-  /** Fills `into` from byte `offset` of the file; answers how many bytes it got. */
-  read(offset: number, into: Uint8Array): number;
-  close(): void;
-}
+export type Ext4File = MediaFile;
 
 /** One volume that is open. */
 export class Ext4Volume {
@@ -66,7 +59,7 @@ export class Ext4Volume {
   readonly features: readonly string[];
   readonly info: Ext4Info;
   readonly #media: MediaCore;
-  readonly #files = new Set<number>();
+  readonly #files: OpenFiles;
   /** Where each directory that was listed stands: the inode above it, and its name. */
   readonly #directories = new Map<number, string>();
   #handle: number;
@@ -74,6 +67,13 @@ export class Ext4Volume {
   private constructor(media: MediaCore, handle: number) {
     this.#media = media;
     this.#handle = handle;
+    const { exports } = media;
+    this.#files = new OpenFiles(media, {
+      open: exports.ext4FileOpen,
+      read: exports.ext4FileRead,
+      bytes: exports.ext4FileBytes,
+      close: exports.ext4FileClose,
+    });
     this.info = readInfo(media, handle);
     this.label = this.info.label;
     this.uuid = this.info.uuid;
@@ -159,29 +159,12 @@ export class Ext4Volume {
 
   /** Opens a file, through links. ENOENT, EISDIR, EINVAL: no file; EBADMSG, EOPNOTSUPP. */
   open(path: string): Ext4File {
-    const { exports } = this.#media;
-    const file = this.#withPath("open", path, (at, length) =>
-      exports.ext4FileOpen(this.#handle, at, length),
-    );
-    this.#files.add(file);
-    return {
-      sizeBytes: exports.ext4FileBytes(file),
-      read: (offset, into) => this.#read(file, path, offset, into),
-      close: () => {
-        if (this.#files.delete(file)) this.#media.check(exports.ext4FileClose(file), "close");
-      },
-    };
+    return this.#files.open(this.#handle, path);
   }
 
   /** Up to `length` bytes from `offset`; fewer at the end of the file. */
   read(path: string, offset: number, length: number): Uint8Array {
-    const file = this.open(path);
-    try {
-      const into = new Uint8Array(Math.max(0, Math.min(length, file.sizeBytes - offset)));
-      return into.subarray(0, file.read(offset, into));
-    } finally {
-      file.close();
-    }
+    return this.#files.read(this.#handle, path, offset, length);
   }
 
   readFile(path: string): Uint8Array {
@@ -244,8 +227,7 @@ export class Ext4Volume {
   close(): void {
     if (this.#handle === 0) return;
     const { exports } = this.#media;
-    for (const file of this.#files) exports.ext4FileClose(file);
-    this.#files.clear();
+    this.#files.closeAll();
     exports.ext4Close(this.#handle);
     this.#handle = 0;
   }
@@ -276,28 +258,6 @@ export class Ext4Volume {
       return readStat(memory, out, name);
     } finally {
       memory.release(out, EXT4_STAT_ROOM);
-    }
-  }
-
-  #read(file: number, path: string, offset: number, into: Uint8Array): number {
-    const { memory, exports } = this.#media;
-    const room = Math.min(PIECE_BYTES, into.length);
-    if (room === 0) return 0;
-    const out = memory.allocate(room);
-    try {
-      let done = 0;
-      while (done < into.length) {
-        const wanted = Math.min(room, into.length - done);
-        const got = exports.ext4FileRead(file, offset + done, out, wanted);
-        this.#media.check(got, "read", { path });
-        into.set(memory.subarray(out, got), done);
-        done += got;
-        // Fewer bytes than asked for: the end of the file.
-        if (got < wanted) break;
-      }
-      return done;
-    } finally {
-      memory.release(out, room);
     }
   }
 

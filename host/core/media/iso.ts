@@ -30,9 +30,8 @@ import {
 } from "../../../assembly/format/media/calls.ts";
 import { failure, StorageError } from "../../base/errors.ts";
 import type { MediaCore } from "./load.ts";
+import { type MediaFile, OpenFiles } from "./open-files.ts";
 
-/** Bytes that come from the module in one call. */
-const PIECE_BYTES = 1 << 20;
 const LIST_BYTES = 65536;
 const NAMES = {
   plain: IsoNames.PLAIN,
@@ -78,13 +77,7 @@ export interface BootImage {
   readonly sectors: number;
 }
 
-/** An open file; reads are cut short at its end. */
-export interface IsoFile {
-  readonly sizeBytes: number;
-  /** Fills `into` from byte `offset` of the file; answers how many bytes it got. */
-  read(offset: number, into: Uint8Array): number;
-  close(): void;
-}
+export type IsoFile = MediaFile;
 
 /** One volume that is open. */
 export class IsoVolume {
@@ -95,7 +88,7 @@ export class IsoVolume {
   /** The FAT image that EFI firmware boots (El Torito); undefined where there is none. */
   readonly bootImage: BootImage | undefined;
   readonly #media: MediaCore;
-  readonly #files = new Set<number>();
+  readonly #files: OpenFiles;
   /** Paths of the directories that were listed, by their places. */
   readonly #directories = new Map<number, string>();
   #handle: number;
@@ -103,6 +96,13 @@ export class IsoVolume {
   private constructor(media: MediaCore, handle: number) {
     this.#media = media;
     this.#handle = handle;
+    const { exports } = media;
+    this.#files = new OpenFiles(media, {
+      open: exports.isoFileOpen,
+      read: exports.isoFileRead,
+      bytes: exports.isoFileBytes,
+      close: exports.isoFileClose,
+    });
     const info = this.#info();
     this.label = info.label;
     this.names = info.names;
@@ -185,29 +185,12 @@ export class IsoVolume {
 
   /** Opens a file. ENOENT, EISDIR, ELOOP: a symbolic link; EBADMSG. */
   openFile(path: string): IsoFile {
-    const { exports } = this.#media;
-    const file = this.#withPath("open", path, (at, length) =>
-      exports.isoFileOpen(this.#handle, at, length),
-    );
-    this.#files.add(file);
-    return {
-      sizeBytes: exports.isoFileBytes(file),
-      read: (offset, into) => this.#read(file, path, offset, into),
-      close: () => {
-        if (this.#files.delete(file)) this.#media.check(exports.isoFileClose(file), "close");
-      },
-    };
+    return this.#files.open(this.#handle, path);
   }
 
   /** Up to `length` bytes from `offset`; fewer at the end of the file. */
   read(path: string, offset: number, length: number): Uint8Array {
-    const file = this.openFile(path);
-    try {
-      const into = new Uint8Array(Math.max(0, Math.min(length, file.sizeBytes - offset)));
-      return into.subarray(0, file.read(offset, into));
-    } finally {
-      file.close();
-    }
+    return this.#files.read(this.#handle, path, offset, length);
   }
 
   readFile(path: string): Uint8Array {
@@ -218,8 +201,7 @@ export class IsoVolume {
   close(): void {
     if (this.#handle === 0) return;
     const { exports } = this.#media;
-    for (const file of this.#files) exports.isoFileClose(file);
-    this.#files.clear();
+    this.#files.closeAll();
     exports.isoClose(this.#handle);
     this.#handle = 0;
   }
@@ -239,28 +221,6 @@ export class IsoVolume {
       const known = this.#directories.get(sector) ?? here;
       if (known !== here) throw twice(path, name, "ISO_PARENT", sector);
       this.#directories.set(sector, here);
-    }
-  }
-
-  #read(file: number, path: string, offset: number, into: Uint8Array): number {
-    const { memory, exports } = this.#media;
-    const room = Math.min(PIECE_BYTES, into.length);
-    if (room === 0) return 0;
-    const out = memory.allocate(room);
-    try {
-      let done = 0;
-      while (done < into.length) {
-        const wanted = Math.min(room, into.length - done);
-        const got = exports.isoFileRead(file, offset + done, out, wanted);
-        this.#media.check(got, "read", { path });
-        into.set(memory.subarray(out, got), done);
-        done += got;
-        // Fewer bytes than asked for: the end of the file.
-        if (got < wanted) break;
-      }
-      return done;
-    } finally {
-      memory.release(out, room);
     }
   }
 

@@ -32,6 +32,15 @@ const networking: Schema = { enum: ["off", "on"] };
 const guestNetworking: Schema = { enum: ["off", "on", "provisioning_only"] };
 const guestLimits = closed({ cpus: count(1, 1024), mem_mib: count(1, MEMORY_MIB_MAX) });
 const gpu: Schema = { enum: ["virtio", "none"] };
+/** What the policy says of either guest. */
+const guest = {
+  enabled: flag,
+  vm_id: text(64),
+  autoboot: flag,
+  present_on_boot: flag,
+  networking: guestNetworking,
+  limits: guestLimits,
+};
 
 /** rayos-policy.toml, version 0. */
 export const policySchema: Schema = {
@@ -47,22 +56,12 @@ export const policySchema: Schema = {
       persist: flag,
     }),
     linux: closed({
-      enabled: flag,
-      vm_id: text(64),
-      autoboot: flag,
-      present_on_boot: flag,
-      networking: guestNetworking,
-      limits: guestLimits,
+      ...guest,
       storage: closed({ root_disk: diskPath }),
       devices: closed({ input: flag, gpu }),
     }),
     windows: closed({
-      enabled: flag,
-      vm_id: text(64),
-      autoboot: flag,
-      present_on_boot: flag,
-      networking: guestNetworking,
-      limits: guestLimits,
+      ...guest,
       storage: closed({ disk: diskPath, ovmf_vars: diskPath, vtpm_state_dir: diskPath }),
       devices: closed({ input: flag, gpu, vtpm: flag }),
     }),

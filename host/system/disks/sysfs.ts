@@ -2,8 +2,9 @@
  * `/sys/block` as facts: each block device with its partitions, what is made of it and what it is
  * made of. Nothing is opened but small text files; what cannot be read is unknown.
  */
-import { readdirSync, readFileSync, realpathSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { realOf } from "../install/target.ts";
 import { byName, SECTOR_BYTES } from "./disk.ts";
 
 export interface BlockPartition {
@@ -120,13 +121,5 @@ function listed(folder: string): string[] | undefined {
     return readdirSync(folder);
   } catch {
     return undefined;
-  }
-}
-
-function realOf(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
   }
 }

@@ -1,5 +1,6 @@
 /** What the kernel says of the running system, behind one interface: tests give their own. */
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
+import { textOf, unescaped } from "../install/target.ts";
 
 export interface SystemView {
   /** Folder with a folder for each block device: `/sys/block`. */
@@ -64,19 +65,4 @@ export function parseMounts(text: string): Mount[] {
 export function parseSwaps(text: string): string[] {
   const rows = text.split("\n").slice(1);
   return rows.map((row) => unescaped(row.split(/\s/)[0] ?? "")).filter((path) => path !== "");
-}
-
-/** Spaces and their kind stand as octal numbers in the kernel's tables: "\040". */
-function unescaped(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -100,7 +100,8 @@ function fileReader(path: string): TreeReader {
   };
 }
 
-function memoryReader(content: Uint8Array): TreeReader {
+/** A reader of bytes in memory. */
+export function memoryReader(content: Uint8Array): TreeReader {
   let at = 0;
   return {
     read: (into) => {

@@ -35,7 +35,7 @@ export function examineTarget(core: Core, target: BlockDevice): TargetContent {
     const blank = isBlank(core, id);
     return {
       blank,
-      content: blank ? "nothing" : describe(core, id, table),
+      content: blank ? "nothing" : describeContent(core, id, table),
       installed: table !== undefined && isInstalled(table, target.name),
     };
   } finally {
@@ -110,13 +110,14 @@ function isPartOf(disk: string, node: string): boolean {
 }
 
 /** Spaces and their kind stand as octal numbers in the kernel's tables: "\040". */
-function unescaped(text: string): string {
+export function unescaped(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits) =>
     String.fromCharCode(Number.parseInt(digits, 8)),
   );
 }
 
-function realOf(path: string): string {
+/** Where the path leads; itself where it leads nowhere. */
+export function realOf(path: string): string {
   try {
     return realpathSync(path);
   } catch {
@@ -124,7 +125,8 @@ function realOf(path: string): string {
   }
 }
 
-function textOf(path: string): string {
+/** The text of a file; none where it cannot be read. */
+export function textOf(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
@@ -151,7 +153,8 @@ function isInstalled(table: GptTable, name: string): boolean {
   }
 }
 
-function describe(core: Core, id: number, table: GptTable | undefined): string {
+/** What is there, in words. */
+export function describeContent(core: Core, id: number, table: GptTable | undefined): string {
   if (table !== undefined) {
     const { length } = table.partitions;
     return `a partition table with ${length} partition${length === 1 ? "" : "s"}`;

@@ -10,7 +10,7 @@
 import { compareBytes, nameCheck } from "../../../engine/bytes";
 import { Device, deviceClose } from "../../../engine/device";
 import { failPlain } from "../../../engine/fault";
-import { allocate, allocateZeroed, release } from "../../../engine/memory";
+import { allocate, allocateZeroed, doubled, release } from "../../../engine/memory";
 import { ErrorCode } from "../../../format/errors";
 import { IsoType } from "../../../format/media/calls";
 import { VOLUME_ID_SIZE } from "../../../format/media/iso";
@@ -273,13 +273,4 @@ function makeRoom(build: Build, nameLength: u32): ErrorCode {
     build.namesRoom <<= 1;
   }
   return ErrorCode.OK;
-}
-
-/** The block with twice the room, 0 without memory: then it is as it was. */
-function doubled(block: usize, room: u32): usize {
-  const larger = allocate(room << 1);
-  if (larger === 0) return 0;
-  memory.copy(larger, block, room);
-  release(block, room);
-  return larger;
 }

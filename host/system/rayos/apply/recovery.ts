@@ -19,7 +19,7 @@ import { drawOrigin } from "../plan/recipe.ts";
 import { quietly, windowOf } from "../plan/target.ts";
 import type { RayosRequest } from "../plan/types.ts";
 import { openImage } from "../source/image.ts";
-import { hashReader } from "./verify.ts";
+import { hashFatFile } from "./verify.ts";
 
 export interface RecoveryReport {
   readonly number: number;
@@ -66,12 +66,7 @@ export function* remakeRecovery(
     try {
       for (const { path, kind, size } of espTree(volume)) {
         if (kind !== "file") continue;
-        const read = (offset: number, into: Uint8Array) => {
-          const bytes = volume.read(path, offset, into.length);
-          into.set(bytes);
-          return bytes.length;
-        };
-        const digest = yield* hashReader(read, size, "verify");
+        const digest = yield* hashFatFile(volume, path, size);
         if (digest === (yield* ledger.digest("recovery", path))) continue;
         const message = `'${path}' of the recovery partition does not read back as it was written.`;
         throw failure("EBADMSG", "verify", message, { path: target.name });

@@ -104,6 +104,16 @@ export function* hashReader(
   return hash.digest("hex");
 }
 
+/** SHA-256 of a file of `size` bytes as it reads now. */
+export function hashFatFile(volume: FatVolume, path: string, size: number): Work<string> {
+  const read = (offset: number, into: Uint8Array) => {
+    const bytes = volume.read(path, offset, into.length);
+    into.set(bytes);
+    return bytes.length;
+  };
+  return hashReader(read, size, "verify");
+}
+
 function* verifyFat(
   core: Core,
   id: number,
@@ -127,12 +137,7 @@ function* verifyFat(
     }
     for (const { path, kind, size } of found) {
       if (kind !== "file") continue;
-      const read = (offset: number, into: Uint8Array) => {
-        const bytes = volume.read(path, offset, into.length);
-        into.set(bytes);
-        return bytes.length;
-      };
-      const digest = yield* hashReader(read, size, "verify");
+      const digest = yield* hashFatFile(volume, path, size);
       const due = yield* ledger.digest(role === "esp" ? "esp" : "recovery", path);
       if (digest !== due) throw differs(target, `'${path}' on ${name}`);
     }

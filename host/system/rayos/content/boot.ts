@@ -22,11 +22,10 @@ import {
   slotFolder,
 } from "../../../format/rayos/boot-entries.ts";
 import { BOOT_MODE_PATH, encodeBootMode } from "../../../format/rayos/boot-mode.ts";
-import type { Tree, TreeEntry } from "../../image/folder.ts";
+import { memoryReader, type Tree, type TreeEntry } from "../../image/folder.ts";
 import type { RayosPartition } from "../plan/types.ts";
 import type { ImageEntry } from "../source/entry.ts";
 import { contentOf, type SystemImage } from "../source/image.ts";
-import { bytesReader } from "../source/tar.ts";
 
 export const FALLBACK_PATH = "EFI/BOOT/BOOTX64.EFI";
 export const LOADER_PATH = "EFI/systemd/systemd-bootx64.efi";
@@ -160,7 +159,7 @@ function text(content: string): Leaf {
 }
 
 function bytes(content: Uint8Array): Leaf {
-  return { size: content.length, open: () => bytesReader(content) };
+  return { size: content.length, open: () => memoryReader(content) };
 }
 
 /** A tree with all folders, each before what is in it. */
@@ -232,7 +231,7 @@ function localFile(path: string): BootFiles["loader"] {
     throw failure("EFBIG", "plan", `'${path}' is too large for a boot loader.`, { path });
   }
   const content = readFileSync(path);
-  return { sizeBytes: content.length, open: () => bytesReader(content) };
+  return { sizeBytes: content.length, open: () => memoryReader(content) };
 }
 
 /** Boot files are copied up to five times; those of a packed image are unpacked once. */
@@ -251,7 +250,7 @@ function keeper(image: SystemImage, entries: readonly (ImageEntry | undefined)[]
     if (entry === undefined || !isKept) return entry;
     const open = () => {
       if (contents.size === 0) load();
-      return bytesReader(contents.get(entry.path) as Uint8Array);
+      return memoryReader(contents.get(entry.path) as Uint8Array);
     };
     return { ...entry, open };
   };

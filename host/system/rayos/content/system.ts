@@ -16,10 +16,10 @@ import {
   INSTALLATION_MARKER,
 } from "../../../format/rayos/records.ts";
 import { encodeVmRegistry, placeholderVms } from "../../../format/rayos/vm-registry.ts";
+import { memoryReader } from "../../image/folder.ts";
 import type { FirstBoot, VmStorage } from "../plan/types.ts";
 import { checkEntries, cleanPath, type ImageEntry } from "../source/entry.ts";
 import type { SystemImage } from "../source/image.ts";
-import { bytesReader } from "../source/tar.ts";
 import type { BootFiles } from "./boot.ts";
 
 const DATA = "var/rayos";
@@ -210,13 +210,13 @@ export class Generated {
       kind: "file",
       mode: 0o644,
       sizeBytes: bytes.length,
-      open: () => bytesReader(bytes),
+      open: () => memoryReader(bytes),
     });
   }
 
   /** A file whose content is made when it is read. */
   late(path: string, sizeBytes: number, make: () => Uint8Array): void {
-    this.#add(path, { kind: "file", mode: 0o644, sizeBytes, open: () => bytesReader(make()) });
+    this.#add(path, { kind: "file", mode: 0o644, sizeBytes, open: () => memoryReader(make()) });
   }
 
   symlink(path: string, target: string): void {

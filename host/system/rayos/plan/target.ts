@@ -10,7 +10,7 @@ import { SECTOR_BYTES } from "../../../format/layout.ts";
 import { BOOT_MODE_PATH } from "../../../format/rayos/boot-mode.ts";
 import { LABELS_DEFAULT } from "../../../format/rayos/layout.ts";
 import { JOURNAL_EXTENT, readJournal } from "../../install/journal.ts";
-import { isSamePath, userOf } from "../../install/target.ts";
+import { describeContent, isSamePath, userOf } from "../../install/target.ts";
 import type { Ext4Tools, Ext4Window } from "./ext4.ts";
 import type { ExistingInstall } from "./types.ts";
 
@@ -64,7 +64,7 @@ export function examineRayosTarget(
       forbidden: forbidden(device, question),
       busy: userOf(device.name),
       blank,
-      content: blank ? "nothing" : describe(core, id, table),
+      content: blank ? "nothing" : describeContent(core, id, table),
       installs: installsOn(core, media, ext4, device, table),
       table,
       journalFree: isJournalFree,
@@ -192,15 +192,6 @@ function forbidden(device: BlockDevice, question: TargetQuestion): string | unde
     (path) => path === device.name || isSamePath(path, device.name),
   );
   return isBoot ? "is the disk that this machine or this installer runs from" : undefined;
-}
-
-function describe(core: Core, id: number, table: GptTable | undefined): string {
-  if (table !== undefined) {
-    const { length } = table.partitions;
-    return `a partition table with ${length} partition${length === 1 ? "" : "s"}`;
-  }
-  const found = probe(core, id);
-  return found === null ? "data" : `a signature of '${found}'`;
 }
 
 function named(numbers: readonly number[]): string {

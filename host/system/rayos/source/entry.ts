@@ -3,41 +3,12 @@
  * way to its content, and the rules that every list of them must keep before anything is written.
  */
 import { failure, type StorageError } from "../../../base/errors.ts";
+import type { Ext4Entry, Ext4Reader } from "../../../core/media/ext4-build.ts";
 
-export type EntryKind =
-  | "file"
-  | "directory"
-  | "symlink"
-  | "link"
-  | "fifo"
-  | "socket"
-  | "chardev"
-  | "blockdev";
-
-export interface EntryReader {
-  /** Fills `into` from the next byte on; answers how many bytes it got, 0 at the end. */
-  read(into: Uint8Array): number;
-  close(): void;
-}
-
-/** The same shape as an entry of the ext4 builder, so that it can be handed on as it is. */
-export interface ImageEntry {
-  /** From the root, "/" between names and none in front. */
-  readonly path: string;
-  readonly kind: EntryKind;
-  /** 12 permission bits. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly mtimeNs: bigint;
-  /** Of a file, else 0. */
-  readonly sizeBytes: number;
-  /** Text of a symbolic link; path of an earlier file for a hard link. */
-  readonly target?: string | undefined;
-  readonly device?: { readonly major: number; readonly minor: number } | undefined;
-  readonly xattrs?: ReadonlyMap<string, Uint8Array> | undefined;
-  open?(): EntryReader;
-}
+/** An entry is one of the ext4 builder, so that it can be handed on as it is. */
+export type ImageEntry = Ext4Entry;
+export type EntryReader = Ext4Reader;
+export type EntryKind = ImageEntry["kind"];
 
 /** An image that is open for reading. */
 export interface SystemSource {

@@ -12,6 +12,7 @@ import { closeSync, fstatSync, openSync } from "node:fs";
 import { failure, systemFailure } from "../../../base/errors.ts";
 import type { Work } from "../../../base/work.ts";
 import { CHECKSUMS_NAME, MANIFEST_NAME, VERSION_NAME } from "../../../format/rayos/image-lists.ts";
+import { memoryReader } from "../../image/folder.ts";
 import {
   checkEntries,
   cleanPath,
@@ -204,7 +205,7 @@ function* list(
       const kept = new Uint8Array(isKept ? dataBytes : 0);
       const digest = yield* hashData(archive, at, dataBytes, kept);
       if (entry?.kind === "file") digests.set(entry.path, digest);
-      if (isKept) entries[entries.length - 1] = { ...entry, open: () => bytesReader(kept) };
+      if (isKept) entries[entries.length - 1] = { ...entry, open: () => memoryReader(kept) };
     }
     at = Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES;
   }
@@ -341,20 +342,6 @@ function dataReader(archive: Archive, first: number, sizeBytes: number): EntryRe
 /** A list of the image, which is read before everything else: a packed archive keeps it. */
 function isList(path: string): boolean {
   return LISTS.includes(path.slice(path.lastIndexOf("/") + 1));
-}
-
-/** A reader of bytes in memory. */
-export function bytesReader(bytes: Uint8Array): EntryReader {
-  let at = 0;
-  return {
-    read: (into) => {
-      const piece = bytes.subarray(at, at + into.length);
-      into.set(piece);
-      at += piece.length;
-      return piece.length;
-    },
-    close: () => {},
-  };
 }
 
 /** Hashes a file's data; the first bytes of it go to `kept`, as many as fit. */

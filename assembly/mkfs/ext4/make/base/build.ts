@@ -9,7 +9,7 @@
 import { nameCheck } from "../../../../engine/bytes";
 import { Device, deviceClose } from "../../../../engine/device";
 import { failPlain } from "../../../../engine/fault";
-import { allocate, allocateZeroed, release } from "../../../../engine/memory";
+import { allocate, allocateZeroed, doubled, release } from "../../../../engine/memory";
 import { ErrorCode } from "../../../../format/errors";
 import {
   EXT4_NODE_BYTES,
@@ -349,13 +349,4 @@ export function makeRoom(build: Build, bytes: u32): ErrorCode {
     build.namesRoom <<= 1;
   }
   return ErrorCode.OK;
-}
-
-/** The block with twice the room, 0 without memory: then it is as it was. */
-function doubled(block: usize, room: u32): usize {
-  const larger = allocate(room << 1);
-  if (larger === 0) return 0;
-  memory.copy(larger, block, room);
-  release(block, room);
-  return larger;
 }
