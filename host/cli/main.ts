@@ -4,35 +4,32 @@
  */
 import "./kit/footprint.ts";
 import { readFileSync } from "node:fs";
-import { fs } from "./data/fs.ts";
-import { store } from "./data/store.ts";
-import { doctor } from "./disk/doctor.ts";
-import { gpt } from "./disk/gpt.ts";
-import { image } from "./disk/image.ts";
-import { inspect } from "./disk/inspect.ts";
-import { verify } from "./disk/verify.ts";
-import { boot } from "./flow/boot.ts";
-import { demo } from "./flow/demo.ts";
-import { provision, rollback, status, update } from "./flow/generations.ts";
-import { install } from "./flow/install.ts";
 import { type CommandSpec, runCli } from "./kit/command.ts";
 
-const COMMANDS: readonly CommandSpec[] = [
-  demo,
-  inspect,
-  image,
-  install,
-  provision,
-  update,
-  rollback,
-  status,
-  boot,
-  verify,
-  gpt,
-  store,
-  fs,
-  doctor,
-];
+/** Each loads what it needs when it is asked for, so that a small command starts fast. */
+const COMMANDS: Readonly<Record<string, () => Promise<CommandSpec>>> = {
+  demo: async () => (await import("./flow/demo.ts")).demo,
+  inspect: async () => (await import("./disk/inspect.ts")).inspect,
+  image: async () => (await import("./disk/image.ts")).image,
+  install: async () => (await import("./flow/install.ts")).install,
+  provision: async () => (await import("./flow/generations.ts")).provision,
+  update: async () => (await import("./flow/generations.ts")).update,
+  rollback: async () => (await import("./flow/generations.ts")).rollback,
+  status: async () => (await import("./flow/generations.ts")).status,
+  boot: async () => (await import("./flow/boot.ts")).boot,
+  verify: async () => (await import("./disk/verify.ts")).verify,
+  gpt: async () => (await import("./disk/gpt.ts")).gpt,
+  store: async () => (await import("./data/store.ts")).store,
+  fs: async () => (await import("./data/fs.ts")).fs,
+  doctor: async () => (await import("./disk/doctor.ts")).doctor,
+};
+
+/** The command that comes first, or all of them: for the help, or to say that there is no such. */
+function commandsFor(argv: readonly string[]): Promise<CommandSpec[]> {
+  const [name = ""] = argv;
+  const loaders = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]] : Object.values(COMMANDS);
+  return Promise.all(loaders.map((load) => (load as () => Promise<CommandSpec>)()));
+}
 
 const { version } = JSON.parse(
   readFileSync(new URL("../../../package.json", import.meta.url), "utf8"),
@@ -48,4 +45,5 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-process.exitCode = await runCli(COMMANDS, version, process.argv.slice(2), abort.signal);
+const argv = process.argv.slice(2);
+process.exitCode = await runCli(await commandsFor(argv), version, argv, abort.signal);

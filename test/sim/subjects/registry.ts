@@ -55,6 +55,7 @@ const ENTRIES = {
   namespace: {
     create: (options: SubjectOptions) => new NamespaceSubject(options) as Subject,
     states: 5_000,
+    thin: 1,
     groups: ["flows"],
   },
   rayos: {
