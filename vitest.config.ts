@@ -1,4 +1,5 @@
 /** Tests that need no system tool. */
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -6,6 +7,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: ["test/tools/**", "test/browser/**"],
     testTimeout: 60_000,
+    // One less, vitest's own choice, would leave half of a small machine idle.
+    maxWorkers: availableParallelism(),
     expect: { requireAssertions: true },
   },
 });

@@ -5,4 +5,5 @@ export * from "./api/media/build";
 export * from "./api/media/ext4";
 export * from "./api/media/ext4-build";
 export * from "./api/media/ext4-check";
+export * from "./api/media/hash";
 export * from "./api/media/iso";

@@ -3,10 +3,18 @@ import type { EngineExports } from "../exports.ts";
 
 /** A type alias, because the loader's generic wants an index signature. */
 export type MediaExports = EngineExports &
+  Xxh64Exports &
   IsoExports &
   IsoBuildExports &
   Ext4Exports &
   Ext4BuildExports;
+
+/** assembly/api/media/hash.ts */
+export type Xxh64Exports = {
+  xxh64StreamBegin(state: number): void;
+  xxh64StreamUpdate(state: number, address: number, length: number): number;
+  xxh64StreamEnd(state: number, address: number, length: number, total: number): number;
+};
 
 /** assembly/api/media/iso.ts */
 export type IsoExports = {

@@ -7,7 +7,8 @@
  */
 import { Decompress } from "fzstd";
 import { failure, type StorageError } from "../../../base/errors.ts";
-import { Xxh64 } from "./xxh64.ts";
+import { MediaCore } from "../../../core/media/load.ts";
+import { Xxh64 } from "../../../core/media/xxh64.ts";
 
 /** What `zstd -19` and `--long=25` need at most; the whole installer stays within 128 MiB. */
 const WINDOW_BYTES_MAX = 2 ** 25;
@@ -23,8 +24,8 @@ export type ReadAt = (into: Uint8Array, offset: number) => number;
 
 interface Frame {
   readonly decoder: Decompress;
-  readonly hash: Xxh64;
-  readonly hasChecksum: boolean;
+  /** Of the content; undefined where the frame has no checksum. */
+  readonly hash: Xxh64 | undefined;
   /** Of the content; undefined where the frame does not say. */
   readonly contentBytes: number | undefined;
   doneBytes: number;
@@ -35,6 +36,8 @@ export class ZstdDecoder {
   readonly #readAt: ReadAt;
   readonly #name: string;
   readonly #give: (piece: Uint8Array) => void;
+  /** Hashes; made when the first frame has a checksum. */
+  #media: MediaCore | undefined;
   #at = 0;
   #frame: Frame | undefined;
 
@@ -89,12 +92,10 @@ export class ZstdDecoder {
       throw failure("EOPNOTSUPP", "unpack", message, { path: this.#name });
     }
     if ((descriptor & 8) !== 0) throw this.#damaged("a reserved bit of a frame is set");
-    const hasChecksum = (descriptor & 4) !== 0;
-    const hash = new Xxh64();
+    const hash = (descriptor & 4) === 0 ? undefined : this.#hash();
     const frame: Frame = {
       decoder: new Decompress((piece) => this.#receive(frame, piece)),
       hash,
-      hasChecksum,
       contentBytes,
       doneBytes: 0,
     };
@@ -102,6 +103,11 @@ export class ZstdDecoder {
     frame.decoder.push(head);
     this.#at += headBytes;
     return frame;
+  }
+
+  #hash(): Xxh64 {
+    this.#media ??= new MediaCore();
+    return new Xxh64(this.#media);
   }
 
   #block(frame: Frame): void {
@@ -112,7 +118,7 @@ export class ZstdDecoder {
     const size = word >>> 3;
     if (type === 3 || size > BLOCK_BYTES_MAX) throw this.#damaged("a block has no known form");
     const stored = type === 1 ? 1 : size;
-    const tail = isLast && frame.hasChecksum ? CHECKSUM_BYTES : 0;
+    const tail = isLast && frame.hash !== undefined ? CHECKSUM_BYTES : 0;
     const block = this.#take(this.#at, BLOCK_HEAD_BYTES + stored + tail);
     frame.decoder.push(block, isLast);
     this.#at += block.length;
@@ -123,16 +129,18 @@ export class ZstdDecoder {
         `a frame has ${frame.doneBytes} bytes, not the ${frame.contentBytes} it says`,
       );
     }
-    if (tail === 0) return;
+    if (frame.hash === undefined) return;
     const view = new DataView(block.buffer, block.byteOffset + block.length - CHECKSUM_BYTES);
-    if (view.getUint32(0, true) !== frame.hash.low32()) {
+    const found = frame.hash.low32();
+    frame.hash.release();
+    if (view.getUint32(0, true) !== found) {
       throw this.#damaged("the checksum of a frame is not that of its content");
     }
   }
 
   #receive(frame: Frame, piece: Uint8Array): void {
     frame.doneBytes += piece.length;
-    if (frame.hasChecksum) frame.hash.update(piece);
+    frame.hash?.update(piece);
     this.#give(piece);
   }
 
