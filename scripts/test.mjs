@@ -1,5 +1,5 @@
 /**
- * The test command: lint, build and types first; then unit tests, tool tests and a tenth of the
+ * The test command: lint, build and types first; then unit tests, tool tests and a share of the
  * simulator side by side; one closing line.
  *
  * Tool tests mostly wait for one emulated machine and the simulator takes what the others leave, so
@@ -49,8 +49,10 @@ async function vitest(name, config) {
 }
 
 async function simulator() {
-  const share = ["tsx", "test/sim/main.ts", "--group", "all", "--share", "0.1"];
-  counted(await run("crash states, a tenth", "npx", share, constants.priority.PRIORITY_LOW));
+  // A state of the flows costs ten times one of the formats.
+  const share = ["--group", "all", "--share", "0.1", "--flows-share", "0.03"];
+  const low = constants.priority.PRIORITY_LOW;
+  counted(await run("crash states", "npx", ["tsx", "test/sim/main.ts", ...share], low));
 }
 
 async function gate() {
