@@ -11,6 +11,7 @@ import { BOOT_MODE_PATH } from "../../../format/rayos/boot-mode.ts";
 import { LABELS_DEFAULT } from "../../../format/rayos/layout.ts";
 import { JOURNAL_EXTENT, readJournal } from "../../install/journal.ts";
 import { describeContent, isSamePath, userOf } from "../../install/target.ts";
+import type { ImagePlace } from "../source/image.ts";
 import type { Ext4Tools, Ext4Window } from "./ext4.ts";
 import type { ExistingInstall } from "./types.ts";
 
@@ -34,7 +35,7 @@ export interface RayosTarget {
 }
 
 export interface TargetQuestion {
-  readonly source?: string | undefined;
+  readonly source?: ImagePlace | undefined;
   readonly protectedPaths?: readonly string[] | undefined;
 }
 
@@ -185,7 +186,8 @@ function probePartitions(
 
 function forbidden(device: BlockDevice, question: TargetQuestion): string | undefined {
   const { source, protectedPaths = [] } = question;
-  if (source !== undefined && isSamePath(source, device.name)) {
+  const from = typeof source === "string" ? source : source?.device.name;
+  if (from !== undefined && isSamePath(from, device.name)) {
     return "is the image that is installed from";
   }
   const isBoot = protectedPaths.some(
