@@ -37,7 +37,7 @@ export function isoFiles(device: BlockDevice): MediumFiles | undefined {
   };
 }
 
-/** Those of the FAT in a window of a device; undefined where there is none that can be read. EIO. */
+/** Those of the FAT in a window of a device; undefined: there is none that can be read. EIO. */
 export function fatFiles(
   device: BlockDevice,
   window: FatWindow,

@@ -1,6 +1,6 @@
 /**
- * `image mkmedia`: the installer's medium, with a boot image that EFI firmware starts and a payload,
- * by default under /boot/bins.
+ * `image mkmedia`: the installer's medium, with a boot image that EFI firmware starts and a payload
+ * beside it, by default under /boot/bins.
  *
  *   iso: ISO 9660 with the payload; the boot image (FAT32) lies behind it. El Torito leads there
  *        from a CD, a partition table from a USB stick: one image for both

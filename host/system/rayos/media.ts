@@ -22,6 +22,7 @@ import {
   decodeBootMode,
   encodeBootMode,
 } from "../../format/rayos/boot-mode.ts";
+import { MEDIUM_LABEL } from "../../format/rayos/layout.ts";
 import { memoryReader, type Tree, type TreeEntry, type TreeReader } from "../image/folder.ts";
 import { timestampMs } from "../image/mkdisk.ts";
 import { originOf, type SeedOptions } from "../image/reproducible.ts";
@@ -36,7 +37,6 @@ import { tarOf } from "./source/tar-writer.ts";
 import { openLocal } from "./source/unpack.ts";
 
 const ISO_LABEL = "RAYOS";
-const FAT_LABEL = "RAYOSESP";
 const PARTITION_NAME = "RAYOS-ESP";
 /** A FAT keeps a file's size in 32 bits. */
 const FAT_FILE_BYTES_MAX = 2 ** 32 - 1;
@@ -99,7 +99,7 @@ export function* prepareRayosMedia(options: RayosMediaOptions): Work<RayosMedia>
     }
     const sha256 = yield* hashContent(archive);
     const { release } = image;
-    const systemLabel = usb ? FAT_LABEL : label;
+    const systemLabel = usb ? MEDIUM_LABEL : label;
     const { kernelOptions = "" } = options;
     const made = installerTreeOf(
       { boot, release, createdS, systemLabel, kernelOptions },
@@ -111,7 +111,7 @@ export function* prepareRayosMedia(options: RayosMediaOptions): Work<RayosMedia>
     const sum = new TextEncoder().encode(`${sha256}  ${name}\n`);
     return {
       options: {
-        ...{ boot: tree, folder: "", usb, label, espLabel: FAT_LABEL, espName: PARTITION_NAME },
+        ...{ boot: tree, folder: "", usb, label, espLabel: MEDIUM_LABEL, espName: PARTITION_NAME },
         ...{ seed: options.seed, sourceDateEpoch: options.sourceDateEpoch },
         payload: [
           { ...own, path: SYSTEM_IMAGE_SUM, size: sum.length, open: () => memoryReader(sum) },

@@ -8,7 +8,7 @@ import type { BlockDevice } from "../../../device/device.ts";
 import { isReadOnly, isZero, readSectors } from "../../../device/sectors.ts";
 import { SECTOR_BYTES } from "../../../format/layout.ts";
 import { BOOT_MODE_PATH } from "../../../format/rayos/boot-mode.ts";
-import { LABELS_DEFAULT } from "../../../format/rayos/layout.ts";
+import { LABELS_DEFAULT, MEDIUM_LABEL } from "../../../format/rayos/layout.ts";
 import { JOURNAL_EXTENT, readJournal } from "../../install/journal.ts";
 import { describeContent, isSamePath, userOf } from "../../install/target.ts";
 import type { ImagePlace } from "../source/image.ts";
@@ -159,7 +159,7 @@ function labelOf(
     const isRayos = quietly(() => fat.exists(BOOT_MODE_PATH)) === true;
     const { label } = fat;
     fat.close();
-    return isRayos ? LABELS_DEFAULT.esp : label;
+    return isRayos && label !== MEDIUM_LABEL ? LABELS_DEFAULT.esp : label;
   }
   return quietly(() => {
     const volume = ext4.open?.(media, mediaId, window);

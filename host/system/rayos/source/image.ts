@@ -62,8 +62,8 @@ export type ImagePlace = string | SourceMedium;
 /**
  * Opens, lists and checks an image; reads what has a checksum. Writes nothing.
  *
- * @throws {StorageError} as openTar, openFolder and openMedium; EBADMSG: a list is malformed, or a file is not
- *   what .checksums says, which is named
+ * @throws {StorageError} as openTar, openFolder and openMedium; EBADMSG: a list is malformed, or a
+ *   file is not what .checksums says, which is named
  */
 export function* openImage(place: ImagePlace | undefined): Work<SystemImage> {
   const source = place === undefined ? NOTHING : yield* openSource(place);
