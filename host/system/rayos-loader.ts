@@ -141,5 +141,8 @@ export function clearMode(core: Core, { disk, place }: BootTarget): string | und
 /** What a disk can cause is a reason; a bug goes through. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof StorageError)) throw error;
-  return error.message.replace(/^(?:refused|E[A-Z]+): /, "").replace(/\.$/, "");
+  const { message, hint } = error;
+  // What a person could do about it is no line for a console.
+  const plain = hint === undefined ? message : message.replace(` ${hint}`, "");
+  return plain.replace(/^(?:refused|E[A-Z]+): /, "").replace(/\.$/, "");
 }
