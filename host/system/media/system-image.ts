@@ -21,7 +21,9 @@ export const SYSTEM_IMAGE_NAMES = ["tar", "tar.gz", "tar.zst"].map((end) => `${S
 export const SYSTEM_IMAGE_SUM = `${STEM}.sha256`;
 const SUM_BYTES_MAX = 65_536;
 /** Headers of an archive are small: one read brings many of them. */
-const AHEAD_BYTES = 1 << 16;
+const HEAD_BYTES = 1 << 16;
+/** Read forwards in large pieces: a FAT follows the chain of a file anew for each of them. */
+const AHEAD_BYTES = 1 << 20;
 
 /** Where a system image may be. */
 export interface SourceMedium {
@@ -102,19 +104,24 @@ function sumOf(files: MediumFiles, path: string): string | undefined {
   return parseChecksums(bytes, SYSTEM_IMAGE_SUM).find(isNamed)?.digest;
 }
 
-/** Small reads out of one larger piece. */
+/** Reads out of one larger piece, which is as large as possible where one follows another. */
 function ahead(read: (into: Uint8Array, offset: number) => number): MediumImage["read"] {
   const piece = new Uint8Array(AHEAD_BYTES);
   let [first, length] = [0, 0];
+  const load = (offset: number): void => {
+    const isNext = offset === first + length;
+    length = read(piece.subarray(0, isNext ? AHEAD_BYTES : HEAD_BYTES), offset);
+    first = offset;
+  };
   return (into, offset) => {
-    if (into.length >= AHEAD_BYTES) return read(into, offset);
-    if (offset < first || offset + into.length > first + length) {
-      length = read(piece, offset);
-      first = offset;
+    for (let done = 0; ; ) {
+      const at = offset + done;
+      if (at < first || at >= first + length) load(at);
+      const found = piece.subarray(at - first, Math.min(length, at - first + into.length - done));
+      into.set(found, done);
+      done += found.length;
+      if (done === into.length || found.length === 0) return done;
     }
-    const found = piece.subarray(offset - first, Math.min(length, offset - first + into.length));
-    into.set(found);
-    return found.length;
   };
 }
 
