@@ -108,6 +108,7 @@ export type { Durability } from "./system/disk/group.ts";
 export { DiskStore } from "./system/disk/store.ts";
 export { folderTree, memoryTree } from "./system/image/folder.ts";
 export { type BootReport, Machine, type MachineOptions } from "./system/machine.ts";
+export type { InstallerCall, InstallerEnd, RunInstaller } from "./system/rayos-loader.ts";
 export {
   consolePrefix,
   runService,

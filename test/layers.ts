@@ -28,7 +28,10 @@ const BOOT = [
 ];
 const FLOWS = ["host/system/image", "host/system/media", "host/system/update", "host/system/vm"];
 const RAYOS_FORMAT = "host/format/rayos";
-const RAYOS = [...CORE, RAYOS_FORMAT, "host/system/image", "host/system/install"];
+const RAYOS = [
+  ...[...CORE, RAYOS_FORMAT, "host/system/image", "host/system/media"],
+  "host/system/install",
+];
 const RAYOS_ROOMS = [
   "host/system/rayos/source",
   "host/system/rayos/plan",
@@ -129,7 +132,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/vm": BOOT,
   "host/system/install": [...BOOT, ...FLOWS],
   "host/system": [...BOOT, ...FLOWS, "host/system/install"],
-  "host/system/rayos/source": RAYOS,
+  "host/system/rayos/source": [...RAYOS, "host/device/local"],
   "host/system/rayos/plan": [...RAYOS, ...RAYOS_ROOMS.slice(0, 1)],
   "host/system/rayos/content": [...RAYOS, ...RAYOS_ROOMS.slice(0, 2)],
   "host/system/rayos/apply": [...RAYOS, ...RAYOS_ROOMS.slice(0, 3)],
@@ -142,13 +145,13 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/cli/kit": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
   "host/cli/disk": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
   "host/cli/data": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
-  "host/cli/flow": [
-    ...[...ADAPTERS, ...SYSTEM, ...INSTALLER],
-    ...["host/system/shell", "host/cli/kit"],
-  ],
   "host/cli/installer": [
     ...[...ADAPTERS, ...SYSTEM, ...INSTALLER],
     ...["host/system/disk", "host/cli/kit"],
+  ],
+  "host/cli/flow": [
+    ...[...ADAPTERS, ...SYSTEM, ...INSTALLER],
+    ...["host/system/shell", "host/cli/kit", "host/cli/installer"],
   ],
   "host/cli/serve": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
   "host/cli": ["host/base", "host/cli/kit", ...COMMANDS],

@@ -9,6 +9,8 @@
  *                 NO_BOOTABLE_DEVICE             the kernel is entered   -> init -> checkpoint
  * ```
  *
+ * On a volume of RayOS its boot loader comes between: it may start the installer (rayos-loader.ts).
+ *
  * A boot that fails its health checkpoint resets the machine by itself, and the next one runs what
  * the boot manager then selects: a bounded number of times, to a good generation or to recovery.
  *
@@ -26,9 +28,11 @@ import type { IsoVolume } from "../core/media/iso.ts";
 import { openIso } from "../core/media/open.ts";
 import type { BlockDevice } from "../device/device.ts";
 import * as text from "../format/lines.ts";
+import * as rayos from "../format/rayos/lines.ts";
 import {
   type BootDevices,
   type BootTarget,
+  DEFAULT_LOADER,
   type FirmwareNote,
   runFirmware,
 } from "./boot/firmware.ts";
@@ -47,6 +51,16 @@ import { ConsoleLog } from "./caps/console.ts";
 import { IsoTree } from "./caps/tree/iso.ts";
 import { selectGeneration } from "./init/attempt.ts";
 import { type InitReport, runInit } from "./init/init.ts";
+import { onlyEsp } from "./media/files.ts";
+import {
+  clearMode,
+  hasKernel,
+  type InstallerCall,
+  type InstallerEnd,
+  loadInstaller,
+  type RunInstaller,
+  readMode,
+} from "./rayos-loader.ts";
 
 /** Boots in a row without an operator: from any state a good one or recovery comes within ten. */
 const RESETS_MAX = 10;
@@ -85,9 +99,16 @@ export interface MachineOptions {
 
 /**
  * "checkpoint": the boot went through, on the data region or on the base floor; "unhealthy": a
- * service failed and nothing else could run; "recovery": no generation may run.
+ * service failed and nothing else could run; "recovery": no generation may run; "no-kernel": the
+ * boot loader of RayOS found none; "installed": the installer has ended, and no reset was allowed.
  */
-export type BootOutcome = "checkpoint" | "unhealthy" | "recovery" | "no-bootable-device";
+export type BootOutcome =
+  | "checkpoint"
+  | "unhealthy"
+  | "recovery"
+  | "no-bootable-device"
+  | "no-kernel"
+  | "installed";
 
 export interface BootReport {
   readonly outcome: BootOutcome;
@@ -106,6 +127,16 @@ export interface BootReport {
   readonly init?: InitReport | undefined;
   /** Times that the machine reset itself. */
   readonly resets: number;
+  /** How the installer of RayOS ended, where it was started. */
+  readonly installer?: InstalledSystem | undefined;
+}
+
+export interface InstalledSystem {
+  readonly kind: InstallerEnd["kind"];
+  /** Name of the disk with the new system. */
+  readonly disk?: string | undefined;
+  /** Why there is none. */
+  readonly reason?: string | undefined;
 }
 
 export interface BootedGeneration {
@@ -123,7 +154,21 @@ export interface BootedLoader {
   readonly option?: number | undefined;
 }
 
-type OneBoot = Omit<BootReport, "lines" | "resets">;
+type OneBoot = Omit<BootReport, "lines" | "resets" | "installer"> & {
+  /** The installer of RayOS asks for a reset. */
+  readonly installed?: boolean | undefined;
+};
+
+/** What lasts from one boot to the next while the power is on. */
+interface Session {
+  readonly canInstall: boolean;
+  print(line: string): void;
+  /** How the installer ended; it is started once. */
+  installer?: InstalledSystem | undefined;
+}
+
+/** A boot that waits wherever somebody else has to act. */
+type Steps<T> = Generator<InstallerCall, T, InstallerEnd>;
 
 /** One machine; its disks stay open until their owner closes them. */
 export class Machine {
@@ -155,27 +200,49 @@ export class Machine {
     throw failure("ENOENT", "machine", `no disk is at ${pci}.`);
   }
 
-  /** Power on to the health checkpoint, and off again: then the data region is closed. */
+  /**
+   * Power on to the health checkpoint, and off again: then the data region is closed. Where a
+   * volume asks for the installer of RayOS, there is none, and its kernel is started.
+   */
   boot(): BootReport {
+    const steps = this.#session(false);
+    const { value, done } = steps.next();
+    if (done === true) return value;
+    throw new Error("a machine without an installer has asked for it");
+  }
+
+  /** The same with an installer: it runs where a volume of RayOS asks for it, once at most. */
+  async bootWith(install: RunInstaller): Promise<BootReport> {
+    const steps = this.#session(true);
+    let step = steps.next();
+    while (step.done !== true) step = steps.next(await install(step.value));
+    return step.value;
+  }
+
+  *#session(canInstall: boolean): Steps<BootReport> {
     const { console, resetsMax = RESETS_MAX } = this.#options;
     const lines: string[] = [];
     const print = (line: string) => {
       lines.push(line);
       console?.(line);
     };
+    const session: Session = { canInstall, print };
     for (let resets = 0; ; resets++) {
-      const once = this.#boot(print);
-      if (once.init?.reset !== true || resets >= resetsMax) return { ...once, lines, resets };
+      const { installed = false, ...once } = yield* this.#boot(session);
+      const wantsReset = installed || once.init?.reset === true;
+      const { installer } = session;
+      if (!wantsReset || resets >= resetsMax) return { ...once, lines, resets, installer };
       print(text.WARM_RESET);
     }
   }
 
   /** One boot, to the checkpoint or to the reset that it asks for. */
-  #boot(print: (line: string) => void): OneBoot {
+  *#boot(session: Session): Steps<OneBoot> {
+    const { print } = session;
     const { makeCore } = this.#options;
     // A new core each time: no boot sees anything but what is on the disks.
     const core = (makeCore ?? ((environment) => new Core({ environment })))(this.#environment);
-    const devices = this.#attach(core);
+    const devices = this.#attach(core, session);
     const { target, notes } = runFirmware(core, devices, this.nvram);
     if (target === undefined) {
       print(text.NO_BOOTABLE_DEVICE);
@@ -184,7 +251,93 @@ export class Machine {
     const { disk, partition, path, sizeBytes, option } = target;
     const { name, identity } = disk.device;
     const loader = { disk: name, pci: identity.pci, partition, path, sizeBytes, option };
+    const stopped = yield* this.#rayos(core, devices, target, session);
+    if (stopped !== undefined) {
+      const installed = stopped === "installed";
+      return { outcome: stopped, installed, loader, notes, dataRegion: { mounted: false } };
+    }
     return { loader, notes, ...this.#run(core, devices, target, print) };
+  }
+
+  /** The boot loader of RayOS, on a volume that has it; undefined: the kernel starts. */
+  *#rayos(
+    core: Core,
+    devices: BootDevices,
+    target: BootTarget,
+    session: Session,
+  ): Steps<"installed" | "no-kernel" | undefined> {
+    const { print } = session;
+    const mode = readMode(core, target);
+    if (mode.kind === "foreign") return undefined;
+    print(rayos.LOADER_START);
+    if (mode.kind === "unknown") {
+      print(rayos.MODE_UNKNOWN);
+      print(rayos.loaderReason(mode.reason));
+    } else if (mode.kind === "installer") {
+      print(rayos.INSTALLER_DETECTED);
+      const isInstalled = yield* this.#installer(core, devices, target, mode.registry, session);
+      if (isInstalled) return "installed";
+    }
+    print(rayos.LOADING_KERNEL);
+    const found = hasKernel(core, target);
+    const missing = mode.kind === "installer" ? rayos.NO_KERNEL_EITHER : rayos.NO_KERNEL;
+    print(found ? rayos.KERNEL_LOADED : missing);
+    return found ? undefined : "no-kernel";
+  }
+
+  /** Starts the installer and answers whether it has installed something. */
+  *#installer(
+    core: Core,
+    { disks, cdrom }: BootDevices,
+    target: BootTarget,
+    registry: Uint8Array,
+    session: Session,
+  ): Steps<boolean> {
+    const { print, canInstall } = session;
+    if (session.installer !== undefined) {
+      print(rayos.INSTALLER_HAS_RUN);
+      return false;
+    }
+    print(rayos.LOADING_INSTALLER);
+    const loaded = canInstall
+      ? loadInstaller(target, registry)
+      : { reason: "this machine has no installer" };
+    if ("reason" in loaded) {
+      print(rayos.INSTALLER_NOT_LOADED);
+      print(rayos.loaderReason(loaded.reason));
+      return false;
+    }
+    print(rayos.INSTALLER_LOADED);
+    const { device } = target.disk;
+    const end = yield {
+      ...loaded,
+      disks: disks.map((disk) => disk.device),
+      bootDevice: device,
+      isRemovable: target.disk === cdrom || onlyEsp(core, device) !== undefined,
+      print,
+    };
+    if (end.kind === "nothing") {
+      session.installer = end;
+      print(rayos.loaderReason(end.reason));
+      return false;
+    }
+    session.installer = { kind: "installed", disk: end.disk.name };
+    print(rayos.installerModeCleared(clearMode(core, target)));
+    this.#startFirst(end.espGuid);
+    return true;
+  }
+
+  /** A boot option for the new system, before all others: as installers leave the firmware. */
+  #startFirst(partitionGuid: string): void {
+    const { nvram } = this;
+    const known = [...nvram.options.values()].find(
+      (option) => option.partitionGuid === partitionGuid && option.path === DEFAULT_LOADER,
+    );
+    let number = known?.number ?? 0;
+    while (known === undefined && nvram.options.has(number)) number++;
+    const option = { active: true, description: "RayOS", partitionGuid, path: DEFAULT_LOADER };
+    nvram.setOption({ ...option, number });
+    nvram.bootOrder = [number, ...nvram.bootOrder.filter((other) => other !== number)];
   }
 
   /** Boot manager, kernel and init. */
@@ -286,8 +439,10 @@ export class Machine {
     this.nvram.lastReset = { cause: ResetCause.CLEAN, bootSequence };
   }
 
-  #attach(core: Core): BootDevices {
-    const { disks, cdrom, cdromFirst } = this.#options;
+  #attach(core: Core, { installer }: Session): BootDevices {
+    const { disks, cdrom } = this.#options;
+    // The new system is what shall start now, not its medium once more.
+    const cdromFirst = this.#options.cdromFirst === true && installer?.kind !== "installed";
     const attached = (device: BlockDevice) => ({ id: core.attach(device), device });
     return {
       disks: [...disks]

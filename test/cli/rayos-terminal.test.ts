@@ -1,8 +1,12 @@
 /** The installer's prompts on a real terminal, which `script` of util-linux gives it. */
 import { spawn, spawnSync } from "node:child_process";
+import { truncateSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { INSTALLER } from "../support/cli.ts";
+import { diskwrightJson, INSTALLER, PROGRAM } from "../support/cli.ts";
+import { temporaryPaths } from "../support/folder.ts";
+import { imageFolder, RAYOS_FILES } from "../system/rayos/support.ts";
 
+const fresh = temporaryPaths();
 const hasScript = spawnSync("script", ["--version"]).status === 0;
 const DOWN = "\u001b[B";
 
@@ -12,10 +16,16 @@ interface Typed {
   readonly keys: string;
 }
 
-/** Runs the installer on a terminal of so many columns; the screen's text, without its movements. */
-function onTerminal(columns: number, typed: readonly Typed[]): Promise<string[]> {
-  const command = `stty cols ${columns} rows 40; "${process.execPath}" "${INSTALLER}" --interactive`;
-  const line = `${command}; echo "exit $?"; stty -a`;
+const INTERACTIVE = [INSTALLER, "--interactive"];
+
+/** Runs a program on a terminal of so many columns; the screen's text, without its movements. */
+function onTerminal(
+  columns: number,
+  typed: readonly Typed[],
+  program: readonly string[] = INTERACTIVE,
+): Promise<string[]> {
+  const words = [process.execPath, ...program].map((word) => `"${word}"`).join(" ");
+  const line = `stty cols ${columns} rows 40; ${words}; echo "exit $?"; stty -a`;
   const child = spawn("script", ["-qec", line, "/dev/null"], {
     env: { ...process.env, TERM: "xterm", CI: "" },
   });
@@ -91,6 +101,22 @@ test.skipIf(!hasScript)(
       { after: "(yes/no)", keys: "yes\r" },
     ]);
     expect(markers(lines).at(-1)).toBe("INTERACTIVE_COMPLETE");
+    expect(lines).toContain("exit 0");
+  },
+);
+
+test.skipIf(!hasScript)(
+  "in the emulated machine the prompts are the same, and a cancellation starts the kernel",
+  async () => {
+    const [iso, disk] = [fresh("m.iso"), fresh("small.img")];
+    const payload = imageFolder(RAYOS_FILES);
+    diskwrightJson(["image", "mkmedia", iso, "--layout", "rayos", "--payload", payload]);
+    writeFileSync(disk, "");
+    truncateSync(disk, 2 ** 20);
+    const keys = [{ after: "[0] cancel", keys: `${DOWN}\r` }];
+    const lines = await onTerminal(100, keys, [PROGRAM, "boot", disk, "--cdrom", iso]);
+    expect(markers(lines).slice(-2)).toEqual(["INTERACTIVE_CANCELLED", "INTERACTIVE_COMPLETE"]);
+    expect(lines).toContain("RayOS uefi_boot: binary read OK; exiting boot services");
     expect(lines).toContain("exit 0");
   },
 );

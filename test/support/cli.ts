@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/host/cli/main.js", import.meta.url));
+export const PROGRAM = fileURLToPath(new URL("../../dist/host/cli/main.js", import.meta.url));
 /** The other program of the package. */
 export const INSTALLER = fileURLToPath(
   new URL("../../dist/host/cli/installer/main.js", import.meta.url),

@@ -4,6 +4,7 @@ import { isIso } from "../../core/media/open.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { Nvram } from "../../system/boot/nvram.ts";
 import { Machine, type MachineOptions } from "../../system/machine.ts";
+import type { RunInstaller } from "../../system/rayos-loader.ts";
 import {
   type CommandSpec,
   type Context,
@@ -13,6 +14,7 @@ import {
   UsageError,
 } from "../kit/command.ts";
 import { openDevice, parseDisk } from "../kit/open.ts";
+import { shellLine } from "../kit/prompts.ts";
 
 type Devices = Pick<MachineOptions, "disks" | "cdrom" | "cdromFirst">;
 
@@ -36,8 +38,9 @@ export const boot: CommandSpec = {
     "diskwright boot disk.img",
     "diskwright boot disk.img --nvram disk.nvram",
     "diskwright boot installer.iso --disk blank.img",
+    "diskwright boot blank.img --cdrom rayos.iso",
   ],
-  run: (context, given) => {
+  async run(context, given) {
     const { positionals, options } = given;
     const [disk = ""] = positionals;
     const readOnly = options["readOnly"] === true;
@@ -59,9 +62,7 @@ export const boot: CommandSpec = {
         disks.push(open(path, FURTHER_SLOT + index, readOnly));
       }
       const drive = medium === undefined ? undefined : open(medium, CDROM_PCI, true);
-      return Promise.resolve(
-        run(context, given, { disks, cdrom: drive, cdromFirst: medium === disk }),
-      );
+      return await run(context, given, { disks, cdrom: drive, cdromFirst: medium === disk });
     } finally {
       for (const device of opened) device.close();
     }
@@ -78,20 +79,31 @@ function isIsoFile(path: string): boolean {
   }
 }
 
-function run({ out }: Context, { options }: Given, devices: Devices): ExitCode {
+async function run(
+  { out, signal }: Context,
+  { options }: Given,
+  devices: Devices,
+): Promise<ExitCode> {
   const path = options["nvram"] as string | undefined;
   const nvram =
     path !== undefined && existsSync(path) ? Nvram.from(readFileSync(path)) : new Nvram();
   const console = out.json ? undefined : (line: string) => out.line(line);
   const resetsMax = options["reset"] === false ? 0 : undefined;
-  const report = new Machine({ ...devices, nvram, console, resetsMax }).boot();
+  const install: RunInstaller = async (call) => {
+    // Only a machine that is asked for it needs an installer.
+    const { machineInstaller } = await import("./boot-installer.ts");
+    const resumeCommand = shellLine(["diskwright", ...process.argv.slice(2)]);
+    return await machineInstaller({ signal, resumeCommand })(call);
+  };
+  const machine = new Machine({ ...devices, nvram, console, resetsMax });
+  const report = await machine.bootWith(install);
   if (path !== undefined) saveNvram(path, nvram);
   if (out.json) out.event(report);
   for (const { disk: name, note } of report.notes) out.note(`${name}: ${note}`);
   if (report.outcome === "recovery") {
     out.note("No generation may run: `diskwright rollback DISK --recover` ends recovery.");
   }
-  return report.outcome === "checkpoint" ? Exit.DONE : Exit.FAILED;
+  return ["checkpoint", "installed"].includes(report.outcome) ? Exit.DONE : Exit.FAILED;
 }
 
 /** The old variables stay until the new ones are whole. */

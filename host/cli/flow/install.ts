@@ -69,15 +69,16 @@ export const install: CommandSpec = {
   },
 };
 
-/** "--esp-size <size>" is "esp-size"; "--no-vm-autoboot" is "vm-autoboot". */
+/** "--esp-size <size>" is "esp-size"; of two names the second, "--no-..." without its "no". */
 function nameOf({ flags }: OptionSpec): string {
-  return (flags.split(" ")[0] ?? "").replace(/^--(no-)?/, "");
+  const name = flags.split(/,? /).findLast((word) => word.startsWith("--")) ?? "";
+  return name.replace(/^--(no-)?/, "");
 }
 
 function isGiven({ options }: Given, name: string): boolean {
   const key = name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
   const value = options[key];
-  return name === "vm-autoboot" ? value === false : value !== undefined && value !== false;
+  return name === "autoboot" ? value === false : value !== undefined && value !== false;
 }
 
 async function go(

@@ -34,7 +34,8 @@ export async function runInstaller(options: InstallerOptions, world: World): Pro
 }
 
 async function go(options: InstallerOptions, world: World): Promise<void> {
-  const registry = options.mode === "unattended" ? openRegistry(options) : undefined;
+  const { mode } = options;
+  const registry = mode === "unattended" ? (world.unattended ?? openRegistry(options)) : undefined;
   const settled = registry?.options ?? options;
   const found = announce(settled, world);
   if (registry !== undefined) {
@@ -78,13 +79,14 @@ function chosen(registry: Unattended, world: World, found: DisksFound): MenuRow 
 /** Finds the disks and says so. */
 function announce(options: InstallerOptions, world: World): DisksFound {
   const { local, paths, source, debug } = options;
-  const sample = !local && paths.length === 0;
+  const sample = world.disks === undefined && !local && paths.length === 0;
   if (sample && debug) {
     say(world, "INFO: the sample disk stands in; --enumerate-local-disks looks for real ones");
   }
   say(world, sample ? lines.SAMPLE_MODE : lines.ENUMERATE_MODE);
-  const installer = { program: world.program, payload: source };
-  const found = findDisks({ paths, local, installer, system: world.system });
+  const payload = typeof source === "string" ? source : source?.device.name;
+  const installer = { program: world.program, payload };
+  const found = world.disks ?? findDisks({ paths, local, installer, system: world.system });
   if (debug) for (const warning of found.warnings) say(world, `WARN: ${lines.oneLine(warning)}`);
   if (!sample) {
     for (const { name, sizeBytes } of found.disks) say(world, lines.diskDetected(name, sizeBytes));

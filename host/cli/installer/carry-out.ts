@@ -2,10 +2,9 @@
 import { failure, StorageError } from "../../base/errors.ts";
 import { type ProgressEvent, run } from "../../base/work.ts";
 import type { BlockDevice } from "../../device/device.ts";
-import { FileDevice } from "../../device/local/file.ts";
 import * as lines from "../../format/rayos/lines.ts";
 import { SECTOR_BYTES } from "../../system/disks/disk.ts";
-import { plainMessage } from "../../system/installer/assess.ts";
+import { openTarget, plainMessage } from "../../system/installer/assess.ts";
 import type { MenuRow } from "../../system/installer/menu.ts";
 import type { RayosEvent, RayosReport, RayosRequest } from "../../system/rayos/plan/types.ts";
 import { Stopped } from "./front.ts";
@@ -42,7 +41,7 @@ export async function carryOut(world: World, row: MenuRow, request: RayosRequest
   let report: RayosReport;
   try {
     // The lock of the device: a second installer ends here.
-    const target = FileDevice.open(row.disk.devPath);
+    const target = openTarget(world.engine, row.disk);
     try {
       checkSame(target, row);
       say(world, lines.INSTALL_BEGIN);
@@ -71,6 +70,7 @@ export async function carryOut(world: World, row: MenuRow, request: RayosRequest
   say(world, lines.installComplete(name));
   say(world, lines.planValidated(name));
   say(world, lines.INSTALLATION_SUCCESSFUL);
+  world.installed?.(row.disk, report);
 }
 
 /** A name may lead to another disk by now: one was pulled out, another took its name. */

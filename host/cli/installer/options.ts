@@ -5,6 +5,7 @@ import { RAYOS_LAYOUTS, type RayosLayoutName, type RayosSizes } from "../../form
 import type {
   FirstBoot,
   RayosConsent,
+  RayosRequest,
   RayosTargetPlace,
   VmStorage,
 } from "../../system/rayos/plan/types.ts";
@@ -19,7 +20,7 @@ export interface InstallerOptions {
   readonly paths: readonly string[];
   readonly registry: string | undefined;
   readonly layout: RayosLayoutName | undefined;
-  readonly source: string | undefined;
+  readonly source: RayosRequest["source"];
   readonly place: RayosTargetPlace | undefined;
   readonly sizes: RayosSizes;
   readonly vmStorage: VmStorage | undefined;
@@ -87,15 +88,15 @@ function addInstallOptions(program: Command): void {
     .addOption(
       new Option("--layout <name>", "partitions to make; default rayos").choices(RAYOS_LAYOUTS),
     )
-    .option("--source <path>", "the system: a folder, or a tar, tar.gz or tar.zst of one")
+    .option("--source <path>", "the system: a folder, a tar, tar.gz or tar.zst of one, a medium")
     .option("--partition <number>", "take only this partition of the disk", toNumber)
     .option("--free", "take only the largest free place of the disk")
     .option("--vm-storage <place>", 'where machines are kept: "pool", or a folder', toStorage)
-    .option("--hostname <name>", "name of the installed machine")
-    .option("--timezone <zone>", "its time zone, such as Europe/Berlin")
+    .option("--machine-name, --hostname <name>", "name of the installed machine")
+    .option("--time-zone, --timezone <zone>", "its time zone, such as Europe/Berlin")
     .option("--locale <locale>", "its locale, such as de_DE.UTF-8")
-    .option("--networking", "let its virtual machines use the network")
-    .option("--no-autoboot", "do not start its virtual machines by themselves")
+    .option("--vm-networking, --networking", "let its virtual machines use the network")
+    .option("--no-vm-autoboot, --no-autoboot", "do not start its virtual machines by themselves")
     .option("--erase", "write over a disk or partition that is not blank")
     .option("--reinstall", "replace an installed system")
     .option("--force", "both of these; never over a disk that is in use")

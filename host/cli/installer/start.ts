@@ -1,6 +1,7 @@
 /** The program behind its first line: streams, signals and the front end of one run. */
 import { fileURLToPath } from "node:url";
 import { sourceDateEpoch } from "../../system/image/reproducible.ts";
+import { shellLine } from "../kit/prompts.ts";
 import { runInstaller } from "./app.ts";
 import { engine } from "./engine.ts";
 import { isTerminal, LineFront, TerminalFront } from "./front.ts";
@@ -49,11 +50,8 @@ async function runOptions(given: InstallerOptions, argv: readonly string[]): Pro
   }
 }
 
-/** The same command with --resume, as a shell takes it. */
+/** The same command with --resume. */
 function resumeCommand(words: readonly string[]): string {
   const all = words.includes("--resume") ? words : [...words, "--resume"];
-  const quoted = all.map((word) =>
-    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
-  );
-  return ["rayos-installer", ...quoted].join(" ");
+  return shellLine(["rayos-installer", ...all]);
 }

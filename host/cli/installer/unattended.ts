@@ -55,6 +55,15 @@ export function openRegistry(options: InstallerOptions): Unattended {
     const message = `'${path}' would be followed without a question.`;
     throw refusal("EPERM", "registry", message, { path, hint: "Pass --yes to agree to it." });
   }
+  return followed(options, settings, () => replace(path, withoutInstallerMode(data)));
+}
+
+/** What `settings` say, with the options of the command line before them. */
+export function followed(
+  options: InstallerOptions,
+  settings: UnattendedJson,
+  done: () => void,
+): Unattended {
   const settled = settle(options, settings);
   return {
     options: settled,
@@ -64,7 +73,7 @@ export function openRegistry(options: InstallerOptions): Unattended {
       const [row] = menuRows([disk], () => undefined, { layout, sizes, place });
       return row as MenuRow;
     },
-    done: () => replace(path, withoutInstallerMode(data)),
+    done,
   };
 }
 

@@ -1,7 +1,11 @@
 /** What the parts of the installer's command share: the world, its exit codes, how it speaks. */
+import type { Disk } from "../../system/disks/disk.ts";
+import type { DisksFound } from "../../system/disks/find.ts";
 import type { SystemView } from "../../system/disks/system.ts";
 import type { Engine } from "../../system/installer/assess.ts";
+import type { RayosReport } from "../../system/rayos/plan/types.ts";
 import type { Front } from "./front.ts";
+import type { Unattended } from "./unattended.ts";
 
 /** What a run may use of the world. */
 export interface World {
@@ -19,6 +23,12 @@ export interface World {
   readonly engine: Engine;
   readonly front: Front;
   readonly system?: SystemView | undefined;
+  /** The disks that there are; default: those of the options and of this machine. */
+  readonly disks?: DisksFound | undefined;
+  /** What to do without asking; default: what the registry file of the options says. */
+  readonly unattended?: Unattended | undefined;
+  /** Told of an installation that has succeeded. */
+  installed?(disk: Disk, report: RayosReport): void;
 }
 
 /** Exit codes of the installer, which are its own. */

@@ -16,3 +16,10 @@ export async function confirm(question: string, yes: boolean): Promise<void> {
     throw refusal("ECANCELED", "confirm", "stopped before anything was written.");
   }
 }
+
+/** Words of a command as a shell takes them. */
+export function shellLine(words: readonly string[]): string {
+  return words
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(" ");
+}

@@ -9,7 +9,8 @@
  */
 import { failure } from "../../base/errors.ts";
 
-export type BootSlot = "current" | "previous" | "recovery";
+export type BootSlot = "current" | "previous" | "recovery" | "installer";
+/** Those of an installed disk; the other one is an installer medium's. */
 export const BOOT_SLOTS: readonly BootSlot[] = ["current", "previous", "recovery"];
 export const MENU_TIMEOUT_S = 5;
 export const TRIES = 3;
@@ -18,10 +19,12 @@ const ENTRIES: Readonly<Record<BootSlot, { file: string; title: string; sortKey:
   current: { file: `rayos+${TRIES}.conf`, title: "RayOS", sortKey: "rayos-1" },
   previous: { file: "rayos-previous.conf", title: "RayOS (previous)", sortKey: "rayos-2" },
   recovery: { file: "rayos-recovery.conf", title: "RayOS (recovery)", sortKey: "rayos-3" },
+  installer: { file: "rayos-installer.conf", title: "RayOS (installer)", sortKey: "rayos-4" },
 };
 
 export interface BootEntryOptions {
   readonly release: string;
+  /** Of the System partition; of a slot "installer", of the volume with the system image. */
   readonly systemLabel: string;
   /** Text behind our own options. */
   readonly kernelOptions: string;
@@ -44,7 +47,7 @@ export function bootEntry(slot: BootSlot, options: BootEntryOptions): string {
   const { title, sortKey } = ENTRIES[slot];
   const folder = `/${slotFolder(slot)}`;
   const words = [
-    `root=LABEL=${systemLabel}`,
+    `${slot === "installer" ? "rayos.medium" : "root"}=LABEL=${systemLabel}`,
     "console=ttyS0",
     `rayos.boot=${slot}`,
     "panic=1",

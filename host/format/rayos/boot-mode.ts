@@ -28,9 +28,18 @@ export interface BootMode {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** The file of a new installation: the system starts, not the installer. */
-export function encodeBootMode(release: string, createdS: number): Uint8Array {
-  const fields = { installer_mode: false, rayos_version: release, created: createdS, vms: {} };
+/** The file of a new installation, where the system starts; or of a medium: the installer does. */
+export function encodeBootMode(
+  release: string,
+  createdS: number,
+  installerMode = false,
+): Uint8Array {
+  const fields = {
+    installer_mode: installerMode,
+    rayos_version: release,
+    created: createdS,
+    vms: {},
+  };
   return new TextEncoder().encode(`${JSON.stringify(fields, undefined, 2)}\n`);
 }
 

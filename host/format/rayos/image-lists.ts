@@ -54,20 +54,21 @@ export function parseManifest(data: Uint8Array): ManifestRow[] {
 /**
  * Rows of a .checksums: what sha256sum prints, or md5sum where a builder had nothing else.
  *
+ * @param name of the list, for messages
  * @throws {StorageError} EBADMSG: a row that is none
  */
-export function parseChecksums(data: Uint8Array): ChecksumRow[] {
+export function parseChecksums(data: Uint8Array, name = CHECKSUMS_NAME): ChecksumRow[] {
   const rows: ChecksumRow[] = [];
-  for (const [index, text] of linesOf(data, CHECKSUMS_NAME).entries()) {
+  for (const [index, text] of linesOf(data, name).entries()) {
     if (text === "") continue;
     const line = index + 1;
-    const [, backslash = "", digest, name] =
+    const [, backslash = "", digest, file] =
       /^(\\?)([0-9a-fA-F]{64}|[0-9a-fA-F]{32}) [ *](.+)$/.exec(text) ?? [];
-    if (digest === undefined || name === undefined) {
-      throw bad(CHECKSUMS_NAME, line, "is no line of sha256sum");
+    if (digest === undefined || file === undefined) {
+      throw bad(name, line, "is no line of sha256sum");
     }
     const path =
-      backslash === "" ? name : name.replace(/\\([\\nr])/g, (_, code) => ESCAPES[code] ?? "");
+      backslash === "" ? file : file.replace(/\\([\\nr])/g, (_, code) => ESCAPES[code] ?? "");
     const algorithm = digest.length === 64 ? "sha256" : "md5";
     rows.push({ path, digest: digest.toLowerCase(), algorithm, line });
   }

@@ -101,6 +101,9 @@ export const LABELS_DEFAULT: RayosLabels = {
   recovery: "RAYOS_RECOV",
 };
 
+/** Of the FAT of an installer medium, so that no kernel takes it for that of an installed disk. */
+export const MEDIUM_LABEL = "RAYOSESP";
+
 export interface RayosPlace extends Extent {
   readonly role: RayosRole;
 }

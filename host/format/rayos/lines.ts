@@ -1,7 +1,7 @@
 /**
- * Every line that the RayOS installer says and that programs wait for: markers and prompts. They
- * are protocol, so each has one place and is never reworded. A marker is a line of its own on
- * standard error, with nothing else on it.
+ * Every line that the RayOS installer says and that programs wait for, markers and prompts, and
+ * those of the boot loader that starts it. They are protocol, so each has one place and is never
+ * reworded. A marker is a line of its own, with nothing else on it.
  */
 const PREFIX = "RAYOS_INSTALLER:";
 
@@ -54,6 +54,36 @@ export function planValidated(disk: string): string {
 export function installationFailed(reason: string): string {
   return `${PREFIX}INSTALLATION_FAILED:reason=${oneLine(reason)}`;
 }
+
+const LOADER = "RayOS uefi_boot:";
+
+/** The boot loader on a volume that has EFI/RAYOS: the first thing that it says. */
+export const LOADER_START = `${LOADER} start`;
+export const INSTALLER_DETECTED = `${LOADER} installer mode detected`;
+/** There is no registry.json, or it cannot be read. */
+export const MODE_UNKNOWN = `${LOADER} could not check installer mode; assuming kernel boot`;
+export const LOADING_INSTALLER = `${LOADER} loading installer binary...`;
+export const INSTALLER_LOADED = `${LOADER} installer loaded successfully`;
+export const INSTALLER_NOT_LOADED = `${LOADER} installer load failed; falling back to kernel`;
+export const LOADING_KERNEL = `${LOADER} loading kernel...`;
+export const KERNEL_LOADED = `${LOADER} binary read OK; exiting boot services`;
+export const NO_KERNEL = `${LOADER} kernel load failed; staying in UEFI`;
+/** The same where the installer was to run, and did not. */
+export const NO_KERNEL_EITHER = `${LOADER} kernel load failed after installer fallback`;
+
+/** Follows a line that something failed. */
+export function loaderReason(reason: string): string {
+  return `${LOADER} reason: ${oneLine(reason)}`;
+}
+
+/** The installer has ended: the switch is off, or why it is still on. */
+export function installerModeCleared(problem: string | undefined): string {
+  if (problem === undefined) return `${LOADER} installer_mode cleared`;
+  return `${LOADER} installer_mode not cleared: ${oneLine(problem)}`;
+}
+
+/** The installer ran in this session already: it is not started over and over. */
+export const INSTALLER_HAS_RUN = `${LOADER} the installer has run; starting the kernel`;
 
 /** Heads the list of disks. */
 export const AVAILABLE_DISKS = "Available disks:";

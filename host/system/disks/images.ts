@@ -2,6 +2,7 @@
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { failure, systemFailure } from "../../base/errors.ts";
+import type { BlockDevice } from "../../device/device.ts";
 import { FileDevice } from "../../device/local/file.ts";
 import { type DiskContent, readContent } from "./content.ts";
 import { type Disk, type DiskPartition, type Obstacle, sortedPartitions } from "./disk.ts";
@@ -38,32 +39,44 @@ export function imageDisks(paths: readonly string[], taken: readonly string[] = 
 
 function imageOf(path: string, name: string): ImageDisk {
   const device = FileDevice.open(path, { readOnly: true });
-  if (device.config.capacity === 0) {
-    device.close();
-    throw failure("EINVAL", "disks", `'${path}' is empty.`, { path });
-  }
   try {
-    const content = readContent(device);
-    const partitions = content.volumes.flatMap(({ number, first, sectors }): DiskPartition[] => {
-      if (number === undefined) return [];
-      const at = { name: `${name}:${number}`, devPath: `${path}:${number}` };
-      return [{ ...at, number, sizeBytes: sectors * 512, firstSector: first }];
-    });
-    const obstacles = obstaclesOf(path);
-    const disk: Disk = {
-      kind: "image",
-      name,
-      devPath: path,
-      isRemovable: false,
-      isReadOnly: obstacles.length > 0,
-      sizeBytes: device.config.capacity * 512,
-      partitions: sortedPartitions(partitions),
-      obstacles,
-    };
-    return { disk, content };
+    if (device.config.capacity === 0) {
+      throw failure("EINVAL", "disks", `'${path}' is empty.`, { path });
+    }
+    return deviceDisk(device, path, name, obstaclesOf(path));
   } finally {
     device.close();
   }
+}
+
+/**
+ * A device that is open, as a disk of a list.
+ *
+ * @throws {StorageError} EIO: the device fails
+ */
+export function deviceDisk(
+  device: BlockDevice,
+  path: string,
+  name: string,
+  obstacles: readonly Obstacle[],
+): ImageDisk {
+  const content = readContent(device);
+  const partitions = content.volumes.flatMap(({ number, first, sectors }): DiskPartition[] => {
+    if (number === undefined) return [];
+    const at = { name: `${name}:${number}`, devPath: `${path}:${number}` };
+    return [{ ...at, number, sizeBytes: sectors * 512, firstSector: first }];
+  });
+  const disk: Disk = {
+    kind: "image",
+    name,
+    devPath: path,
+    isRemovable: false,
+    isReadOnly: obstacles.some(({ kind }) => kind === "read-only"),
+    sizeBytes: device.config.capacity * 512,
+    partitions: sortedPartitions(partitions),
+    obstacles,
+  };
+  return { disk, content };
 }
 
 function obstaclesOf(path: string): Obstacle[] {

@@ -10,7 +10,7 @@ import {
   type RayosSizes,
   SIZES_DEFAULT,
 } from "../../format/rayos/layout.ts";
-import { obstacleText } from "../disks/disk.ts";
+import { type Disk, obstacleText } from "../disks/disk.ts";
 import type { RayosPlan, RayosReport, RayosRequest } from "../rayos/plan/types.ts";
 import type { Assessment, SizeLine } from "./dialogue.ts";
 import type { MenuRow } from "./menu.ts";
@@ -20,6 +20,13 @@ export interface Engine {
   /** @throws {Refusal} it must not or cannot be installed there */
   plan(target: BlockDevice, request: RayosRequest): Work<RayosPlan>;
   install(target: BlockDevice, request: RayosRequest): Work<RayosReport>;
+  /** Opens a disk for writing; whoever asked closes it. Default: what its path leads to. */
+  open?(disk: Disk): BlockDevice;
+}
+
+/** The storage of a disk, for writing. @throws {StorageError} EBUSY, EROFS, EACCES, ... */
+export function openTarget(engine: Engine, disk: Disk): BlockDevice {
+  return engine.open === undefined ? FileDevice.open(disk.devPath) : engine.open(disk);
 }
 
 export interface Assessed {
@@ -53,7 +60,7 @@ export function* assessRow(engine: Engine, row: MenuRow, request: RayosRequest):
   try {
     // For writing, though nothing is written: who may not write, or finds another one at it, shall
     // know before anything is asked.
-    const target = FileDevice.open(disk.devPath);
+    const target = openTarget(engine, disk);
     try {
       plan = yield* engine.plan(target, { ...request, place });
     } finally {

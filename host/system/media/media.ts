@@ -1,6 +1,6 @@
 /**
  * `image mkmedia`: the installer's medium, with a boot image that EFI firmware starts and a payload
- * under /boot/bins.
+ * beside it, by default under /boot/bins.
  *
  *   iso: ISO 9660 with the payload; the boot image (FAT32) lies behind it. El Torito leads there
  *        from a CD, a partition table from a USB stick: one image for both
@@ -36,7 +36,7 @@ import {
   type SeedOptions,
 } from "../image/reproducible.ts";
 
-/** Where the payload is on every medium. */
+/** Where the payload is unless something else is asked for. */
 export const PAYLOAD_FOLDER = "boot/bins";
 const LABEL_DEFAULT = "DISKWRIGHT";
 /** What places are looked for on before a device is there. */
@@ -48,8 +48,12 @@ const TABLE_SHARE = 1.02;
 export interface MakeMediaOptions extends SeedOptions {
   /** What the boot image holds, exactly. */
   readonly boot: Tree;
-  /** What is under /boot/bins. */
   readonly payload: Tree;
+  /** Where the payload is: a path from the root, "" for the root itself. Default boot/bins. */
+  readonly folder?: string | undefined;
+  /** Label of the FAT, and name of its partition. Default ESP. */
+  readonly espLabel?: string | undefined;
+  readonly espName?: string | undefined;
   /** Of the ISO volume: up to 32 capitals, digits and "_". Default DISKWRIGHT. */
   readonly label?: string | undefined;
   /** A disk with one FAT in place of the hybrid ISO. */
@@ -117,11 +121,12 @@ export function* makeMedia(device: BlockDevice, options: MakeMediaOptions): Work
     yield* makeEsp(core, id, {
       place: plan.esp,
       tree: espFiles(options),
-      label: ESP_LABEL,
+      label: options.espLabel ?? ESP_LABEL,
       serial: origin.serial("esp"),
       timestampMs: timestampMs(origin),
     });
-    const entry = { index: 1, type: "esp", name: "ESP", uniqueGuid: origin.guid("partition 1") };
+    const { espName: name = "ESP" } = options;
+    const entry = { index: 1, type: "esp", name, uniqueGuid: origin.guid("partition 1") };
     // From here on firmware finds it on a disk too.
     createGpt(core, id, {
       diskGuid,
@@ -162,9 +167,8 @@ function isoOptions(
   origin: Origin,
   bootSectors: number,
 ): IsoBuildOptions {
-  const folder = { path: PAYLOAD_FOLDER, kind: "directory", size: 0, open: noContent } as const;
   return {
-    entries: [folder, ...options.payload.map(underFolder)],
+    entries: placed(options),
     label: options.label ?? LABEL_DEFAULT,
     timestampMs: timestampMs(origin),
     bootSectors,
@@ -172,22 +176,27 @@ function isoOptions(
 }
 
 /** Boot files, and on a USB disk the payload beside them. */
-function espFiles({ boot, payload, usb }: MakeMediaOptions): Tree {
+function espFiles(options: MakeMediaOptions): Tree {
+  const { boot, usb } = options;
   if (usb !== true) return boot;
   const folders = new Set(
     boot.filter(({ kind }) => kind === "directory").map(({ path }) => path.toLowerCase()),
   );
-  const above = ["boot", PAYLOAD_FOLDER].map(
-    (path) => ({ path, kind: "directory", size: 0, modifiedMs: 0, open: noContent }) as const,
-  );
-  const added = [...above, ...payload.map(underFolder)].filter(
+  const added = placed(options).filter(
     ({ path, kind }) => kind === "file" || !folders.has(path.toLowerCase()),
   );
   return [...boot, ...added];
 }
 
-function underFolder<T extends { readonly path: string }>(entry: T): T {
-  return { ...entry, path: `${PAYLOAD_FOLDER}/${entry.path}` };
+/** The payload where it belongs, the folders above it first. */
+function placed({ payload, folder = PAYLOAD_FOLDER }: MakeMediaOptions): Tree {
+  if (folder === "") return payload;
+  const names = folder.split("/");
+  const above = names.map((_, depth): Tree[number] => {
+    const path = names.slice(0, depth + 1).join("/");
+    return { path, kind: "directory", size: 0, modifiedMs: 0, open: noContent };
+  });
+  return [...above, ...payload.map((entry) => ({ ...entry, path: `${folder}/${entry.path}` }))];
 }
 
 /** Sectors of a FAT32 that surely takes the files. */

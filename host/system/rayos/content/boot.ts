@@ -108,6 +108,19 @@ export function recoveryTreeOf(content: EspContent): Tree {
   return treeOf(files, createdS * 1000);
 }
 
+/** What an installer medium starts; `registry` is its registry.json. */
+export function installerTreeOf(content: EspContent, registry: Uint8Array): Tree {
+  const { boot, createdS } = content;
+  const files = new Map<string, Leaf>();
+  addLoader(files, boot);
+  if (boot.kernel !== undefined) {
+    addSlot(files, "installer", content);
+    files.set("loader/loader.conf", text(loaderConf("rayos-installer*")));
+  }
+  files.set(BOOT_MODE_PATH, bytes(registry));
+  return treeOf(files, createdS * 1000);
+}
+
 /** Refuses a FAT partition that the tree does not fit on, with the size that would do. */
 export function checkFatRoom(
   tree: Tree,

@@ -8,9 +8,10 @@ import type { BlockDevice } from "../../../device/device.ts";
 import { isReadOnly, isZero, readSectors } from "../../../device/sectors.ts";
 import { SECTOR_BYTES } from "../../../format/layout.ts";
 import { BOOT_MODE_PATH } from "../../../format/rayos/boot-mode.ts";
-import { LABELS_DEFAULT } from "../../../format/rayos/layout.ts";
+import { LABELS_DEFAULT, MEDIUM_LABEL } from "../../../format/rayos/layout.ts";
 import { JOURNAL_EXTENT, readJournal } from "../../install/journal.ts";
 import { describeContent, isSamePath, userOf } from "../../install/target.ts";
+import type { ImagePlace } from "../source/image.ts";
 import type { Ext4Tools, Ext4Window } from "./ext4.ts";
 import type { ExistingInstall } from "./types.ts";
 
@@ -34,7 +35,7 @@ export interface RayosTarget {
 }
 
 export interface TargetQuestion {
-  readonly source?: string | undefined;
+  readonly source?: ImagePlace | undefined;
   readonly protectedPaths?: readonly string[] | undefined;
 }
 
@@ -158,7 +159,7 @@ function labelOf(
     const isRayos = quietly(() => fat.exists(BOOT_MODE_PATH)) === true;
     const { label } = fat;
     fat.close();
-    return isRayos ? LABELS_DEFAULT.esp : label;
+    return isRayos && label !== MEDIUM_LABEL ? LABELS_DEFAULT.esp : label;
   }
   return quietly(() => {
     const volume = ext4.open?.(media, mediaId, window);
@@ -185,7 +186,8 @@ function probePartitions(
 
 function forbidden(device: BlockDevice, question: TargetQuestion): string | undefined {
   const { source, protectedPaths = [] } = question;
-  if (source !== undefined && isSamePath(source, device.name)) {
+  const from = typeof source === "string" ? source : source?.device.name;
+  if (from !== undefined && isSamePath(from, device.name)) {
     return "is the image that is installed from";
   }
   const isBoot = protectedPaths.some(

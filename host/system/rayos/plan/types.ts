@@ -8,6 +8,7 @@ import type {
   RayosSizes,
 } from "../../../format/rayos/layout.ts";
 import type { PlanRange } from "../../install/plan.ts";
+import type { ImagePlace } from "../source/image.ts";
 
 /** Where on the target the system goes. */
 export type RayosTargetPlace =
@@ -49,8 +50,11 @@ export interface RayosConsent {
 
 export interface RayosRequest {
   readonly layout: RayosLayoutName;
-  /** Path of a folder or of a tar, tar.gz or tar.zst; absent: an empty system with a warning. */
-  readonly source?: string | undefined;
+  /**
+   * Path of a folder, of a tar, tar.gz or tar.zst, or of an installer medium; or a medium that is
+   * open. Absent: an empty system with a warning.
+   */
+  readonly source?: ImagePlace | undefined;
   readonly place: RayosTargetPlace;
   readonly sizes?: RayosSizes | undefined;
   readonly labels?: Partial<RayosLabels> | undefined;

@@ -13,6 +13,7 @@ import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { failure, type StorageError } from "../../../base/errors.ts";
 import type { Work } from "../../../base/work.ts";
+import { FileDevice } from "../../../device/local/file.ts";
 import {
   CHECKSUMS_NAME,
   type ChecksumRow,
@@ -23,9 +24,12 @@ import {
   parseManifest,
   VERSION_NAME,
 } from "../../../format/rayos/image-lists.ts";
+import { isMedium, type SourceMedium } from "../../media/system-image.ts";
 import { checkEntries, type ImageEntry, type SystemSource } from "./entry.ts";
 import { openFolder } from "./folder.ts";
-import { openTar } from "./tar.ts";
+import { openMedium } from "./medium.ts";
+import { isTar, openTar } from "./tar.ts";
+import { openLocal } from "./unpack.ts";
 
 /** One for all: it is filled and hashed without a pause between. */
 const PIECE = new Uint8Array(1 << 18);
@@ -52,14 +56,17 @@ export interface SystemImage {
   close(): void;
 }
 
+/** Where an image is: a folder, tar or medium at a path, or a medium that is open. */
+export type ImagePlace = string | SourceMedium;
+
 /**
  * Opens, lists and checks an image; reads what has a checksum. Writes nothing.
  *
- * @throws {StorageError} as openTar and openFolder; EBADMSG: a list is malformed, or a file is not
- *   what .checksums says, which is named
+ * @throws {StorageError} as openTar, openFolder and openMedium; EBADMSG: a list is malformed, or a
+ *   file is not what .checksums says, which is named
  */
-export function* openImage(path: string | undefined): Work<SystemImage> {
-  const source = path === undefined ? NOTHING : yield* openSource(path);
+export function* openImage(place: ImagePlace | undefined): Work<SystemImage> {
+  const source = place === undefined ? NOTHING : yield* openSource(place);
   try {
     const unfolded = withoutTop(source);
     const byPath = new Map(unfolded.map((entry) => [entry.path, entry]));
@@ -69,13 +76,13 @@ export function* openImage(path: string | undefined): Work<SystemImage> {
       const rows = parseChecksums(contentOf(checksums));
       yield* verifyChecksums(rows, byPath, digests, source);
     }
-    const warnings: string[] = path === undefined ? ["there is no system image"] : [];
+    const warnings: string[] = place === undefined ? ["there is no system image"] : [];
     const moves = movesOf(byPath, warnings);
     const entries = unfolded.map((entry) => moved(entry, moves));
     checkEntries(entries, source.name);
     return {
       name: source.name,
-      kind: path === undefined ? "none" : source.kind,
+      kind: place === undefined ? "none" : source.kind,
       entries,
       digests: new Map([...digests].map(([from, digest]) => [moves(from), digest])),
       release: releaseOf(fileAt(byPath, VERSION_NAME)),
@@ -130,11 +137,40 @@ export function* hashEntry(
   return hash.digest("hex");
 }
 
-function* openSource(path: string): Work<SystemSource> {
+function* openSource(place: ImagePlace): Work<SystemSource> {
+  if (typeof place !== "string") return yield* openMedium(place);
+  const path = place;
   if (!existsSync(path)) {
     throw failure("ENOENT", "read", `there is no system image '${path}'.`, { path });
   }
-  return yield* statSync(path).isDirectory() ? openFolder(path) : openTar(path);
+  if (statSync(path).isDirectory()) return yield* openFolder(path);
+  const file = openLocal(path);
+  const device = isTar(file) ? undefined : mediumAt(path);
+  if (device === undefined) return yield* openTar(file);
+  file.close();
+  try {
+    const source = yield* openMedium({ device });
+    const close = () => {
+      source.close();
+      device.close();
+    };
+    return { ...source, close };
+  } catch (error) {
+    device.close();
+    throw error;
+  }
+}
+
+/** The medium in a file or drive, open; undefined: it is none. */
+function mediumAt(path: string): FileDevice | undefined {
+  const device = FileDevice.open(path, { readOnly: true });
+  let found = false;
+  try {
+    found = isMedium(device);
+  } finally {
+    if (!found) device.close();
+  }
+  return found ? device : undefined;
 }
 
 /** The entries without the one folder that a builder packs around them. */

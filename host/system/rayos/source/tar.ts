@@ -8,8 +8,7 @@
  * have. The first pass hashes what it sees, since it decodes everything anyway.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync } from "node:fs";
-import { failure, systemFailure } from "../../../base/errors.ts";
+import { failure } from "../../../base/errors.ts";
 import type { Work } from "../../../base/work.ts";
 import { CHECKSUMS_NAME, MANIFEST_NAME, VERSION_NAME } from "../../../format/rayos/image-lists.ts";
 import { memoryReader } from "../../image/folder.ts";
@@ -36,14 +35,7 @@ import {
   paxTime,
   type TarHeader,
 } from "./tar-header.ts";
-import {
-  type ByteStream,
-  type OpenFile,
-  type Packing,
-  packerOf,
-  readAt,
-  unpack,
-} from "./unpack.ts";
+import { type ByteStream, type OpenFile, type Packing, packerOf, unpack } from "./unpack.ts";
 
 /** One for all: it is filled and used without a pause between. */
 const PIECE = new Uint8Array(1 << 18);
@@ -77,7 +69,7 @@ class Archive {
 
   /** Fills `into` from `offset`; fewer only at the end. */
   read(into: Uint8Array, offset: number): number {
-    if (this.packing === "tar") return readAt(this.file, into, offset);
+    if (this.packing === "tar") return this.file.read(into, offset);
     if (this.#stream === undefined || offset < this.#at) {
       this.#stream = unpack(this.file, this.packing);
       this.#at = 0;
@@ -109,34 +101,35 @@ interface Context {
 }
 
 /**
- * Opens an archive and lists it whole.
+ * Lists an archive whole. It is closed with the source, and when this fails.
  *
  * @throws {StorageError} EMEDIUMTYPE: it is no tar; EBADMSG: damaged or cut off; EINVAL, EILSEQ,
  *   EEXIST, ENOTDIR, ENOENT, ENAMETOOLONG, ERANGE: an entry that cannot be; EOPNOTSUPP
  */
-export function* openTar(path: string): Work<SystemSource> {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, "r");
-  } catch (error) {
-    throw systemFailure(error, "open", path);
-  }
-  const file: OpenFile = { descriptor, name: path };
+export function* openTar(file: OpenFile): Work<SystemSource> {
+  const { name } = file;
   try {
     const archive = new Archive(file, packingOf(file));
     const { entries, digests } = yield* list(archive);
-    checkEntries(entries, path);
-    const kind = archive.packing;
-    return { name: path, kind, entries, digests, close: () => closeSync(descriptor) };
+    checkEntries(entries, name);
+    return { name, kind: archive.packing, entries, digests, close: () => file.close() };
   } catch (error) {
-    closeSync(descriptor);
+    file.close();
     throw error;
   }
 }
 
+/** True if the file begins as a tar that holds something, packed or not. */
+export function isTar(file: OpenFile): boolean {
+  const head = new Uint8Array(BLOCK_BYTES);
+  const got = file.read(head, 0);
+  if (packerOf(head.subarray(0, got)) !== undefined) return true;
+  return got === BLOCK_BYTES && isTarHeader(head);
+}
+
 function packingOf(file: OpenFile): Packing {
   const head = new Uint8Array(BLOCK_BYTES);
-  const got = readAt(file, head, 0);
+  const got = file.read(head, 0);
   const packer = packerOf(head.subarray(0, got));
   if (packer !== undefined) {
     const packing = packer === "gzip" ? "tar.gz" : "tar.zst";
@@ -147,7 +140,7 @@ function packingOf(file: OpenFile): Packing {
     return packing;
   }
   if (got === BLOCK_BYTES && looksLikeTar(head)) return "tar";
-  throw noTar(file.name, "it is neither a folder nor a tar, tar.gz or tar.zst");
+  throw noTar(file.name, "it is neither a folder nor a tar, tar.gz or tar.zst, nor a medium");
 }
 
 function looksLikeTar(block: Uint8Array): boolean {
@@ -161,8 +154,7 @@ function noTar(path: string, why: string): Error {
 function* list(
   archive: Archive,
 ): Work<{ entries: ImageEntry[]; digests: ReadonlyMap<string, string> }> {
-  const { name: source, descriptor } = archive.file;
-  const fileBytes = fstatSync(descriptor).size;
+  const { name: source, sizeBytes: fileBytes } = archive.file;
   const entries: ImageEntry[] = [];
   const digests = new Map<string, string>();
   const context: Context = { source, ...fresh(), global: new Map() };

@@ -6,10 +6,10 @@
  * bounded. What the two libraries do not check is checked here: CRC-32 and length of each gzip
  * member, XXH64 and length of each Zstandard frame, that nothing is missing at the end.
  */
-import { fstatSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { Gunzip } from "fflate";
-import { failure, StorageError } from "../../../base/errors.ts";
+import { failure, StorageError, systemFailure } from "../../../base/errors.ts";
 import { ZstdDecoder } from "./zstd.ts";
 
 export type Packing = "tar" | "tar.gz" | "tar.zst";
@@ -20,10 +20,13 @@ export interface ByteStream {
   read(into: Uint8Array): number;
 }
 
-/** A file that is open: number, and what messages call it. */
+/** A file that is open: its bytes at any place, and what messages call it. */
 export interface OpenFile {
-  readonly descriptor: number;
   readonly name: string;
+  readonly sizeBytes: number;
+  /** Fills `into` from byte `offset` on; answers how many bytes it got, fewer only at the end. */
+  read(into: Uint8Array, offset: number): number;
+  close(): void;
 }
 
 /** Deflate makes at most 1032 bytes of one. */
@@ -50,22 +53,35 @@ export function unpack(file: OpenFile, packing: Packing): ByteStream {
   let at = 0;
   return {
     read: (into) => {
-      const got = readAt(file, into, at);
+      const got = file.read(into, at);
       at += got;
       return got;
     },
   };
 }
 
-/** Reads up to `into.length` bytes of the file at `offset`, fewer only at its end. */
-export function readAt(file: OpenFile, into: Uint8Array, offset: number): number {
-  let got = 0;
-  while (got < into.length) {
-    const count = readSync(file.descriptor, into, got, into.length - got, offset + got);
-    if (count === 0) break;
-    got += count;
+/** Opens a file of this machine. @throws {StorageError} what the system says */
+export function openLocal(path: string): OpenFile {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, "r");
+  } catch (error) {
+    throw systemFailure(error, "open", path);
   }
-  return got;
+  return {
+    name: path,
+    sizeBytes: fstatSync(descriptor).size,
+    read: (into, offset) => {
+      let got = 0;
+      while (got < into.length) {
+        const count = readSync(descriptor, into, got, into.length - got, offset + got);
+        if (count === 0) break;
+        got += count;
+      }
+      return got;
+    },
+    close: () => closeSync(descriptor),
+  };
 }
 
 /** Pieces that a decoder has made and nobody has read. */
@@ -117,7 +133,7 @@ class GzipStream extends Decoded {
 
   constructor(file: OpenFile) {
     super(file);
-    this.#sizeBytes = fstatSync(file.descriptor).size;
+    this.#sizeBytes = file.sizeBytes;
     this.#gunzip = new Gunzip((piece) => {
       this.#crc = crc32(piece, this.#crc);
       this.#length += piece.length;
@@ -128,7 +144,7 @@ class GzipStream extends Decoded {
 
   protected override step(): boolean {
     const piece = new Uint8Array(GZIP_PIECE_BYTES);
-    const got = readAt(this.file, piece, this.#at);
+    const got = this.file.read(piece, this.#at);
     this.#at += got;
     const isLast = this.#at >= this.#sizeBytes;
     this.#gunzip.push(piece.subarray(0, got), isLast);
@@ -139,7 +155,7 @@ class GzipStream extends Decoded {
   /** A member ends at byte `end`: its last eight bytes are CRC-32 and length. */
   #endMember(end: number): void {
     const trailer = new Uint8Array(GZIP_TRAILER_BYTES);
-    readAt(this.file, trailer, end - GZIP_TRAILER_BYTES);
+    this.file.read(trailer, end - GZIP_TRAILER_BYTES);
     const view = new DataView(trailer.buffer);
     const isWhole =
       view.getUint32(0, true) === this.#crc && view.getUint32(4, true) === this.#length >>> 0;
@@ -154,7 +170,7 @@ class ZstdStream extends Decoded {
 
   constructor(file: OpenFile) {
     super(file);
-    const from = (into: Uint8Array, offset: number) => readAt(file, into, offset);
+    const from = (into: Uint8Array, offset: number) => file.read(into, offset);
     this.#decoder = new ZstdDecoder(from, file.name, (piece) => this.give(piece));
   }
 
