@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { systemFailure } from "../../base/errors.ts";
 import { formatSize } from "../../base/size.ts";
 import { run as finished } from "../../base/work.ts";
-import { RAYOS_LAYOUTS } from "../../format/rayos/layout.ts";
 import { folderTree } from "../../system/image/folder.ts";
 import {
   type MadeMedia,
@@ -25,7 +24,7 @@ export const mkmedia: CommandSpec = {
     {
       flags: "--layout <name>",
       summary: "what the medium installs",
-      choices: ["capos", ...RAYOS_LAYOUTS],
+      choices: ["capos", "rayos"],
       default: "capos",
     },
     { flags: "--boot <dir>", summary: "what the boot image (ESP) holds; rayos: besides its own" },

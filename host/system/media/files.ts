@@ -4,6 +4,7 @@ import { FatVolume, type FatWindow } from "../../core/fat.ts";
 import { GPT_TYPES, readGpt } from "../../core/gpt.ts";
 import type { Environment } from "../../core/imports.ts";
 import { Core } from "../../core/load.ts";
+import type { IsoVolume } from "../../core/media/iso.ts";
 import { isIso, openIso } from "../../core/media/open.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { SECTOR_BYTES } from "../../format/layout.ts";
@@ -23,11 +24,7 @@ export function isoFiles(device: BlockDevice): MediumFiles | undefined {
   const volume = openIso(device);
   const open = new Map<string, ReturnType<typeof volume.openFile>>();
   return {
-    size: (path) => {
-      if (!volume.exists(path)) return undefined;
-      const { kind, sizeBytes } = volume.stat(path);
-      return kind === "file" ? sizeBytes : undefined;
-    },
+    size: (path) => sizeIn(volume, path),
     read: (path, offset, into) => {
       const file = open.get(path) ?? volume.openFile(path);
       open.set(path, file);
@@ -48,11 +45,7 @@ export function fatFiles(
   const volume = fatIn(own, own.attach(device), window);
   if (volume === undefined) return undefined;
   return {
-    size: (path) => {
-      if (!volume.exists(path)) return undefined;
-      const { kind, sizeBytes } = volume.stat(path);
-      return kind === "file" ? sizeBytes : undefined;
-    },
+    size: (path) => sizeIn(volume, path),
     read: (path, offset, into) => {
       const bytes = volume.read(path, offset, into.length);
       into.set(bytes);
@@ -60,6 +53,12 @@ export function fatFiles(
     },
     close: () => volume.close(),
   };
+}
+
+function sizeIn(volume: IsoVolume | FatVolume, path: string): number | undefined {
+  if (!volume.exists(path)) return undefined;
+  const { kind, sizeBytes } = volume.stat(path);
+  return kind === "file" ? sizeBytes : undefined;
 }
 
 /** The place of the ESP of a disk that has no other partition. */
