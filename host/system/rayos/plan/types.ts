@@ -8,6 +8,7 @@ import type {
   RayosSizes,
 } from "../../../format/rayos/layout.ts";
 import type { PlanRange } from "../../install/plan.ts";
+import type { SystemImage } from "../source/image.ts";
 
 /** Where on the target the system goes. */
 export type RayosTargetPlace =
@@ -51,6 +52,8 @@ export interface RayosRequest {
   readonly layout: RayosLayoutName;
   /** Path of a folder or of a tar, tar.gz or tar.zst; absent: an empty system with a warning. */
   readonly source?: string | undefined;
+  /** The same, opened already: it is neither listed again nor closed. */
+  readonly image?: SystemImage | undefined;
   readonly place: RayosTargetPlace;
   readonly sizes?: RayosSizes | undefined;
   readonly labels?: Partial<RayosLabels> | undefined;
