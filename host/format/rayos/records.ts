@@ -34,7 +34,7 @@ export interface InstalledFile {
   readonly gid?: number | undefined;
   /** Nanoseconds since 1970 UTC, decimal. */
   readonly mtime_ns?: string | undefined;
-  /** All extended attributes; values in hexadecimal. */
+  /** Extended attributes, values in hexadecimal; absent beside a mode: none. */
   readonly xattrs?: readonly { readonly name: string; readonly value: string }[] | undefined;
   /** Other names of the same file: hard links. */
   readonly names?: readonly string[] | undefined;

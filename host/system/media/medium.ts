@@ -79,11 +79,7 @@ function fatFiles(core: Core, device: BlockDevice): Files | undefined {
   }
   return {
     size: (path) => (volume.exists(path) ? volume.stat(path).sizeBytes : undefined),
-    read: (path, offset, into) => {
-      const bytes = volume.read(path, offset, into.length);
-      into.set(bytes);
-      return bytes.length;
-    },
+    read: (path, offset, into) => volume.readInto(path, offset, into),
     close: () => volume.close(),
   };
 }

@@ -182,8 +182,7 @@ function ext4Files(volume: Ext4Read): Files {
       const due = {
         kind: "file",
         ...{ mode, uid, gid, mtimeNs: mtime === undefined ? mtime : BigInt(mtime) },
-        xattrs:
-          xattrs && new Map(xattrs.map(({ name, value }) => [name, Buffer.from(value, "hex")])),
+        xattrs: mode === undefined ? undefined : valuesOf(xattrs),
       } as const;
       const found = volume.stat(path);
       const why = differenceOf(due, found, () => volume.xattrs(path));
@@ -195,15 +194,15 @@ function ext4Files(volume: Ext4Read): Files {
   };
 }
 
+function valuesOf(xattrs: InstalledFile["xattrs"] = []): ReadonlyMap<string, Uint8Array> {
+  return new Map(xattrs.map(({ name, value }) => [name, Buffer.from(value, "hex")]));
+}
+
 function fatFiles(volume: FatVolume): Files {
   return {
     size: (path) => (volume.exists(path) ? volume.stat(path).sizeBytes : undefined),
     read: (path) => ({
-      read: (offset, into) => {
-        const bytes = volume.read(path, offset, into.length);
-        into.set(bytes);
-        return bytes.length;
-      },
+      read: (offset, into) => volume.readInto(path, offset, into),
       close: () => {},
     }),
   };

@@ -113,12 +113,7 @@ export function* hashReader(
 
 /** SHA-256 of a file of `size` bytes as it reads now. */
 export function hashFatFile(volume: FatVolume, path: string, size: number): Work<string> {
-  const read = (offset: number, into: Uint8Array) => {
-    const bytes = volume.read(path, offset, into.length);
-    into.set(bytes);
-    return bytes.length;
-  };
-  return hashReader(read, size);
+  return hashReader((offset, into) => volume.readInto(path, offset, into), size);
 }
 
 function* verifyFat(

@@ -173,13 +173,16 @@ function rowOf(
   { path, sizeBytes, mode, uid, gid, mtimeNs, xattrs }: ImageEntry,
   names: readonly string[] | undefined,
 ): Omit<InstalledFile, "sha256"> {
+  const row = { volume: "system", path, size: sizeBytes, mode, uid, gid } as const;
+  const times = { ...row, mtime_ns: `${mtimeNs}` };
+  if (xattrs === undefined && names === undefined) return times;
   const attributes = [...(xattrs ?? [])].map(([name, value]) => ({
     name,
     value: Buffer.from(value).toString("hex"),
   }));
   return {
-    ...({ volume: "system", path, size: sizeBytes } as const),
-    ...{ mode, uid, gid, mtime_ns: `${mtimeNs}`, xattrs: attributes },
+    ...times,
+    ...(attributes.length === 0 ? {} : { xattrs: attributes }),
     ...(names === undefined ? {} : { names }),
   };
 }

@@ -72,7 +72,9 @@ export function* openImage(path: string | undefined): Work<SystemImage> {
     const warnings: string[] = path === undefined ? ["there is no system image"] : [];
     const moves = movesOf(byPath, warnings);
     const entries = unfolded.map((entry) => moved(entry, moves));
-    checkEntries(entries, source.name);
+    // The source has checked its own list; what was put elsewhere is another one.
+    const isOther = entries.some((entry, index) => entry !== source.entries[index]);
+    if (isOther) checkEntries(entries, source.name);
     return {
       name: source.name,
       kind: path === undefined ? "none" : source.kind,
