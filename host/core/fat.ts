@@ -223,13 +223,31 @@ export class FatVolume {
     let wanted: number;
     do {
       wanted = Math.min(PIECE_BYTES - EDGE_BYTES, length - total);
-      const piece = this.#readPiece(path, offset + total, wanted);
+      const piece = this.#readPiece(path, offset + total, wanted, (address, count) =>
+        this.#core.memory.slice(address, count),
+      );
       total += piece.length;
       pieces.push(piece);
       // Fewer bytes than asked for: the end of the file.
       if (piece.length < wanted) break;
     } while (total < length);
     return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces, total);
+  }
+
+  /** The same into the caller's memory; answers how many bytes it got. */
+  readInto(path: string, offset: number, into: Uint8Array): number {
+    const { memory } = this.#core;
+    let done = 0;
+    while (done < into.length) {
+      const wanted = Math.min(PIECE_BYTES - EDGE_BYTES, into.length - done);
+      const got = this.#readPiece(path, offset + done, wanted, (address, count) => {
+        into.set(memory.subarray(address, count), done);
+        return count;
+      });
+      done += got;
+      if (got < wanted) break;
+    }
+    return done;
   }
 
   readFile(path: string): Uint8Array {
@@ -338,7 +356,13 @@ export class FatVolume {
     return result >= 0 ? result : this.#core.check(result, syscall, { path });
   }
 
-  #readPiece(path: string, offset: number, length: number): Uint8Array {
+  /** Reads a piece into the core's memory and answers what `take` makes of it there. */
+  #readPiece<T>(
+    path: string,
+    offset: number,
+    length: number,
+    take: (address: number, count: number) => T,
+  ): T {
     const { memory, exports } = this.#core;
     const room = length + EDGE_BYTES;
     const out = memory.allocate(room);
@@ -347,7 +371,7 @@ export class FatVolume {
         exports.fatRead(this.#handle, at, pathLength, offset, out, length),
       );
       // What is asked for begins inside the first sector.
-      return memory.slice(out + (offset % 512), count);
+      return take(out + (offset % 512), count);
     } finally {
       memory.release(out, room);
     }

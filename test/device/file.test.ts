@@ -18,11 +18,13 @@ function contractOver(name: string, options: { punch?: boolean }): void {
   deviceContract(name, ({ sizeBytes, blkSize, readOnly, content }) => {
     const path = fresh("disk.img");
     const made = FileDevice.create(path, { size: sizeBytes, blkSize, ...options });
-    if (content.length > 0) fs.writeFileSync(path, content, { flag: "r+" });
-    if (readOnly) made.close();
     const open = () => FileDevice.open(path, { blkSize, readOnly, ...options });
-    const device = readOnly ? open() : made;
-    return { device, reopen: open, dispose: () => fs.rmSync(path) };
+    const dispose = () => fs.rmSync(path);
+    if (content.length === 0 && !readOnly) return { device: made, reopen: open, dispose };
+    // Nobody else writes to a file while a device has it open.
+    made.close();
+    if (content.length > 0) fs.writeFileSync(path, content, { flag: "r+" });
+    return { device: open(), reopen: open, dispose };
   });
 }
 

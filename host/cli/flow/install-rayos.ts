@@ -12,6 +12,7 @@ import { recheckRayos } from "../../system/rayos/apply/recheck.ts";
 import { remakeRecovery } from "../../system/rayos/apply/recovery.ts";
 import {
   installRayos,
+  openImage,
   planRayosWork,
   type RayosPlan,
   type RayosRequest,
@@ -82,6 +83,18 @@ export async function installRayosLayout(context: Context, given: Given): Promis
 }
 
 async function install(context: Context, target: BlockDevice, request: RayosRequest) {
+  const { signal } = context;
+  const progress = context.progress.update;
+  // Opened once for plan and work: a packed image is unpacked whole to be listed.
+  const image = await run(openImage(request.source), { signal, progress });
+  try {
+    await installImage(context, target, { ...request, image });
+  } finally {
+    image.close();
+  }
+}
+
+async function installImage(context: Context, target: BlockDevice, request: RayosRequest) {
   const { out, signal, dryRun } = context;
   const progress = context.progress.update;
   const core = new Core();

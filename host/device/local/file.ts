@@ -32,6 +32,7 @@ import { FileLock } from "./lock.ts";
 import { type NodeFacts, nodeFacts } from "./node.ts";
 import { fallocateTool, type PunchMode, punch } from "./punch.ts";
 import { type FileCalls, nodeCalls, Transfer } from "./transfer.ts";
+import { Written } from "./written.ts";
 
 /** Sectors of one DISCARD or WRITE_ZEROES: 1 TiB, a whole number of blocks. */
 const ERASE_SECTORS_MAX = 2 ** 31;
@@ -40,6 +41,11 @@ const PUNCH_SIZE_MIN = 2 ** 22;
 const ZEROS_SIZE = 2 ** 20;
 /** f_type of filesystems that live in memory: tmpfs, ramfs. */
 const MEMORY_FILESYSTEMS = [0x01021994, 0x858458f6];
+/**
+ * f_type of filesystems whose st_blocks counts what is written at once, even before it has a place:
+ * ext2 to ext4, XFS, Btrfs, F2FS, tmpfs, overlayfs. Others may say 0 of a file with content.
+ */
+const EXACT_FILESYSTEMS = [0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x01021994, 0x794c7630];
 
 export interface FileOptions extends IdentityOptions {
   readonly readOnly?: boolean;
@@ -66,6 +72,8 @@ interface Opened {
   readonly lock: FileLock | undefined;
   readonly node: NodeFacts | undefined;
   readonly sizeBytes: number;
+  /** Known to be one hole, with nobody else to write to it. */
+  readonly isHole: boolean;
 }
 
 /**
@@ -84,6 +92,8 @@ export class FileDevice implements BlockDevice {
   readonly #lock: FileLock | undefined;
   readonly #calls: FileCalls;
   readonly #transfer: Transfer;
+  /** Of a file that was one hole when it was opened; undefined: anything may be anywhere. */
+  readonly #written: Written | undefined;
   /** Why no FLUSH can be believed any more. */
   #lost: unknown;
   #canPunch = true;
@@ -97,6 +107,7 @@ export class FileDevice implements BlockDevice {
     this.#lock = opened.lock;
     this.#calls = { ...nodeCalls, ...options.calls };
     this.#transfer = new Transfer(this.#calls, fd, path);
+    this.#written = opened.isHole ? new Written(opened.sizeBytes) : undefined;
     this.config = configOf(opened, options);
     this.identity = identityOf(opened, options);
     this.durability = durabilityOf(path, this.#regular);
@@ -141,7 +152,8 @@ export class FileDevice implements BlockDevice {
       if (!exists) fs.rmSync(path, { force: true });
       throw systemFailure(error, "ftruncate", path);
     }
-    return FileDevice.#build({ ...opened, sizeBytes }, options);
+    const isHole = opened.lock !== undefined;
+    return FileDevice.#build({ ...opened, sizeBytes, isHole }, options);
   }
 
   static #build(opened: Opened, options: FileOptions): FileDevice {
@@ -161,6 +173,10 @@ export class FileDevice implements BlockDevice {
     for (const asked of requests) {
       if (!admit(this.config, asked, this.name)) continue;
       if (asked.type === RequestType.IN || asked.type === RequestType.OUT) {
+        // Noted before it is tried: a write that fails may have written something.
+        if (asked.type === RequestType.OUT) {
+          this.#written?.add(asked.sector * SECTOR_SIZE, asked.data.length);
+        }
         this.#transfer.add(asked);
         continue;
       }
@@ -213,14 +229,33 @@ export class FileDevice implements BlockDevice {
     const zeroes = asked.type === RequestType.WRITE_ZEROES;
     // A hole in a regular file reads as zeros; only its blocks go back.
     const holes = !zeroes || ((asked.flags & 1) !== 0 && this.#regular);
-    const punched = this.#punch(holes ? "--punch-hole" : "--zero-range", offset, length);
     try {
-      // DISCARD is a hint: where no hole can be made, nothing happens.
-      if (zeroes && !punched) this.#writeZeros(offset, length);
+      if (holes) this.#makeHole(offset, length, zeroes);
+      else {
+        this.#written?.add(offset, length);
+        if (!this.#punch("--zero-range", offset, length)) this.#writeZeros(offset, length);
+      }
       complete(asked);
     } catch (cause) {
       refuse(asked, cause);
     }
+  }
+
+  /** Gives back what of the range was written; with `zeroes` all of it reads as zeros afterwards. */
+  #makeHole(offset: number, length: number, zeroes: boolean): void {
+    const parts = this.#written?.within(offset, length) ?? [{ offset, length }];
+    const [first, last] = [parts[0], parts.at(-1)];
+    if (first === undefined || last === undefined) return;
+    // One process from the first to the last of them, if writing zeros would not be less work.
+    const span = last.offset + last.length - first.offset;
+    const written = parts.reduce((sum, part) => sum + part.length, 0);
+    const isWorth = zeroes ? written >= PUNCH_SIZE_MIN : true;
+    if (isWorth && this.#punch("--punch-hole", first.offset, span)) {
+      this.#written?.remove(first.offset, span);
+      return;
+    }
+    // DISCARD is a hint: where no hole can be made, nothing happens.
+    if (zeroes) for (const part of parts) this.#writeZeros(part.offset, part.length);
   }
 
   #punch(mode: PunchMode, offset: number, length: number): boolean {
@@ -261,8 +296,12 @@ function openExisting(path: string, options: FileOptions): Opened {
     // O_EXCL on a node: the kernel refuses it while it is mounted or part of a volume.
     const exclusive = node === undefined || readOnly ? 0 : fs.constants.O_EXCL;
     fd = fs.openSync(target, (readOnly ? fs.constants.O_RDONLY : fs.constants.O_RDWR) | exclusive);
-    const sizeBytes = node === undefined ? fs.fstatSync(fd).size : node.sectors * SECTOR_SIZE;
-    return { fd, path: target, lock: held, node, sizeBytes };
+    // After the lock was taken: what another writer left is there.
+    const now = fs.fstatSync(fd);
+    const sizeBytes = node === undefined ? now.size : node.sectors * SECTOR_SIZE;
+    const isHole =
+      held !== undefined && node === undefined && now.blocks === 0 && countsExactly(target);
+    return { fd, path: target, lock: held, node, sizeBytes, isHole };
   } catch (error) {
     if (fd >= 0) fs.closeSync(fd);
     held?.release();
@@ -277,7 +316,7 @@ function openNew(path: string, options: FileOptions): Opened {
     const target = fs.realpathSync(path);
     const locked = options.lock ?? true;
     const lock = locked ? FileLock.acquire(target, fs.fstatSync(fd)) : undefined;
-    return { fd, path: target, lock, node: undefined, sizeBytes: 0 };
+    return { fd, path: target, lock, node: undefined, sizeBytes: 0, isHole: true };
   } catch (error) {
     if (fd >= 0) {
       fs.closeSync(fd);
@@ -333,6 +372,10 @@ function identityOf(opened: Opened, options: FileOptions): DeviceIdentity {
   const byName = basename(path).replace(/[^\x20-\x7e]/g, "_");
   const serial = options.serial ?? (node?.serial || byName.slice(0, 20));
   return deviceIdentity({ pci: options.pci ?? node?.pci, serial });
+}
+
+function countsExactly(path: string): boolean {
+  return EXACT_FILESYSTEMS.includes(fs.statfsSync(path).type);
 }
 
 function durabilityOf(path: string, regular: boolean): DurabilityClaim {

@@ -28,6 +28,16 @@ export interface InstalledFile {
   readonly path: string;
   readonly size: number;
   readonly sha256: string;
+  /** What only the System partition keeps of a file. */
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  /** Nanoseconds since 1970 UTC, decimal. */
+  readonly mtime_ns?: string | undefined;
+  /** Extended attributes, values in hexadecimal; absent beside a mode: none. */
+  readonly xattrs?: readonly { readonly name: string; readonly value: string }[] | undefined;
+  /** Other names of the same file: hard links. */
+  readonly names?: readonly string[] | undefined;
 }
 
 export interface InstallRecord {

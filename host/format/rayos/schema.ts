@@ -130,12 +130,27 @@ export const installRecordSchema: Schema = {
     layout: { enum: ["rayos", "rayos-full"] },
     files: {
       type: "array",
-      items: closed({
-        volume: { enum: ["esp", "system", "recovery"] },
-        path: text(4096),
-        size: count(0, Number.MAX_SAFE_INTEGER),
-        sha256: { type: "string", pattern: "^[0-9a-f]{64}$" },
-      }),
+      items: closed(
+        {
+          volume: { enum: ["esp", "system", "recovery"] },
+          path: text(4096),
+          size: count(0, Number.MAX_SAFE_INTEGER),
+          sha256: { type: "string", pattern: "^[0-9a-f]{64}$" },
+          mode: count(0, 0o7777),
+          uid: count(0, 0xffff_ffff),
+          gid: count(0, 0xffff_ffff),
+          mtime_ns: { type: "string", pattern: "^-?[0-9]{1,20}$" },
+          xattrs: {
+            type: "array",
+            items: closed({
+              name: text(300),
+              value: { type: "string", pattern: "^(?:[0-9a-f]{2})*$" },
+            }),
+          },
+          names: { type: "array", items: text(4096) },
+        },
+        ["volume", "path", "size", "sha256"],
+      ),
     },
   }),
 };

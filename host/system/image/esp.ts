@@ -68,10 +68,9 @@ function fatReader(volume: FatVolume, path: string): TreeReader {
   let at = 0;
   return {
     read: (into) => {
-      const piece = volume.read(path, at, into.length);
-      into.set(piece);
-      at += piece.length;
-      return piece.length;
+      const got = volume.readInto(path, at, into);
+      at += got;
+      return got;
     },
     close: () => {},
   };

@@ -46,11 +46,7 @@ export function fatFiles(
   if (volume === undefined) return undefined;
   return {
     size: (path) => sizeIn(volume, path),
-    read: (path, offset, into) => {
-      const bytes = volume.read(path, offset, into.length);
-      into.set(bytes);
-      return bytes.length;
-    },
+    read: (path, offset, into) => volume.readInto(path, offset, into),
     close: () => volume.close(),
   };
 }

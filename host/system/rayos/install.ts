@@ -43,6 +43,7 @@ import type {
 import { openImage, type SystemImage } from "./source/image.ts";
 
 export type * from "./plan/types.ts";
+export { openImage, type SystemImage } from "./source/image.ts";
 
 /** Another ext4, for tests. */
 export interface RayosTools {
@@ -84,11 +85,11 @@ export function* planRayosWork(
   request: RayosRequest,
   tools: RayosTools = DEFAULT_TOOLS,
 ): Work<RayosPlan> {
-  const image = yield* openImage(request.source);
+  const image = request.image ?? (yield* openImage(request.source));
   try {
     return prepare(core, media, tools.ext4, image, target, request).plan;
   } finally {
-    image.close();
+    if (request.image === undefined) image.close();
   }
 }
 
@@ -105,7 +106,7 @@ export function* installRayos(
   request: RayosRequest,
   tools: RayosTools = DEFAULT_TOOLS,
 ): Work<RayosReport> {
-  const image = yield* openImage(request.source);
+  const image = request.image ?? (yield* openImage(request.source));
   try {
     const prepared = prepare(core, media, tools.ext4, image, target, request);
     const { plan, content, recipe, firstStep, sequence } = prepared;
@@ -129,7 +130,7 @@ export function* installRayos(
     const { resumesAt: resumedAt, warnings } = plan;
     return { plan, files, bytes, warnings, resumedAt, tableBackup: kept.tableBackup };
   } finally {
-    image.close();
+    if (request.image === undefined) image.close();
   }
 }
 

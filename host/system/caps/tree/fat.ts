@@ -60,9 +60,7 @@ class FatFile extends ReadOnlyFile {
   }
 
   read(position: number, target: Uint8Array): number {
-    const bytes = this.#volume.read(this.#path, position, target.length);
-    target.set(bytes);
-    return bytes.length;
+    return this.#volume.readInto(this.#path, position, target);
   }
 
   close(): void {}

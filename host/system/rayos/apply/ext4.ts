@@ -11,8 +11,9 @@ export const ext4: Ext4Tools = {
     const volume = Ext4Volume.open(media, device, { ...window, readOnly: true });
     return {
       label: volume.label,
+      list: (path) => volume.list(path),
       stat: (path) => volume.lstat(path),
-      readlink: (path) => volume.readlink(path),
+      xattrs: (path) => volume.xattrs(path),
       open: (path) => volume.open(path),
       check: () =>
         volume

@@ -21,6 +21,7 @@ import {
 } from "../../../format/rayos/records.ts";
 import type { Ext4Read, Ext4Tools, Ext4Window } from "../plan/ext4.ts";
 import { quietly, windowOf } from "../plan/target.ts";
+import { differenceOf } from "./compare.ts";
 import { hashReader } from "./verify.ts";
 
 const RECORD_BYTES_MAX = 1 << 28;
@@ -30,6 +31,8 @@ interface Files {
   /** Bytes of the file; undefined: it is not there. */
   size(path: string): number | undefined;
   read(path: string): { read(offset: number, into: Uint8Array): number; close(): void };
+  /** What is not as the record says beside size and content; absent: the volume keeps no more. */
+  difference?(file: InstalledFile): string | undefined;
 }
 
 export interface RecheckReport {
@@ -71,10 +74,11 @@ export function* recheckRayos(
       open.push(fat);
       volumes.set(volume, fatFiles(fat));
     }
+    const total = record.files.length;
     for (const [index, file] of record.files.entries()) {
-      const why = yield* differenceOf(volumes.get(file.volume), file);
+      const why = yield* faultOf(volumes.get(file.volume), file);
       if (why !== undefined) findings.push(damaged(target, file.path, `${file.volume}: ${why}`));
-      yield { step: "verify", done: index + 1, total: record.files.length, unit: "files" };
+      yield { step: "verify", done: index + 1, total, unit: "files" };
     }
     return { release: record.release, files: record.files.length, findings };
   } finally {
@@ -148,21 +152,21 @@ function fatWindow(
 }
 
 /** What is wrong with a file, in words. */
-function* differenceOf(
-  files: Files | undefined,
-  { path, size, sha256 }: InstalledFile,
-): Work<string | undefined> {
+function* faultOf(files: Files | undefined, row: InstalledFile): Work<string | undefined> {
+  const { path, size, sha256 } = row;
   try {
     const found = files?.size(path);
     if (files === undefined || found === undefined) return `'${path}' is not there`;
     if (found !== size) return `'${path}' has ${found} bytes, ${size} were installed`;
     const file = files.read(path);
     try {
-      const digest = yield* hashReader((offset, into) => file.read(offset, into), size, "verify");
-      return digest === sha256 ? undefined : `'${path}' is not what was installed`;
+      const digest = yield* hashReader((offset, into) => file.read(offset, into), size);
+      if (digest !== sha256) return `'${path}' is not what was installed`;
     } finally {
       file.close();
     }
+    const why = files.difference?.(row);
+    return why === undefined ? undefined : `'${path}' ${why}`;
   } catch (error) {
     if (error instanceof StorageError && error.code !== "EIO") return error.message;
     throw error;
@@ -173,18 +177,32 @@ function ext4Files(volume: Ext4Read): Files {
   return {
     size: (path) => quietly(() => volume.stat(path))?.sizeBytes,
     read: (path) => volume.open(path),
+    difference: (row) => {
+      const { path, mode, uid, gid, mtime_ns: mtime, xattrs, names = [] } = row;
+      const due = {
+        kind: "file",
+        ...{ mode, uid, gid, mtimeNs: mtime === undefined ? mtime : BigInt(mtime) },
+        xattrs: mode === undefined ? undefined : valuesOf(xattrs),
+      } as const;
+      const found = volume.stat(path);
+      const why = differenceOf(due, found, () => volume.xattrs(path));
+      if (why !== undefined) return why;
+      const inode = (name: string) => quietly(() => volume.stat(name))?.inode;
+      const other = names.find((name) => inode(name) !== found.inode);
+      return other === undefined ? undefined : `is not the file '${other}' by another name`;
+    },
   };
+}
+
+function valuesOf(xattrs: InstalledFile["xattrs"] = []): ReadonlyMap<string, Uint8Array> {
+  return new Map(xattrs.map(({ name, value }) => [name, Buffer.from(value, "hex")]));
 }
 
 function fatFiles(volume: FatVolume): Files {
   return {
     size: (path) => (volume.exists(path) ? volume.stat(path).sizeBytes : undefined),
     read: (path) => ({
-      read: (offset, into) => {
-        const bytes = volume.read(path, offset, into.length);
-        into.set(bytes);
-        return bytes.length;
-      },
+      read: (offset, into) => volume.readInto(path, offset, into),
       close: () => {},
     }),
   };

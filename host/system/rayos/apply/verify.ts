@@ -2,7 +2,7 @@
  * Reading an installation back through cores of its own, which have seen none of it before: every
  * file against its digest, every filesystem against its own rules.
  */
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { failure, type StorageError } from "../../../base/errors.ts";
 import { isDamage } from "../../../base/finding.ts";
 import type { Work } from "../../../base/work.ts";
@@ -20,7 +20,7 @@ import { CONFIG_FOLDER } from "../../image/mkstore.ts";
 import type { RayosContent } from "../content/content.ts";
 import type { Ext4Read, Ext4Tools } from "../plan/ext4.ts";
 import type { RayosPartition, RayosPlan } from "../plan/types.ts";
-import type { ImageEntry } from "../source/entry.ts";
+import { volumeDifference } from "./compare.ts";
 
 /** One for all: it is filled and hashed without a pause between. */
 const PIECE = new Uint8Array(1 << 18);
@@ -87,31 +87,33 @@ export function verifyRayosTable(target: BlockDevice, plan: RayosPlan): void {
   if (!same) throw differs(target, "the partition table: not the planned partitions");
 }
 
-/** SHA-256 of what a reader gives, and how many bytes that was. */
+/** SHA-256 of what a reader gives; `whole` is what it is a part of, for the progress. */
 export function* hashReader(
   read: (offset: number, into: Uint8Array) => number,
   sizeBytes: number,
-  step: string,
+  whole = { done: 0, total: sizeBytes },
 ): Work<string> {
-  const hash = createHash("sha256");
+  if (sizeBytes <= PIECE.length) {
+    // At once: many files are small, and each hash that is kept open costs a handle.
+    const piece = PIECE.subarray(0, sizeBytes);
+    const digest = hash("sha256", piece.subarray(0, read(0, piece)), "hex");
+    yield { step: "verify", done: whole.done + sizeBytes, total: whole.total, unit: "bytes" };
+    return digest;
+  }
+  const sum = createHash("sha256");
   for (let at = 0; at < sizeBytes; ) {
     const got = read(at, PIECE.subarray(0, Math.min(PIECE.length, sizeBytes - at)));
     if (got === 0) break;
-    hash.update(PIECE.subarray(0, got));
+    sum.update(PIECE.subarray(0, got));
     at += got;
-    yield { step, done: at, total: sizeBytes, unit: "bytes" };
+    yield { step: "verify", done: whole.done + at, total: whole.total, unit: "bytes" };
   }
-  return hash.digest("hex");
+  return sum.digest("hex");
 }
 
 /** SHA-256 of a file of `size` bytes as it reads now. */
 export function hashFatFile(volume: FatVolume, path: string, size: number): Work<string> {
-  const read = (offset: number, into: Uint8Array) => {
-    const bytes = volume.read(path, offset, into.length);
-    into.set(bytes);
-    return bytes.length;
-  };
-  return hashReader(read, size, "verify");
+  return hashReader((offset, into) => volume.readInto(path, offset, into), size);
 }
 
 function* verifyFat(
@@ -156,26 +158,24 @@ function* verifyExt4(
   const [finding] = volume.check();
   if (finding !== undefined) throw differs(target, `${name}: ${finding}`);
   const entries = role === "system" ? content.system : content.pool;
-  for (const entry of entries) {
-    const wrong = () => differs(target, `'${entry.path}' on ${name}`);
-    if (!hasForm(volume, entry)) throw wrong();
-    if (entry.kind !== "file") continue;
-    const file = volume.open(entry.path);
+  const difference = volumeDifference(volume, entries);
+  if (difference !== undefined) throw differs(target, `on ${name}, ${difference}`);
+  const total = entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  let done = 0;
+  // In the order of the entries, which is that of the disk.
+  for (const { kind, path, sizeBytes } of entries) {
+    if (kind !== "file") continue;
+    const file = volume.open(path);
     try {
       const read = (offset: number, into: Uint8Array) => file.read(offset, into);
-      const digest = yield* hashReader(read, entry.sizeBytes, "verify");
-      if (digest !== (yield* content.ledger.digest("system", entry.path))) throw wrong();
+      const digest = yield* hashReader(read, sizeBytes, { done, total });
+      const due = yield* content.ledger.digest("system", path);
+      if (digest !== due) throw differs(target, `'${path}' on ${name}`);
     } finally {
       file.close();
     }
+    done += sizeBytes;
   }
-}
-
-function hasForm(volume: Ext4Read, { path, kind, sizeBytes, target }: ImageEntry): boolean {
-  if (kind === "symlink") return volume.readlink(path) === target;
-  const { kind: found, sizeBytes: size } = volume.stat(path);
-  if (kind === "link") return found === "file";
-  return found === kind && (kind !== "file" || size === sizeBytes);
 }
 
 function verifyState(

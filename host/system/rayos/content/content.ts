@@ -142,8 +142,15 @@ function withRecord(
   };
   addTree("esp", esp);
   if (recovery !== undefined) addTree("recovery", recovery);
-  for (const { path, kind, sizeBytes } of entries) {
-    if (kind === "file" && own.has(path)) files.push({ volume: "system", path, size: sizeBytes });
+  const names = new Map<string, string[]>();
+  for (const { kind, path, target = "" } of entries) {
+    if (kind !== "link" || !own.has(path)) continue;
+    names.set(target, [...(names.get(target) ?? []), path]);
+  }
+  for (const entry of entries) {
+    if (entry.kind === "file" && own.has(entry.path)) {
+      files.push(rowOf(entry, names.get(entry.path)));
+    }
   }
   const record = (digest: (file: Omit<InstalledFile, "sha256">) => string): InstallRecord => ({
     version: 1,
@@ -159,6 +166,25 @@ function withRecord(
   );
   const there = new Set(entries.map(({ path }) => path));
   return [...entries, ...made.entries.filter(({ path }) => !there.has(path))];
+}
+
+/** What the record says of a file of the System partition, but for its digest. */
+function rowOf(
+  { path, sizeBytes, mode, uid, gid, mtimeNs, xattrs }: ImageEntry,
+  names: readonly string[] | undefined,
+): Omit<InstalledFile, "sha256"> {
+  const row = { volume: "system", path, size: sizeBytes, mode, uid, gid } as const;
+  const times = { ...row, mtime_ns: `${mtimeNs}` };
+  if (xattrs === undefined && names === undefined) return times;
+  const attributes = [...(xattrs ?? [])].map(([name, value]) => ({
+    name,
+    value: Buffer.from(value).toString("hex"),
+  }));
+  return {
+    ...times,
+    ...(attributes.length === 0 ? {} : { xattrs: attributes }),
+    ...(names === undefined ? {} : { names }),
+  };
 }
 
 function sourceOf(image: SystemImage): RayosPlan["source"] {

@@ -2,7 +2,7 @@
  * What every file that is installed must read back as: digests, taken while a file is copied, or by
  * reading it again where nobody copied it in this run, as after a cut.
  */
-import { createHash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import { failure } from "../../../base/errors.ts";
 import { finish, type Work } from "../../../base/work.ts";
 import type { Tree, TreeEntry } from "../../image/folder.ts";
@@ -62,10 +62,9 @@ export class Ledger {
   }
 
   #reader(key: string, { path, sizeBytes }: ImageEntry, inner: EntryReader): EntryReader {
-    const hash = createHash("sha256");
+    let sum: Hash | undefined;
     let at = 0;
-    const end = () => {
-      const digest = hash.digest("hex");
+    const end = (digest: string) => {
       const known = this.#known.get(key);
       if (known !== undefined && known !== digest) {
         const message = `'${path}' is not what it was when it was checked.`;
@@ -78,12 +77,17 @@ export class Ledger {
       read: (into) => {
         const got = inner.read(into);
         if (ended) return got;
-        hash.update(into.subarray(0, got));
+        const piece = into.subarray(0, got);
         at += got;
-        if (at >= sizeBytes) {
-          ended = true;
-          if (at === sizeBytes) end();
+        ended = at >= sizeBytes;
+        if (ended && got === at) {
+          // Whole in one piece, as most files are: a hash that is kept open costs a handle.
+          if (at === sizeBytes) end(hash("sha256", piece, "hex"));
+          return got;
         }
+        sum ??= createHash("sha256");
+        sum.update(piece);
+        if (at === sizeBytes) end(sum.digest("hex"));
         return got;
       },
       close: () => inner.close(),

@@ -3,6 +3,7 @@
  * in its place and a cut of the installation costs no megabytes of tables.
  */
 import type { Work } from "../../../base/work.ts";
+import type { Ext4Stat } from "../../../core/media/ext4.ts";
 import type { MediaCore } from "../../../core/media/load.ts";
 import type { ImageEntry } from "../source/entry.ts";
 
@@ -19,10 +20,16 @@ export interface Ext4Request extends Ext4Window {
   readonly entries: readonly ImageEntry[];
 }
 
+/** What a volume says of one name. */
+export type Ext4Found = Omit<Ext4Stat, "blocks" | "atimeNs" | "ctimeNs" | "crtimeNs">;
+
 export interface Ext4Read {
   readonly label: string;
-  stat(path: string): { readonly kind: string; readonly sizeBytes: number };
-  readlink(path: string): string;
+  /** The names in a folder; "" is the root. */
+  list(path: string): readonly Ext4Found[];
+  /** Of a link, what it says itself. */
+  stat(path: string): Ext4Found;
+  xattrs(path: string): ReadonlyMap<string, Uint8Array>;
   open(path: string): {
     readonly sizeBytes: number;
     read(offset: number, into: Uint8Array): number;

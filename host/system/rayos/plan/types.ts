@@ -8,7 +8,7 @@ import type {
   RayosSizes,
 } from "../../../format/rayos/layout.ts";
 import type { PlanRange } from "../../install/plan.ts";
-import type { ImagePlace } from "../source/image.ts";
+import type { ImagePlace, SystemImage } from "../source/image.ts";
 
 /** Where on the target the system goes. */
 export type RayosTargetPlace =
@@ -55,6 +55,8 @@ export interface RayosRequest {
    * open. Absent: an empty system with a warning.
    */
   readonly source?: ImagePlace | undefined;
+  /** The same, opened already: it is neither listed again nor closed. */
+  readonly image?: SystemImage | undefined;
   readonly place: RayosTargetPlace;
   readonly sizes?: RayosSizes | undefined;
   readonly labels?: Partial<RayosLabels> | undefined;
