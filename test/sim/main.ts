@@ -5,6 +5,7 @@
  *   npm run sim -- --group flows       generations and installation, in full
  *   npm run sim -- --group all         both, each subject once
  *   npm run sim -- --share 0.1         the first tenth of the same seeds
+ *   npm run sim -- --flows-share 0.03  another share for subjects that are flows only
  *   npm run sim -- --subject store     one subject
  *   npm run sim -- 17                  seed 17 only (also store:17, or --seed 17)
  *   npm run sim -- --plant NAME        with a planted bug: exits 1 with the shortest trace
@@ -15,7 +16,7 @@ import { parseArgs } from "node:util";
 import { findPlant, PLANTS } from "./planted.ts";
 import { type Goal, Pool } from "./pool.ts";
 import { grouped, totalsText } from "./report.ts";
-import { isGroup, isSubject, SUBJECTS, subjectsOf } from "./subjects/registry.ts";
+import { type Group, isGroup, isSubject, SUBJECTS, subjectsOf } from "./subjects/registry.ts";
 
 const THREADS_MAX = 8;
 const ANY = Number.MAX_SAFE_INTEGER;
@@ -28,6 +29,7 @@ function options() {
     options: {
       group: { type: "string", default: "storage" },
       share: { type: "string", default: "1" },
+      "flows-share": { type: "string" },
       subject: { type: "string" },
       seed: { type: "string" },
       plant: { type: "string" },
@@ -65,12 +67,14 @@ function goalsOf(asked: ReturnType<typeof options>): Goal[] {
   if (!isGroup(asked.group))
     throw new UsageError(`no group is called "${asked.group}": storage, flows, all`);
   const names = chosen === undefined ? subjectsOf(asked.group) : [chosen];
-  const share = positive(asked.share, "share");
+  const storage = positive(asked.share, "share");
+  const flows = positive(asked["flows-share"] ?? asked.share, "flows-share");
   const depth = positive(asked.depth, "depth");
   return names.map((subject) => {
     const repeats = asked.seed !== undefined;
     const seeds = plant?.seeds ?? ANY;
-    const { states, thin } = SUBJECTS[subject];
+    const { states, thin, groups } = SUBJECTS[subject];
+    const share = (groups as readonly Group[]).includes("storage") ? storage : flows;
     return {
       subject,
       seed: asked.seed ?? plant?.seed ?? 1,
