@@ -251,6 +251,26 @@ describe("a switch that is on", () => {
     expect(registryOf(medium)).toBe(ON);
   });
 
+  test("a cut at any write while it is cleared leaves the old file or the new one", async () => {
+    const given = disk({ ...BOOT, [REGISTRY]: ON }, { image: "x" });
+    const end = { kind: "installed", disk: given.device, espGuid: "" } as const;
+    const seen = new Set<string>();
+    for (let writes = 0; ; writes++) {
+      const medium = { ...given, device: given.device.clone() };
+      const { device, fail, failed } = failing(medium.device);
+      fail(writes);
+      await machine({ disks: [device], resetsMax: 0 }, end).boot();
+      seen.add(registryOf(medium));
+      const next = await machine(
+        { disks: [medium.device] },
+        { kind: "nothing", reason: "" },
+      ).boot();
+      expect(next.outcome, `cut at write ${writes}`).toBe("checkpoint");
+      if (!failed()) break;
+    }
+    expect([...seen]).toEqual([ON, ON.replace("true", "false")]);
+  });
+
   test("where no reset is allowed the boot ends after the installation", async () => {
     const medium = disk({ ...BOOT, [REGISTRY]: ON }, { image: "x" });
     const end = { kind: "installed", disk: medium.device, espGuid: "" } as const;
@@ -264,15 +284,15 @@ function guidOf(device: BlockDevice): string {
   return readGpt(core, core.attach(device)).partitions[0]?.uniqueGuid ?? "";
 }
 
-/** The same disk, whose writes fail from `fail()` on. */
+/** The same disk, whose writes fail once so many of them have come after `fail()`. */
 function failing(base: MemoryDevice) {
-  let isBroken = false;
+  let left = Number.POSITIVE_INFINITY;
   const device: BlockDevice = {
     ...{ name: base.name, config: base.config, identity: base.identity },
     durability: base.durability,
     submit(requests) {
       for (const asked of requests) {
-        if (isBroken && asked.type === RequestType.OUT) asked.status = RequestStatus.IOERR;
+        if (asked.type === RequestType.OUT && left-- <= 0) asked.status = RequestStatus.IOERR;
         else base.submit([asked]);
       }
     },
@@ -280,8 +300,9 @@ function failing(base: MemoryDevice) {
   };
   return {
     device,
-    fail: () => {
-      isBroken = true;
+    fail: (writes = 0) => {
+      left = writes;
     },
+    failed: () => left < 0,
   };
 }

@@ -73,7 +73,7 @@ test("what is written is read back: names, owners, times, links, devices, attrib
 
 test("the bytes do not depend on the pieces in which they are read", () => {
   const whole = bytesOf(ENTRIES, 1 << 20);
-  for (const size of [1, 511, 513]) expect(bytesOf(ENTRIES, size)).toEqual(whole);
+  for (const size of [7, 511, 513]) expect(bytesOf(ENTRIES, size)).toEqual(whole);
 });
 
 test("a socket is left out and counted", () => {
