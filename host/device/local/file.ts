@@ -241,7 +241,7 @@ export class FileDevice implements BlockDevice {
     }
   }
 
-  /** Gives back what of the range was written; with `zeroes` all of it reads as zeros afterwards. */
+  /** Gives back what of the range was written; with `zeroes` all of it is zeros afterwards. */
   #makeHole(offset: number, length: number, zeroes: boolean): void {
     const parts = this.#written?.within(offset, length) ?? [{ offset, length }];
     const [first, last] = [parts[0], parts.at(-1)];

@@ -79,6 +79,7 @@ class Archive {
   read(into: Uint8Array, offset: number): number {
     if (this.packing === "tar") return readAt(this.file, into, offset);
     if (this.#stream === undefined || offset < this.#at) {
+      this.release();
       this.#stream = unpack(this.file, this.packing);
       this.#at = 0;
     }
@@ -96,6 +97,12 @@ class Archive {
     }
     this.#at += done;
     return done;
+  }
+
+  /** Gives back what decoding holds. */
+  release(): void {
+    this.#stream?.release();
+    this.#stream = undefined;
   }
 }
 
@@ -122,14 +129,19 @@ export function* openTar(path: string): Work<SystemSource> {
     throw systemFailure(error, "open", path);
   }
   const file: OpenFile = { descriptor, name: path };
+  let archive: Archive | undefined;
+  const close = () => {
+    archive?.release();
+    closeSync(descriptor);
+  };
   try {
-    const archive = new Archive(file, packingOf(file));
+    archive = new Archive(file, packingOf(file));
     const { entries, digests } = yield* list(archive);
     checkEntries(entries, path);
     const kind = archive.packing;
-    return { name: path, kind, entries, digests, close: () => closeSync(descriptor) };
+    return { name: path, kind, entries, digests, close };
   } catch (error) {
-    closeSync(descriptor);
+    close();
     throw error;
   }
 }
@@ -141,10 +153,13 @@ function packingOf(file: OpenFile): Packing {
   if (packer !== undefined) {
     const packing = packer === "gzip" ? "tar.gz" : "tar.zst";
     const first = new Uint8Array(BLOCK_BYTES);
-    if (new Archive(file, packing).read(first, 0) < BLOCK_BYTES || !looksLikeTar(first)) {
-      throw noTar(file.name, `what is packed in it with ${packer} is no tar`);
+    const archive = new Archive(file, packing);
+    try {
+      if (archive.read(first, 0) === BLOCK_BYTES && looksLikeTar(first)) return packing;
+    } finally {
+      archive.release();
     }
-    return packing;
+    throw noTar(file.name, `what is packed in it with ${packer} is no tar`);
   }
   if (got === BLOCK_BYTES && looksLikeTar(head)) return "tar";
   throw noTar(file.name, "it is neither a folder nor a tar, tar.gz or tar.zst");
