@@ -7,3 +7,4 @@ export * from "./api/media/ext4-build";
 export * from "./api/media/ext4-check";
 export * from "./api/media/hash";
 export * from "./api/media/iso";
+export * from "./api/media/unpack";

@@ -67,6 +67,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...[...EXT4, "assembly/mkfs/ext4/read", "assembly/mkfs/ext4/entries"],
   ],
   "assembly/mkfs/iso": MEDIA,
+  "assembly/unpack": ENGINE,
   "assembly/mkfs/iso/make": [...MEDIA, "assembly/mkfs/iso"],
   "assembly/fs/ro": ENGINE,
   "assembly/tree/pages": ENGINE,
@@ -82,7 +83,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/api/media": [
     ...[...EXT4, ...EXT4_MAKE, "assembly/mkfs/ext4/make", "assembly/mkfs/ext4/read"],
     ...["assembly/mkfs/ext4/journal", "assembly/mkfs/ext4/entries", "assembly/mkfs/ext4/check"],
-    ...["assembly/mkfs/iso", "assembly/mkfs/iso/make"],
+    ...["assembly/mkfs/iso", "assembly/mkfs/iso/make", "assembly/unpack"],
   ],
   assembly: ["assembly/api", "assembly/api/media"],
   "assembly/testing": TREE,

@@ -4,6 +4,7 @@ import type { EngineExports } from "../exports.ts";
 /** A type alias, because the loader's generic wants an index signature. */
 export type MediaExports = EngineExports &
   Xxh64Exports &
+  UnpackExports &
   IsoExports &
   IsoBuildExports &
   Ext4Exports &
@@ -14,6 +15,14 @@ export type Xxh64Exports = {
   xxh64StreamBegin(state: number): void;
   xxh64StreamUpdate(state: number, address: number, length: number): number;
   xxh64StreamEnd(state: number, address: number, length: number, total: number): number;
+};
+
+/** assembly/api/media/unpack.ts */
+export type UnpackExports = {
+  zstdBegin(windowBytes: number): number;
+  zstdBlock(frame: number, type: number, address: number, length: number): number;
+  zstdContent(frame: number): number;
+  zstdEnd(frame: number): void;
 };
 
 /** assembly/api/media/iso.ts */

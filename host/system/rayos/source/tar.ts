@@ -71,6 +71,7 @@ class Archive {
   read(into: Uint8Array, offset: number): number {
     if (this.packing === "tar") return this.file.read(into, offset);
     if (this.#stream === undefined || offset < this.#at) {
+      this.release();
       this.#stream = unpack(this.file, this.packing);
       this.#at = 0;
     }
@@ -88,6 +89,12 @@ class Archive {
     }
     this.#at += done;
     return done;
+  }
+
+  /** Gives back what decoding holds. */
+  release(): void {
+    this.#stream?.release();
+    this.#stream = undefined;
   }
 }
 
@@ -108,13 +115,18 @@ interface Context {
  */
 export function* openTar(file: OpenFile): Work<SystemSource> {
   const { name } = file;
+  let archive: Archive | undefined;
+  const close = () => {
+    archive?.release();
+    file.close();
+  };
   try {
-    const archive = new Archive(file, packingOf(file));
+    archive = new Archive(file, packingOf(file));
     const { entries, digests } = yield* list(archive);
     checkEntries(entries, name);
-    return { name, kind: archive.packing, entries, digests, close: () => file.close() };
+    return { name, kind: archive.packing, entries, digests, close };
   } catch (error) {
-    file.close();
+    close();
     throw error;
   }
 }
@@ -134,10 +146,13 @@ function packingOf(file: OpenFile): Packing {
   if (packer !== undefined) {
     const packing = packer === "gzip" ? "tar.gz" : "tar.zst";
     const first = new Uint8Array(BLOCK_BYTES);
-    if (new Archive(file, packing).read(first, 0) < BLOCK_BYTES || !looksLikeTar(first)) {
-      throw noTar(file.name, `what is packed in it with ${packer} is no tar`);
+    const archive = new Archive(file, packing);
+    try {
+      if (archive.read(first, 0) === BLOCK_BYTES && looksLikeTar(first)) return packing;
+    } finally {
+      archive.release();
     }
-    return packing;
+    throw noTar(file.name, `what is packed in it with ${packer} is no tar`);
   }
   if (got === BLOCK_BYTES && looksLikeTar(head)) return "tar";
   throw noTar(file.name, "it is neither a folder nor a tar, tar.gz or tar.zst, nor a medium");

@@ -18,6 +18,8 @@ export type Packing = "tar" | "tar.gz" | "tar.zst";
 export interface ByteStream {
   /** Fills `into` from the next byte on; answers how many bytes it got, 0 at the end. */
   read(into: Uint8Array): number;
+  /** Gives back what it holds; it reads no more. */
+  release(): void;
 }
 
 /** A file that is open: its bytes at any place, and what messages call it. */
@@ -57,6 +59,7 @@ export function unpack(file: OpenFile, packing: Packing): ByteStream {
       at += got;
       return got;
     },
+    release: () => {},
   };
 }
 
@@ -109,6 +112,11 @@ abstract class Decoded implements ByteStream {
     if (count === piece.length) this.#waiting.shift();
     else this.#waiting[0] = piece.subarray(count);
     return count;
+  }
+
+  release(): void {
+    this.#waiting.length = 0;
+    this.#ended = true;
   }
 
   /** Decodes a piece more; answers false at the end. */
@@ -176,6 +184,11 @@ class ZstdStream extends Decoded {
 
   protected override step(): boolean {
     return this.#decoder.step();
+  }
+
+  override release(): void {
+    super.release();
+    this.#decoder.release();
   }
 }
 

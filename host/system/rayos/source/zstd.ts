@@ -1,11 +1,13 @@
 /**
- * Zstandard frames, walked block by block: the library decodes the blocks, and the walk around them
- * is ours, because it must refuse a window that needs more memory than we promise to stay in, check
- * the length and the XXH64 at the end of a frame, and notice where a file was cut off.
+ * Zstandard frames, walked block by block; media.wasm decodes the blocks. The walk refuses a window
+ * that needs more memory than we promise to stay in, checks the length and the XXH64 at the end of
+ * a frame, and notices where a file was cut off.
+ *
+ * A block is read into the module's memory and handed on where it was decoded: it stands there
+ * until the next one.
  *
  * @see RFC 8878, section 3.1
  */
-import { Decompress } from "fzstd";
 import { failure, type StorageError } from "../../../base/errors.ts";
 import { MediaCore } from "../../../core/media/load.ts";
 import { Xxh64 } from "../../../core/media/xxh64.ts";
@@ -19,11 +21,18 @@ const CHECKSUM_BYTES = 4;
 const MAGIC = 0xfd2fb528;
 const SKIPPABLE = 0x184d2a50;
 
+/** A block, its head and the checksum behind it, and what the decoder may look at besides. */
+const ROOM_BYTES = 3 + BLOCK_BYTES_MAX + CHECKSUM_BYTES + 8;
+
+/** Modules that nobody uses: each keeps the memory of the largest window it had. */
+const spare: MediaCore[] = [];
+
 /** Where the compressed bytes come from: `offset` counts from the start of the file. */
 export type ReadAt = (into: Uint8Array, offset: number) => number;
 
 interface Frame {
-  readonly decoder: Decompress;
+  /** In the module's memory. */
+  readonly address: number;
   /** Of the content; undefined where the frame has no checksum. */
   readonly hash: Xxh64 | undefined;
   /** Of the content; undefined where the frame does not say. */
@@ -36,19 +45,36 @@ export class ZstdDecoder {
   readonly #readAt: ReadAt;
   readonly #name: string;
   readonly #give: (piece: Uint8Array) => void;
-  /** Hashes; made when the first frame has a checksum. */
-  #media: MediaCore | undefined;
+  /** Its own: nothing else moves its memory. */
+  readonly #media: MediaCore;
+  readonly #room: number;
   #at = 0;
   #frame: Frame | undefined;
+  /** A frame that has ended, while its last block may still be looked at. */
+  #ended: Frame | undefined;
 
   constructor(readAt: ReadAt, name: string, give: (piece: Uint8Array) => void) {
     this.#readAt = readAt;
     this.#name = name;
     this.#give = give;
+    this.#media = spare.pop() ?? new MediaCore();
+    this.#room = this.#media.memory.allocate(ROOM_BYTES);
+  }
+
+  /** Ends it; what it gave last is gone. */
+  release(): void {
+    if (this.#frame !== undefined) this.#end(this.#frame);
+    if (this.#ended !== undefined) this.#end(this.#ended);
+    this.#frame = undefined;
+    this.#ended = undefined;
+    this.#media.memory.release(this.#room, ROOM_BYTES);
+    spare.push(this.#media);
   }
 
   /** Decodes one block more; answers false at the end of the file. */
   step(): boolean {
+    if (this.#ended !== undefined) this.#end(this.#ended);
+    this.#ended = undefined;
     if (this.#frame !== undefined) {
       this.#block(this.#frame);
       return true;
@@ -92,25 +118,21 @@ export class ZstdDecoder {
       throw failure("EOPNOTSUPP", "unpack", message, { path: this.#name });
     }
     if ((descriptor & 8) !== 0) throw this.#damaged("a reserved bit of a frame is set");
-    const hash = (descriptor & 4) === 0 ? undefined : this.#hash();
-    const frame: Frame = {
-      decoder: new Decompress((piece) => this.#receive(frame, piece)),
-      hash,
-      contentBytes,
-      doneBytes: 0,
-    };
-    // The library wants at least 18 bytes before it looks at a head, so the head waits there.
-    frame.decoder.push(head);
+    const { exports } = this.#media;
+    const address = exports.zstdBegin(window) >>> 0;
+    if (address === 0) throw failure("ENOMEM", "unpack", `there are no ${window} bytes of memory.`);
     this.#at += headBytes;
-    return frame;
+    const hash = (descriptor & 4) === 0 ? undefined : new Xxh64(this.#media);
+    return { address, hash, contentBytes, doneBytes: 0 };
   }
 
-  #hash(): Xxh64 {
-    this.#media ??= new MediaCore();
-    return new Xxh64(this.#media);
+  #end({ address, hash }: Frame): void {
+    hash?.release();
+    this.#media.exports.zstdEnd(address);
   }
 
   #block(frame: Frame): void {
+    const { memory, exports } = this.#media;
     const head = this.#take(this.#at, BLOCK_HEAD_BYTES);
     const word = (head[0] as number) | ((head[1] as number) << 8) | ((head[2] as number) << 16);
     const isLast = (word & 1) !== 0;
@@ -119,21 +141,24 @@ export class ZstdDecoder {
     if (type === 3 || size > BLOCK_BYTES_MAX) throw this.#damaged("a block has no known form");
     const stored = type === 1 ? 1 : size;
     const tail = isLast && frame.hash !== undefined ? CHECKSUM_BYTES : 0;
-    const block = this.#take(this.#at, BLOCK_HEAD_BYTES + stored + tail);
-    frame.decoder.push(block, isLast);
-    this.#at += block.length;
+    const from = this.#at + BLOCK_HEAD_BYTES;
+    if (this.#readAt(memory.subarray(this.#room, stored + tail), from) < stored + tail) {
+      throw this.#damaged("it ends inside a frame");
+    }
+    const made = exports.zstdBlock(frame.address, type, this.#room, size);
+    if (made < 0) throw this.#damaged("what a block says cannot be");
+    const due = memory.view.getUint32(this.#room + stored, true);
+    this.#receive(frame, memory.subarray(exports.zstdContent(frame.address) >>> 0, made));
+    this.#at = from + stored + tail;
     if (!isLast) return;
     this.#frame = undefined;
+    this.#ended = frame;
     if (frame.contentBytes !== undefined && frame.contentBytes !== frame.doneBytes) {
       throw this.#damaged(
         `a frame has ${frame.doneBytes} bytes, not the ${frame.contentBytes} it says`,
       );
     }
-    if (frame.hash === undefined) return;
-    const view = new DataView(block.buffer, block.byteOffset + block.length - CHECKSUM_BYTES);
-    const found = frame.hash.low32();
-    frame.hash.release();
-    if (view.getUint32(0, true) !== found) {
+    if (frame.hash !== undefined && frame.hash.low32() !== due) {
       throw this.#damaged("the checksum of a frame is not that of its content");
     }
   }
