@@ -37,7 +37,7 @@ const RAYOS_ROOMS = [
   "host/system/rayos",
 ];
 const SYSTEM = [
-  ...[...BOOT, ...FLOWS, "host/system/install", "host/system"],
+  ...[...BOOT, ...FLOWS, "host/system/install", "host/system", "host/system/demo"],
   ...[RAYOS_FORMAT, ...RAYOS_ROOMS],
 ];
 const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
@@ -129,6 +129,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/vm": BOOT,
   "host/system/install": [...BOOT, ...FLOWS],
   "host/system": [...BOOT, ...FLOWS, "host/system/install"],
+  "host/system/demo": BOOT,
   "host/system/rayos/source": RAYOS,
   "host/system/rayos/plan": [...RAYOS, ...RAYOS_ROOMS.slice(0, 1)],
   "host/system/rayos/content": [...RAYOS, ...RAYOS_ROOMS.slice(0, 2)],
