@@ -40,8 +40,12 @@ const SYSTEM = [
   ...[...BOOT, ...FLOWS, "host/system/install", "host/system", "host/system/demo"],
   ...[RAYOS_FORMAT, ...RAYOS_ROOMS],
 ];
-const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
+const ADAPTERS = [
+  ...["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"],
+  "host/device/fault",
+];
 const INSTALLER = ["host/system/disks", "host/system/installer"];
+const WEB = [...ADAPTERS, ...SYSTEM, "host/system/disk", "host/system/shell"];
 const COMMANDS = ["host/cli/disk", "host/cli/data", "host/cli/flow", "host/cli/serve"];
 
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -97,6 +101,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/device/wrap": DEVICE,
   "host/device/remote": DEVICE,
   "host/device/nbd": DEVICE,
+  "host/device/fault": DEVICE,
   "host/core/node": DEVICE,
   "host/core/gpt": ["host/base"],
   "host/core/store": ["assembly/format", "host/base"],
@@ -153,5 +158,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   "host/cli/serve": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
   "host/cli": ["host/base", "host/cli/kit", ...COMMANDS],
-  "host/web": [...ADAPTERS, ...SYSTEM, "host/system/disk", "host/system/shell"],
+  "host/web/rpc": WEB,
+  "host/web/worker/shelf": [...WEB, "host/web/rpc"],
+  "host/web/worker": [...WEB, "host/web/rpc", "host/web/worker/shelf"],
+  "host/web/view": ["host/base", "host/web/rpc"],
+  "host/web/panels": ["host/base", "host/web/rpc", "host/web/view"],
+  "host/web": ["host/base", "host/web/rpc", "host/web/view", "host/web/panels"],
 };
