@@ -67,8 +67,9 @@ export function fromWire(wire: WireError): Error {
   const isOurs = wire.code !== undefined && errno !== undefined;
   const Kind = wire.refused ? Refusal : StorageError;
   const options = { message, path, hint, fault, cause };
-  const error = isOurs ? new Kind(errno, syscall, options) : new Error(message, { cause });
-  if (!isOurs) error.name = name;
+  const error = isOurs
+    ? new Kind(errno, syscall, options)
+    : Object.assign(new Error(message, { cause }), { name });
   if (stack !== undefined) error.stack = stack;
   return error;
 }
