@@ -6,10 +6,11 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { beforeAll, expect, test } from "vitest";
 import { memorySource } from "../../host/base/platform/source.ts";
-import { demoBoot, demoOverlay } from "../../host/cli/flow/demo-system.ts";
+import { demoBoot, demoOverlay } from "../../host/system/demo/system.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
 import { readSectors } from "../../host/device/sectors.ts";
 import { install, RAYOS_FILES, requestFor, SMALL_DISK } from "../system/rayos/support.ts";
+import { shippedService } from "../../host/system/service/shipped.ts";
 import { tar } from "../system/rayos/tars.ts";
 
 /** What the package may use of a browser. `process`, `Buffer` and `setImmediate` are not among it. */
@@ -104,7 +105,7 @@ test("a disk is made, installed, provisioned, updated, falls back and verifies",
       hash: diskwright.toHex(hash), drawn: diskwright.drawDisk(view, 80).length, lines: lines.length });`;
   const given = {
     modules: modules(),
-    files: demoBoot(),
+    files: demoBoot(shippedService),
     good: demoOverlay("overlay-extra", "two"),
     bad: demoOverlay("overlay-failing", "three"),
   };

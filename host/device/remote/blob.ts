@@ -114,6 +114,11 @@ export class BlobDevice implements BlockDevice {
   }
 }
 
+/** All bytes of a small Blob, at once. EOPNOTSUPP: this is no worker of a browser. */
+export function blobBytes(blob: Blob): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(systemReader().readAsArrayBuffer(blob));
+}
+
 function systemReader(): BlobReader {
   const { FileReaderSync } = globalThis as { FileReaderSync?: new () => BlobReader };
   if (FileReaderSync !== undefined) return new FileReaderSync();

@@ -163,23 +163,24 @@ interface Call<Args, Result, Event = Activity> {
   readonly event: Event;
 }
 
+/** A call without an argument. */
 type Nothing = undefined;
 
 /** A type, not an interface: it must fit Methods. */
 export type Api = {
   readonly start: Call<Nothing, State>;
-  readonly persist: Call<Nothing, Nothing>;
-  readonly create: Call<{ name: string; size: string }, Nothing>;
-  readonly remove: Call<{ name: string }, Nothing>;
-  readonly open: Call<{ name: string; readOnly?: boolean }, Nothing>;
+  readonly refresh: Call<Nothing, void>;
+  readonly create: Call<{ name: string; size: string }, void>;
+  readonly remove: Call<{ name: string }, void>;
+  readonly open: Call<{ name: string; readOnly?: boolean }, void>;
   /** A file of the person's own: looked at where it lies, and never written. */
-  readonly upload: Call<{ file: File }, Nothing>;
-  readonly close: Call<Nothing, Nothing>;
+  readonly upload: Call<{ file: File }, void>;
+  readonly close: Call<Nothing, void>;
   /** Makes the payload ready and plans; writes nothing to the disk. */
   readonly prepare: Call<{ payload: Payload; erase: boolean }, InstallPlan>;
   /** Carries the plan out, or goes on with what was cut short. */
   readonly install: Call<{ erase: boolean }, { resumedAt?: string | undefined }>;
-  readonly discard: Call<Nothing, Nothing>;
+  readonly discard: Call<Nothing, void>;
   readonly boot: Call<Nothing, BootSummary>;
   readonly provision: Call<{ hostname: string }, FlowSummary>;
   readonly update: Call<{ hostname: string; failing: boolean }, FlowSummary>;
@@ -187,11 +188,11 @@ export type Api = {
   readonly cancel: Call<Nothing, FlowSummary>;
   readonly recover: Call<Nothing, FlowSummary>;
   /** Pulls the plug of the open disk at once. */
-  readonly cut: Call<Nothing, Nothing>;
+  readonly cut: Call<Nothing, void>;
   /** Pulls the plug in the middle of what comes next; false takes it back. */
-  readonly cutNext: Call<{ armed: boolean }, Nothing>;
+  readonly cutNext: Call<{ armed: boolean }, void>;
   /** Opens the disk again after a cut. */
-  readonly powerOn: Call<Nothing, Nothing>;
+  readonly powerOn: Call<Nothing, void>;
   readonly list: Call<{ volume: string; path: string }, readonly VolumeEntry[]>;
   readonly readFile: Call<{ volume: string; path: string; offset: number; length: number }, Piece>;
   readonly objects: Call<{ volume: string; after?: string | undefined }, readonly ObjectRow[]>;

@@ -19,10 +19,13 @@ export type Methods = Readonly<Record<string, { args: unknown; result: unknown; 
 
 export type Client<Api extends Methods> = {
   readonly [Name in keyof Api]: (
-    args: Api[Name]["args"],
-    options?: CallOptions<Api[Name]["event"]>,
+    ...given: Given<Api[Name]["args"], CallOptions<Api[Name]["event"]>>
   ) => Promise<Api[Name]["result"]>;
 };
+
+type Given<Args, Options> = [Args] extends [undefined]
+  ? [args?: undefined, options?: Options]
+  : [args: Args, options?: Options];
 
 interface Pending {
   readonly resolve: (value: unknown) => void;

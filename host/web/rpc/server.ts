@@ -16,16 +16,19 @@ export type Handlers<Api extends Methods> = {
   ) => Api[Name]["result"] | Promise<Api[Name]["result"]>;
 };
 
-/** Serves `handlers` on `port`; answers a function that sends a notice. */
+/**
+ * Serves `handlers` on `port`; answers a function that sends a notice. Handlers that are still to
+ * come keep a call waiting; where they never come, each call is told why.
+ */
 export function serve<Api extends Methods>(
   port: Port,
-  handlers: Handlers<Api>,
+  handlers: Handlers<Api> | Promise<Handlers<Api>>,
 ): (notice: unknown) => void {
   const running = new Map<number, AbortController>();
   const send = (message: FromWorker) => port.postMessage(message);
-  const handler = (method: string) =>
-    Object.hasOwn(handlers, method)
-      ? (handlers[method] as (args: unknown, context: CallContext<unknown>) => unknown)
+  const handler = (all: Handlers<Api>, method: string) =>
+    Object.hasOwn(all, method)
+      ? (all[method] as (args: unknown, context: CallContext<unknown>) => unknown)
       : undefined;
   port.addEventListener("message", async ({ data }: MessageEvent<FromPage>) => {
     const { id } = data;
@@ -37,7 +40,7 @@ export function serve<Api extends Methods>(
     running.set(id, abort);
     const emit = (event: unknown) => send({ kind: "event", id, event });
     try {
-      const act = handler(data.method);
+      const act = handler(await handlers, data.method);
       if (act === undefined) {
         throw failure("EOPNOTSUPP", "call", `the worker has no '${data.method}'.`);
       }

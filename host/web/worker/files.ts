@@ -1,5 +1,6 @@
 /** Files that a person chose, as a tree to copy; read at once, as only a worker can. */
 import { failure } from "../../base/errors.ts";
+import { blobBytes } from "../../device/remote/blob.ts";
 import type { Tree, TreeEntry, TreeReader } from "../../system/image/folder.ts";
 import type { PayloadFile } from "../rpc/api.ts";
 
@@ -34,12 +35,11 @@ export function addFolders(entries: Map<string, TreeEntry>, path: string): void 
 
 /** Reads a Blob from its start on, at once: only in a worker. */
 export function blobReader(blob: Blob, name: string): TreeReader {
-  const reader = new FileReaderSync();
   let at = 0;
   return {
     read(into) {
       try {
-        const piece = new Uint8Array(reader.readAsArrayBuffer(blob.slice(at, at + into.length)));
+        const piece = blobBytes(blob.slice(at, at + into.length));
         into.set(piece);
         at += piece.length;
         return piece.length;
