@@ -9,7 +9,7 @@
  */
 
 import { failure } from "../../../base/errors.ts";
-import { domFailure } from "../../../base/web/dom.ts";
+import { domFailure } from "../../../base/dom.ts";
 import type { BlockDevice } from "../../../device/device.ts";
 import { OpfsDevice } from "../../../device/local/opfs.ts";
 import type { DiskEntry, PayloadFacts } from "../../rpc/api.ts";

@@ -1,0 +1,118 @@
+/** The built page, served from a path that is not the root, and real Chromium on a real profile. */
+import { mkdirSync, readFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join, normalize } from "node:path";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { build } from "vite";
+
+export const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+export const SCREENSHOTS = "build/screenshots";
+const ROOT = "build/web";
+/** Served from here: the page works from any path. */
+const PATH = "/some/where/";
+const ARGS = [
+  ...["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic"],
+  ...["--no-first-run", "--disable-background-networking", "--disable-component-update"],
+  "--disable-sync",
+];
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".wasm": "application/wasm",
+};
+
+export interface Served {
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** Builds the page and serves it without COOP and COEP: it must work on any server. */
+export async function serve(): Promise<Served> {
+  await build({ configFile: "host/web/vite.config.ts", logLevel: "error" });
+  const server = createServer(({ url = "" }, response) => {
+    const path = new URL(url, "http://127.0.0.1").pathname;
+    const name = path === PATH ? "index.html" : normalize(path.slice(PATH.length));
+    try {
+      if (!path.startsWith(PATH) || name.startsWith("..")) throw new Error(path);
+      const body = readFileSync(join(ROOT, name));
+      response.writeHead(200, { "Content-Type": TYPES[extname(name)] ?? "text/plain" });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await listening(server);
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: `http://127.0.0.1:${port}${PATH}`,
+    close: () =>
+      new Promise((done) => {
+        server.closeAllConnections();
+        server.close(() => done());
+      }),
+  };
+}
+
+function listening(server: Server): Promise<void> {
+  return new Promise((done) => {
+    server.listen(0, "127.0.0.1", done);
+  });
+}
+
+/** A browser whose storage is on the disk: that of an incognito window is not like a person's. */
+export function browse(profile: string): Promise<BrowserContext> {
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  return chromium.launchPersistentContext(profile, {
+    ...{ executablePath: CHROMIUM, headless: true, args: ARGS, acceptDownloads: true },
+    viewport: { width: 1280, height: 900 },
+  });
+}
+
+/** Opens the page; what it asks of other origins, and what goes wrong in it, is in the lists. */
+export async function visit(context: BrowserContext, address: string) {
+  const page = await context.newPage();
+  const strange: string[] = [];
+  const errors: string[] = [];
+  page.on("request", (request) => {
+    const { origin, protocol } = new URL(request.url());
+    if (protocol !== "blob:" && origin !== new URL(address).origin) strange.push(request.url());
+  });
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") errors.push(message.text());
+  });
+  await page.goto(address);
+  return { page, strange, errors };
+}
+
+/** What the page says: the last sentence of the status, or of the alert. */
+export async function said(page: Page, text: string | RegExp, timeoutMs = 30_000): Promise<void> {
+  await page.getByRole("status").filter({ hasText: text }).waitFor({ timeout: timeoutMs });
+}
+
+export async function complained(page: Page, text: string | RegExp): Promise<void> {
+  await page.getByRole("alert").filter({ hasText: text }).waitFor({ timeout: 30_000 });
+}
+
+export function button(page: Page, name: string | RegExp) {
+  return page.getByRole("button", { name, exact: typeof name === "string" });
+}
+
+/** Makes and opens a blank disk. */
+export async function makeDisk(page: Page, name: string, size: string): Promise<void> {
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Size", { exact: true }).fill(size);
+  await button(page, "Make a disk").click();
+  await said(page, `The disk ${name} is made.`);
+}
+
+/** Installs the built-in demo onto the open disk. */
+export async function installDemo(page: Page): Promise<void> {
+  await button(page, "Prepare and show the plan").click();
+  await said(page, "Nothing is written to the disk yet.");
+  await button(page, "Install now").click();
+  await said(page, "read back and equal", 60_000);
+}
