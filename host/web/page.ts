@@ -41,9 +41,9 @@ function panelsOf(store: PanelProps["store"], disk: OpenDisk): View[] {
   const key = (name: string) => `${name} ${disk.where} ${disk.name}`;
   const isOwn = disk.where !== "file" && !disk.readOnly;
   return [
+    h(Power, { store, disk, key: key("power") }),
     h(Overview, { store, disk, key: key("overview") }),
     ...(isOwn && disk.powered ? [h(Install, { store, disk, key: key("install") })] : []),
-    h(Power, { store, disk, key: key("power") }),
     h(System, { store, disk, key: key("system") }),
     h(Console, { store, key: key("console") }),
     ...(disk.powered ? [h(Look, { store, disk, key: key("look") })] : []),

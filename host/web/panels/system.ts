@@ -203,11 +203,7 @@ function Timeline(props: {
           fault === null ? null : h("p", { class: "warning" }, fault),
           id === active || ready !== true || bad
             ? null
-            : h(
-                Button,
-                { disabled, onClick: () => rollback(id), label: `Roll back to generation ${id}` },
-                "Roll back to this",
-              ),
+            : h(Button, { disabled, onClick: () => rollback(id) }, `Roll back to generation ${id}`),
         );
       }),
     ),

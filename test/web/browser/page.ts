@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { build } from "vite";
+import { expect } from "vitest";
 
 export const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 export const SCREENSHOTS = "build/screenshots";
@@ -88,13 +89,18 @@ export async function visit(context: BrowserContext, address: string) {
   return { page, strange, errors };
 }
 
-/** What the page says: the last sentence of the status, or of the alert. */
-export async function said(page: Page, text: string | RegExp, timeoutMs = 30_000): Promise<void> {
-  await page.getByRole("status").filter({ hasText: text }).waitFor({ timeout: timeoutMs });
+/** The status says so, soon. */
+export async function said(page: Page, text: string | RegExp, timeoutMs = 15_000): Promise<void> {
+  const found = page.getByRole("status").filter({ hasText: text });
+  await expect.poll(() => found.count(), { timeout: timeoutMs, message: `said: ${text}` }).toBe(1);
 }
 
+/** The alert says so, soon. */
 export async function complained(page: Page, text: string | RegExp): Promise<void> {
-  await page.getByRole("alert").filter({ hasText: text }).waitFor({ timeout: 30_000 });
+  const found = page.getByRole("alert").filter({ hasText: text });
+  await expect
+    .poll(() => found.count(), { timeout: 15_000, message: `complained: ${text}` })
+    .toBe(1);
 }
 
 export function button(page: Page, name: string | RegExp) {
