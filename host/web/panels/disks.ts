@@ -103,6 +103,7 @@ function List({ store, disks }: PanelProps & { disks: readonly DiskEntry[] }): V
 }
 
 function Storage({ store, facts }: PanelProps & { facts: StorageFacts }): View {
+  const reserved = (store.state?.disks ?? []).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const { kind, why, quotaBytes, usageBytes, persisted } = facts;
   const persist = () =>
     store.act("Asking", async () => {
@@ -113,6 +114,7 @@ function Storage({ store, facts }: PanelProps & { facts: StorageFacts }): View {
     });
   const words: [string, string][] = [
     ["Kept in", kind === "opfs" ? "the browser's own filesystem (OPFS)" : "memory"],
+    ["Reserved by disks", `${size(reserved)}: a disk has its whole size from the start`],
     ["Used", usageBytes === undefined ? "not told" : size(usageBytes)],
     ["Quota", quotaBytes === undefined ? "not told" : size(quotaBytes)],
     ["Persistent", persisted ? "yes" : "no: may be evicted when space is short"],

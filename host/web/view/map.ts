@@ -53,7 +53,12 @@ export function DiskMap(props: { disk: OpenDisk; running?: Running | undefined }
       "figcaption",
       null,
       !isInstalled && plan !== undefined ? "As it is planned. " : "",
-      h("ul", { class: "legend" }, ...boxes.map(legend)),
+      h(
+        "ul",
+        { class: "legend" },
+        ...boxes.map(legend),
+        cells === undefined ? null : legend({ kind: "written", title: "being written" }),
+      ),
     ),
     ...(view?.volumes ?? []).map((volume) =>
       volume.region === undefined ? null : chunks(volume.region, volume.name ?? "data region"),
@@ -84,7 +89,7 @@ function written(cells: Uint8Array): View[] {
   });
 }
 
-function legend({ kind, title }: Box): View {
+function legend({ kind, title }: Pick<Box, "kind" | "title">): View {
   return h("li", null, h("span", { class: `swatch ${kind}`, "aria-hidden": true }), title);
 }
 

@@ -23,10 +23,10 @@ export async function packed(image: Blob, { signal, progress }: RunOptions): Pro
   const total = image.size;
   let done = 0;
   const count = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-    transform(piece, { enqueue }) {
+    transform(piece, controller) {
       done += piece.length;
       progress?.({ step: "Pack the image", done, total, unit: "bytes" });
-      enqueue(piece);
+      controller.enqueue(piece);
     },
   });
   try {

@@ -30,16 +30,25 @@ export interface Served {
   close(): Promise<void>;
 }
 
-/** Builds the page and serves it without COOP and COEP: it must work on any server. */
+/** Put in front of the worker's script: a browser without a filesystem for pages. */
+const WITHOUT_OPFS =
+  'Object.defineProperty(StorageManager.prototype, "getDirectory", { value: undefined });';
+
+/**
+ * Builds the page and serves it without COOP and COEP: it must work on any server. Below
+ * `no-opfs/` its worker finds no filesystem of the browser.
+ */
 export async function serve(): Promise<Served> {
   await build({ configFile: "host/web/vite.config.ts", logLevel: "error" });
   const server = createServer(({ url = "" }, response) => {
-    const path = new URL(url, "http://127.0.0.1").pathname;
-    const name = path === PATH ? "index.html" : normalize(path.slice(PATH.length));
+    const { pathname } = new URL(url, "http://127.0.0.1");
+    const isBare = pathname.startsWith(`${PATH}no-opfs/`);
+    const name = normalize(pathname.slice(PATH.length).replace("no-opfs/", "") || "index.html");
     try {
-      if (!path.startsWith(PATH) || name.startsWith("..")) throw new Error(path);
+      if (!pathname.startsWith(PATH) || name.startsWith("..")) throw new Error(pathname);
       const body = readFileSync(join(ROOT, name));
       response.writeHead(200, { "Content-Type": TYPES[extname(name)] ?? "text/plain" });
+      if (isBare && name.includes("worker")) response.write(WITHOUT_OPFS);
       response.end(body);
     } catch {
       response.writeHead(404).end();
@@ -90,17 +99,25 @@ export async function visit(context: BrowserContext, address: string) {
 }
 
 /** The status says so, soon. */
-export async function said(page: Page, text: string | RegExp, timeoutMs = 15_000): Promise<void> {
-  const found = page.getByRole("status").filter({ hasText: text });
-  await expect.poll(() => found.count(), { timeout: timeoutMs, message: `said: ${text}` }).toBe(1);
+export function said(page: Page, text: string | RegExp, timeout = 15_000): Promise<void> {
+  return expect.poll(() => spoken(page), { timeout }).toMatch(after("status: ", text));
 }
 
 /** The alert says so, soon. */
-export async function complained(page: Page, text: string | RegExp): Promise<void> {
-  const found = page.getByRole("alert").filter({ hasText: text });
-  await expect
-    .poll(() => found.count(), { timeout: 15_000, message: `complained: ${text}` })
-    .toBe(1);
+export function complained(page: Page, text: string | RegExp): Promise<void> {
+  return expect.poll(() => spoken(page), { timeout: 15_000 }).toMatch(after("alert: ", text));
+}
+
+/** Both at once, so that a failing test tells what was said instead. */
+async function spoken(page: Page): Promise<string> {
+  const text = async (role: "status" | "alert") => (await page.getByRole(role).innerText()).trim();
+  return `status: ${await text("status")}\nalert: ${await text("alert")}`;
+}
+
+function after(role: string, text: string | RegExp): RegExp {
+  const source =
+    typeof text === "string" ? text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&") : text.source;
+  return new RegExp(`${role}.*${source}`);
 }
 
 export function button(page: Page, name: string | RegExp) {

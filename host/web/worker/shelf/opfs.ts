@@ -61,7 +61,10 @@ export class OpfsShelf implements Shelf {
   async create(name: string, sizeBytes: number): Promise<void> {
     checkName(name);
     if ((await this.#image(name).catch(() => undefined)) !== undefined) throw alreadyThere(name);
-    const device = await OpfsDevice.create(pathOf(name, "disk"), { size: sizeBytes });
+    const device = await OpfsDevice.create(pathOf(name, "disk"), {
+      size: sizeBytes,
+      root: this.#root,
+    });
     device.close();
   }
 
@@ -77,14 +80,15 @@ export class OpfsShelf implements Shelf {
 
   async open(name: string, part: Part, options: { readOnly?: boolean } = {}): Promise<BlockDevice> {
     try {
-      return await OpfsDevice.open(pathOf(name, part), options);
+      return await OpfsDevice.open(pathOf(name, part), { ...options, root: this.#root });
     } catch (cause) {
       throw (cause as { code?: string }).code === "ENOENT" ? notThere(name, part) : cause;
     }
   }
 
   makeMedium(name: string, sizeBytes: number): Promise<BlockDevice> {
-    return OpfsDevice.create(pathOf(name, "medium"), { size: sizeBytes, overwrite: true });
+    const path = pathOf(name, "medium");
+    return OpfsDevice.create(path, { size: sizeBytes, overwrite: true, root: this.#root });
   }
 
   async dropMedium(name: string): Promise<void> {
@@ -134,7 +138,7 @@ export class OpfsShelf implements Shelf {
 }
 
 function pathOf(name: string, part: Part): string {
-  return `${ROOT}/${name}/${FILES[part]}`;
+  return `${name}/${FILES[part]}`;
 }
 
 function parseNote(text: string): Note {
