@@ -49,6 +49,8 @@ export interface PayloadFacts {
   readonly kind: PayloadKind;
   /** False: it was being made when the page ended. */
   readonly ready: boolean;
+  /** An installation of it was begun: what the disk is called when that is done. */
+  readonly diskGuid?: string | undefined;
 }
 
 export type PayloadKind = "demo" | "files" | "tar" | "image";

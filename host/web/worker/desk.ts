@@ -191,6 +191,9 @@ export class Desk {
       const hint = "Choose a payload first.";
       throw failure("ENOENT", "install", `nothing is planned for '${name}'.`, { hint });
     }
+    const { payload } = await this.#shelf.readNote(name);
+    const { diskGuid } = plan.identities;
+    if (payload !== undefined) await this.#note(name, { payload: { ...payload, diskGuid } });
     const medium = await this.#shelf.open(name, "medium", { readOnly: true });
     let resumedAt: string | undefined;
     try {
@@ -206,8 +209,18 @@ export class Desk {
   /** A payload that was made ready before the page ended is planned again: it may be resumed. */
   async #planAgain(): Promise<void> {
     const disk = this.#disk();
+    if (disk.readOnly) return;
     const { payload } = await this.#shelf.readNote(disk.name);
-    if (payload?.ready !== true || disk.readOnly) return;
+    if (payload?.ready !== true) {
+      // What a page that ended has left of a medium is of no use.
+      await this.#shelf.dropMedium(disk.name);
+      return;
+    }
+    if (payload.diskGuid !== undefined && disk.isInstalledAs(payload.diskGuid)) {
+      // The page ended between the last write and this.
+      await this.#discard();
+      return;
+    }
     const medium = await this.#shelf.open(disk.name, "medium", { readOnly: true });
     try {
       this.#plan = await disk.plan(medium, true, {});

@@ -153,6 +153,12 @@ export class Session {
     return this.withSystem(false, flows.recover);
   }
 
+  /** An installation that gives the disk this name is done. */
+  isInstalledAs(diskGuid: string): boolean {
+    const { table, halfInstalled } = inspectDisk(this.#device);
+    return !halfInstalled && table?.diskGuid.toUpperCase() === diskGuid.toUpperCase();
+  }
+
   look(): Look {
     const looked: Look = { generations: [], isDemo: false };
     if (!this.powered) return looked;

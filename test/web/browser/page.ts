@@ -124,6 +124,28 @@ export function button(page: Page, name: string | RegExp) {
   return page.getByRole("button", { name, exact: typeof name === "string" });
 }
 
+/** In the page itself, so that no time is lost: as soon as the text is shown, does it. */
+export function whenShown(
+  page: Page,
+  text: RegExp,
+  what: "reload" | { readonly click: string },
+): Promise<void> {
+  return page.evaluate(
+    ({ source, click }) => {
+      const pattern = new RegExp(source);
+      const observer = new MutationObserver(() => {
+        if (!pattern.test(document.querySelector(".progress")?.textContent ?? "")) return;
+        observer.disconnect();
+        if (click === undefined) location.reload();
+        const buttons = [...document.querySelectorAll("button")];
+        buttons.find((each) => each.textContent === click)?.click();
+      });
+      observer.observe(document.body, { subtree: true, childList: true, characterData: true });
+    },
+    { source: text.source, click: what === "reload" ? undefined : what.click },
+  );
+}
+
 /** Makes and opens a blank disk. */
 export async function makeDisk(page: Page, name: string, size: string): Promise<void> {
   await page.getByLabel("Name", { exact: true }).fill(name);
@@ -132,10 +154,15 @@ export async function makeDisk(page: Page, name: string, size: string): Promise<
   await said(page, `The disk ${name} is made.`);
 }
 
-/** Installs the built-in demo onto the open disk. */
-export async function installDemo(page: Page): Promise<void> {
+/** Makes the built-in demo ready for the open disk. */
+export async function prepareDemo(page: Page): Promise<void> {
   await button(page, "Prepare and show the plan").click();
   await said(page, "Nothing is written to the disk yet.");
+}
+
+/** Installs the built-in demo onto the open disk. */
+export async function installDemo(page: Page): Promise<void> {
+  await prepareDemo(page);
   await button(page, "Install now").click();
   await said(page, "read back and equal", 60_000);
 }

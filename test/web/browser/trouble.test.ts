@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { run } from "../../../host/base/work.ts";
 import { FileDevice } from "../../../host/device/local/file.ts";
 import { demoBoot } from "../../../host/system/demo/system.ts";
@@ -30,12 +30,16 @@ import {
   complained,
   installDemo,
   makeDisk,
+  prepareDemo,
   type Served,
   said,
   serve,
   visit,
+  whenShown,
 } from "./page.ts";
 
+/** Steps of an installation after which more is to come. */
+const MIDDLE = /Make the ESP|Format the data region|Copy the objects/;
 const test = testWith(CHROMIUM);
 const profile = mkdtempSync(join(tmpdir(), "diskwright-profile-"));
 let served: Served;
@@ -69,8 +73,7 @@ async function expectClean(page: Page): Promise<void> {
 test("power cut in the middle of an installation: switched on again, it is resumed", () =>
   onPage(served.address, async (page) => {
     await makeDisk(page, "cut", "320MiB");
-    await button(page, "Prepare and show the plan").click();
-    await said(page, "Nothing is written to the disk yet.");
+    await prepareDemo(page);
     await page.getByLabel("Cut it in the middle of the next action").check();
     await button(page, "Install now").click();
     await complained(page, "The power was cut while this went on: installing.");
@@ -85,14 +88,9 @@ test("power cut in the middle of an installation: switched on again, it is resum
 test("the plug is pulled by hand while an installation runs: it is resumed", () =>
   onPage(served.address, async (page) => {
     await makeDisk(page, "plug", "1GiB");
-    await button(page, "Prepare and show the plan").click();
-    await said(page, "Nothing is written to the disk yet.");
+    await prepareDemo(page);
+    await whenShown(page, MIDDLE, { click: "Cut the power now" });
     await button(page, "Install now").click();
-    await page
-      .getByText(/^(Make the ESP|Format the data|Copy the|read)/)
-      .first()
-      .waitFor();
-    await button(page, "Cut the power now").click();
     await complained(page, "The power was cut while this went on: installing.");
     await button(page, "Switch on again").click();
     await said(page, "The power is on again.");
@@ -126,14 +124,9 @@ test("power cuts in updates and boots leave what was committed", () =>
 test("a reload in the middle of an installation: the page offers to resume it", () =>
   onPage(served.address, async (page) => {
     await makeDisk(page, "again", "1GiB");
-    await button(page, "Prepare and show the plan").click();
-    await said(page, "Nothing is written to the disk yet.");
+    await prepareDemo(page);
+    await whenShown(page, MIDDLE, "reload");
     await button(page, "Install now").click();
-    await page
-      .getByText(/^(Make the ESP|Format the data|Copy the|read)/)
-      .first()
-      .waitFor();
-    await page.reload();
     await page.getByText("An installation was cut short here. It can be resumed.").waitFor();
     await button(page, "Resume the installation").click();
     await said(page, "read back and equal. It went on at the step");
@@ -143,10 +136,9 @@ test("a reload in the middle of an installation: the page offers to resume it", 
 test("an installation that is stopped can be gone on with", () =>
   onPage(served.address, async (page) => {
     await makeDisk(page, "stopped", "1GiB");
-    await button(page, "Prepare and show the plan").click();
-    await said(page, "Nothing is written to the disk yet.");
+    await prepareDemo(page);
+    await whenShown(page, MIDDLE, { click: "Stop" });
     await button(page, "Install now").click();
-    await button(page, "Stop").click();
     await complained(page, "Stopped");
     await button(page, /Resume the installation|Install now/).click();
     await said(page, "Installed on stopped, read back and equal.");
@@ -187,26 +179,26 @@ test("without OPFS disks are kept in memory, which is said plainly; the life goe
 test("a quota that is too small is told with what to do, and nothing is half made", () =>
   onPage(served.address, async (page) => {
     const debug = await context.newCDPSession(page);
-    const origin = new URL(served.address).origin;
-    const { usage } = await page.evaluate(() => navigator.storage.estimate());
-    const limit = async (quotaSize?: number) => {
-      await debug.send("Storage.overrideQuotaForOrigin", {
-        origin,
-        ...(quotaSize === undefined ? {} : { quotaSize }),
+    const { origin } = new URL(served.address);
+    const limit = (size?: number) =>
+      debug.send("Storage.overrideQuotaForOrigin", {
+        ...{ origin, ...(size === undefined ? {} : { quotaSize: size }) },
       });
-    };
+    const { usage = 0 } = await page.evaluate(() => navigator.storage.estimate());
     // Chromium takes room for a file in steps of 256 MiB.
-    await limit((usage ?? 0) + (400 << 20));
-    onTestFinished(() => limit());
-    await page.getByLabel("Name", { exact: true }).fill("large");
-    await page.getByLabel("Size", { exact: true }).fill("1GiB");
-    await button(page, "Make a disk").click();
-    await complained(page, /finds no room in this browser's storage.*Delete other disks/);
-    expect(await button(page, "Open large").count()).toBe(0);
-    await makeDisk(page, "fits", "160MiB");
-    await button(page, "Prepare and show the plan").click();
-    await complained(page, /finds no room in this browser's storage/);
-    await limit();
+    await limit(usage + (400 << 20));
+    try {
+      await page.getByLabel("Name", { exact: true }).fill("large");
+      await page.getByLabel("Size", { exact: true }).fill("1GiB");
+      await button(page, "Make a disk").click();
+      await complained(page, /finds no room in this browser's storage.*Delete other disks/);
+      expect(await button(page, "Open large").count()).toBe(0);
+      await makeDisk(page, "fits", "160MiB");
+      await button(page, "Prepare and show the plan").click();
+      await complained(page, /finds no room in this browser's storage/);
+    } finally {
+      await limit();
+    }
     await installDemo(page);
     await expectClean(page);
   }));
