@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import * as asc from "assemblyscript/asc";
+import * as esbuild from "esbuild";
 
 const bin = (name) => join("node_modules", ".bin", name);
 const run = (name, ...args) => execFileSync(bin(name), args, { stdio: "inherit" });
@@ -70,6 +71,62 @@ function compile(entry, name) {
   optimize(named, join("build", `${name}.wasm`));
 }
 
+const BUNDLE = { bundle: true, format: "esm", logLevel: "warning", metafile: true };
+const FOR_NODE = { ...BUNDLE, splitting: true, platform: "node", target: "node20" };
+
+/** The library for Node: its entry and every device, each shared part once. */
+async function bundleLibrary() {
+  const devices = readdirSync("host/device", { recursive: true, encoding: "utf8" });
+  await esbuild.build({
+    ...FOR_NODE,
+    entryPoints: [
+      "host/index.ts",
+      ...devices.filter((name) => name.endsWith(".ts")).map((name) => `host/device/${name}`),
+    ],
+    ...{ outbase: "host", outdir: "dist/host", chunkNames: "chunks/[name]-[hash]" },
+    packages: "external",
+  });
+}
+
+/**
+ * The programs, with the packages they use: a start then looks for few files, and still loads a
+ * command's part when the command is asked for.
+ */
+async function bundlePrograms() {
+  const { metafile } = await esbuild.build({
+    ...FOR_NODE,
+    entryPoints: ["host/cli/main.ts", "host/cli/installer/main.ts"],
+    ...{ outbase: "host/cli", outdir: "dist/host/cli", chunkNames: "chunks/[name]-[hash]" },
+    // What comes as CommonJS asks for Node's modules by require().
+    banner: {
+      js: [
+        'import { createRequire as requireFrom } from "node:module";',
+        "const require = requireFrom(import.meta.url);",
+      ].join("\n"),
+    },
+  });
+  return metafile;
+}
+
+/** The licences of the packages whose code is in our bundles, as they ask for. */
+function notices(metafiles) {
+  const inputs = metafiles.flatMap(({ inputs }) => Object.keys(inputs));
+  const packages = new Set(
+    inputs.flatMap((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []),
+  );
+  const texts = [...packages].sort().map((name) => {
+    // The loader comes without its text; it is AssemblyScript's own.
+    const folder = join(
+      "node_modules",
+      name === "@assemblyscript/loader" ? "assemblyscript" : name,
+    );
+    const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each));
+    if (file === undefined) throw new Error(`${name} comes without its licence`);
+    return `${name}\n${"=".repeat(name.length)}\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
+  });
+  writeFileSync("dist/THIRD-PARTY.txt", texts.join("\n\n"));
+}
+
 const MODULES = { core: "assembly/index.ts", media: "assembly/media.ts" };
 
 mkdirSync("build", { recursive: true });
@@ -85,7 +142,9 @@ if (process.argv.includes("--test")) {
   await services("assembly/services/testing", "build/services/testing");
 }
 rmSync("dist", { recursive: true, force: true });
-run("tsc");
+run("tsc", "--emitDeclarationOnly");
+await bundleLibrary();
+notices([await bundlePrograms()]);
 cpSync("build/services", "dist/services", {
   recursive: true,
   filter: (path) => !path.includes("testing"),
