@@ -67,32 +67,48 @@ const device: Candidate = {
   },
 };
 
-const files: Candidate = {
-  name: "CAPOSWF1 on OpfsDevice",
-  async open() {
-    const disk = await OpfsDevice.create("files.img", { size: "256MiB", overwrite: true });
-    const core = new Core();
-    const id = core.attach(disk);
-    Region.format(core, id);
-    const region = Region.open(core, id, { strict: false });
-    const mounted = region.files as FileSystem;
-    return {
-      run(step) {
+/** A file on a disk of 1 GiB, which is fresh or has had one of that size before. */
+function files(name: string, fresh: boolean): Candidate {
+  return {
+    name,
+    async open() {
+      const disk = await OpfsDevice.create("files.img", { size: "1GiB", overwrite: true });
+      const core = new Core();
+      const id = core.attach(disk);
+      Region.format(core, id);
+      const region = Region.open(core, id, { strict: false });
+      const mounted = region.files as FileSystem;
+      const run = (step: Uint8Array) => {
         const fd = mounted.open("/large", "w");
         for (let at = 0; at < SIZE_BYTES; at += STEP_BYTES) {
           mounted.write(fd, step, 0, STEP_BYTES, at);
         }
         mounted.close(fd);
         mounted.sync();
-      },
-      async end() {
-        region.close();
-        disk.close();
-        await removeOpfs("files.img");
-      },
-    };
-  },
-};
+      };
+      if (!fresh) {
+        run(new Uint8Array(STEP_BYTES).fill(1));
+        mounted.unlink("/large");
+        mounted.sync();
+      }
+      return {
+        run,
+        async end() {
+          region.close();
+          disk.close();
+          await removeOpfs("files.img");
+        },
+      };
+    },
+  };
+}
+
+const CANDIDATES: readonly Candidate[] = [
+  raw,
+  device,
+  files("a file on a fresh disk", true),
+  files("a file on a used disk", false),
+];
 
 async function measure(): Promise<Times> {
   await loadModules({ core: "/build/core.wasm", media: "/build/media.wasm" });
@@ -101,7 +117,7 @@ async function measure(): Promise<Times> {
   for (let at = 0; at < STEP_BYTES; at += step.length) piece.set(step, at);
   const times: Times = {};
   for (let round = -1; round < ROUNDS; round++) {
-    const order = [raw, device, files];
+    const order = [...CANDIDATES];
     if (round % 2 !== 0) order.reverse();
     for (const candidate of order) {
       const { run, end } = await candidate.open();
