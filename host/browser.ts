@@ -9,6 +9,7 @@
  */
 import { loadModules as load, type ModuleSources } from "./core/load.ts";
 
+export { OpfsDevice, opfsExists, removeOpfs } from "./device/local/opfs.ts";
 export * from "./portable.ts";
 
 /**
