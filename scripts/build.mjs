@@ -72,20 +72,26 @@ function compile(entry, name) {
 }
 
 const BUNDLE = { bundle: true, format: "esm", logLevel: "warning", metafile: true };
-const FOR_NODE = { ...BUNDLE, splitting: true, platform: "node", target: "node20" };
+/** Parts that entries share lie apart, so that each is there once. */
+const SPLIT = { ...BUNDLE, splitting: true, target: "es2022" };
 
-/** The library for Node: its entry and every device, each shared part once. */
+/**
+ * The library: its entries for Node and for browsers, and every device. One class is one class in
+ * all of them. Only files that are for Node alone ask for Node's modules.
+ */
 async function bundleLibrary() {
-  const devices = readdirSync("host/device", { recursive: true, encoding: "utf8" });
-  await esbuild.build({
-    ...FOR_NODE,
-    entryPoints: [
-      "host/index.ts",
-      ...devices.filter((name) => name.endsWith(".ts")).map((name) => `host/device/${name}`),
-    ],
-    ...{ outbase: "host", outdir: "dist/host", chunkNames: "chunks/[name]-[hash]" },
-    packages: "external",
+  const devices = readdirSync("host/device", { recursive: true, encoding: "utf8" })
+    .filter((name) => /(?<!\.d)\.ts$/.test(name))
+    .map((name) => `host/device/${name.replace(/\.ts$/, "")}`);
+  const entries = ["host/index", ...devices].map((path) => [path, `${path}.ts`]);
+  const { metafile } = await esbuild.build({
+    ...SPLIT,
+    entryPoints: { ...Object.fromEntries(entries), browser: "host/browser.ts" },
+    ...{ outdir: "dist", chunkNames: "host/chunks/[name]-[hash]" },
+    ...{ platform: "neutral", external: ["node:*"], mainFields: ["module", "main"] },
+    conditions: ["browser", "import"],
   });
+  return metafile;
 }
 
 /**
@@ -94,7 +100,8 @@ async function bundleLibrary() {
  */
 async function bundlePrograms() {
   const { metafile } = await esbuild.build({
-    ...FOR_NODE,
+    ...SPLIT,
+    platform: "node",
     entryPoints: ["host/cli/main.ts", "host/cli/installer/main.ts"],
     ...{ outbase: "host/cli", outdir: "dist/host/cli", chunkNames: "chunks/[name]-[hash]" },
     // What comes as CommonJS asks for Node's modules by require().
@@ -106,6 +113,34 @@ async function bundlePrograms() {
     },
   });
   return metafile;
+}
+
+/** "diskwright:core.wasm" as the bytes of the module, in the bundle as base64. */
+const MODULE_BYTES = {
+  name: "module-bytes",
+  setup(build) {
+    build.onResolve({ filter: /^diskwright:/ }, ({ path }) => ({
+      path,
+      namespace: "module-bytes",
+    }));
+    build.onLoad({ filter: /.*/, namespace: "module-bytes" }, ({ path }) => ({
+      contents: readFileSync(join("build", path.slice("diskwright:".length))),
+      loader: "binary",
+    }));
+  },
+};
+
+/** The worker of a disk, and the library with the modules in it: each a file that needs no other. */
+async function bundleWhole() {
+  const built = await Promise.all(
+    ["worker", "inline"].map((entry) =>
+      esbuild.build({
+        ...{ ...BUNDLE, entryPoints: [`host/${entry}.ts`], outdir: "dist" },
+        ...{ platform: "browser", target: "es2022", plugins: [MODULE_BYTES] },
+      }),
+    ),
+  );
+  return built.map(({ metafile }) => metafile);
 }
 
 /** The licences of the packages whose code is in our bundles, as they ask for. */
@@ -143,8 +178,7 @@ if (process.argv.includes("--test")) {
 }
 rmSync("dist", { recursive: true, force: true });
 run("tsc", "--emitDeclarationOnly");
-await bundleLibrary();
-notices([await bundlePrograms()]);
+notices([await bundleLibrary(), await bundlePrograms(), ...(await bundleWhole())]);
 cpSync("build/services", "dist/services", {
   recursive: true,
   filter: (path) => !path.includes("testing"),
