@@ -11,7 +11,13 @@ const headers = {
 
 export default defineConfig({
   server: { host: "127.0.0.1", headers },
-  optimizeDeps: { include: ["fast-check", "typed-binary", "@assemblyscript/loader"] },
+  // Named, as one that is found during a run would start it anew.
+  optimizeDeps: {
+    include: [
+      ...["fast-check", "typed-binary", "@assemblyscript/loader"],
+      ...["fflate", "fzstd", "smol-toml"],
+    ],
+  },
   worker: { format: "es" },
   test: {
     include: ["test/browser/**/*.test.ts"],
