@@ -2,6 +2,7 @@
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { PROFILE } from "./test/browser/support/profile.ts";
+import { answerRanges } from "./test/support/range-server.ts";
 
 // What makes SharedArrayBuffer available; the workers that must do without are started elsewhere.
 const headers = {
@@ -19,6 +20,9 @@ export default defineConfig({
     ],
   },
   worker: { format: "es" },
+  plugins: [
+    { name: "ranges", configureServer: (server) => void server.middlewares.use(answerRanges) },
+  ],
   test: {
     include: ["test/browser/**/*.test.ts"],
     globalSetup: "test/browser/support/profile.ts",
