@@ -2,6 +2,7 @@
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { PROFILE } from "./test/browser/support/profile.ts";
+import { answerRanges } from "./test/support/range-server.ts";
 
 // What makes SharedArrayBuffer available; the workers that must do without are started elsewhere.
 const headers = {
@@ -11,8 +12,17 @@ const headers = {
 
 export default defineConfig({
   server: { host: "127.0.0.1", headers },
-  optimizeDeps: { include: ["fast-check", "typed-binary", "@assemblyscript/loader"] },
+  // Named, as one that is found during a run would start it anew.
+  optimizeDeps: {
+    include: [
+      ...["fast-check", "typed-binary", "@assemblyscript/loader"],
+      ...["fflate", "fzstd", "smol-toml"],
+    ],
+  },
   worker: { format: "es" },
+  plugins: [
+    { name: "ranges", configureServer: (server) => void server.middlewares.use(answerRanges) },
+  ],
   test: {
     include: ["test/browser/**/*.test.ts"],
     globalSetup: "test/browser/support/profile.ts",

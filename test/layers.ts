@@ -42,7 +42,10 @@ const SYSTEM = [
   ...[...BOOT, ...FLOWS, "host/system/install", "host/system"],
   ...[RAYOS_FORMAT, ...RAYOS_ROOMS],
 ];
-const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
+const ADAPTERS = [
+  ...["host/device/local", "host/device/wrap", "host/device/wrap/bridge"],
+  ...["host/device/remote", "host/device/nbd"],
+];
 const INSTALLER = ["host/system/disks", "host/system/installer"];
 const COMMANDS = ["host/cli/disk", "host/cli/data", "host/cli/flow", "host/cli/serve"];
 
@@ -98,6 +101,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/format/rayos": ["assembly/format", ...BASE, "host/format", "host/format/json"],
   "host/device": ["assembly/format", ...BASE],
   "host/device/local": DEVICE,
+  "host/device/wrap/bridge": DEVICE,
   "host/device/wrap": DEVICE,
   "host/device/remote": DEVICE,
   "host/device/nbd": DEVICE,
