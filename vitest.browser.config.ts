@@ -1,9 +1,8 @@
 /** Tests that run in a real Chromium: devices of the browser, the core in a worker. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
+import { PROFILE } from "./test/browser/support/profile.ts";
+import { answerRanges } from "./test/support/range-server.ts";
 
 // What makes SharedArrayBuffer available; the workers that must do without are started elsewhere.
 const headers = {
@@ -11,16 +10,22 @@ const headers = {
   "Cross-Origin-Embedder-Policy": "require-corp",
 };
 
-// A profile on the disk: OPFS of an incognito window lives in memory, behind slow calls.
-const profile = mkdtempSync(join(tmpdir(), "diskwright-chromium-"));
-process.once("exit", () => rmSync(profile, { recursive: true, force: true }));
-
 export default defineConfig({
   server: { host: "127.0.0.1", headers },
-  optimizeDeps: { include: ["fast-check", "typed-binary", "@assemblyscript/loader"] },
+  // Named, as one that is found during a run would start it anew.
+  optimizeDeps: {
+    include: [
+      ...["fast-check", "typed-binary", "@assemblyscript/loader"],
+      ...["fflate", "fzstd", "smol-toml"],
+    ],
+  },
   worker: { format: "es" },
+  plugins: [
+    { name: "ranges", configureServer: (server) => void server.middlewares.use(answerRanges) },
+  ],
   test: {
     include: ["test/browser/**/*.test.ts"],
+    globalSetup: "test/browser/support/profile.ts",
     testTimeout: 60_000,
     fileParallelism: false,
     expect: { requireAssertions: true },
@@ -31,7 +36,8 @@ export default defineConfig({
       api: { host: "127.0.0.1" },
       instances: [{ browser: "chromium" }],
       provider: playwright({
-        persistentContext: profile,
+        // A profile on the disk: OPFS of an incognito window lives in memory, behind slow calls.
+        persistentContext: PROFILE,
         launchOptions: {
           executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
           args: [

@@ -6,9 +6,10 @@
  * belongs to was answered: then every later write and FLUSH is refused with it, as nothing that
  * waited can be believed. A writable device holds the lock of its name (see locks.ts).
  */
-import { domFailure, type StorageRoom, storageRoom, throwIfAborted } from "../../base/dom.ts";
+
 import { failure } from "../../base/errors.ts";
 import { parseSize } from "../../base/size.ts";
+import { domFailure, type StorageRoom, storageRoom, throwIfAborted } from "../../base/web/dom.ts";
 import { moveSpans } from "../batch.ts";
 import {
   admit,

@@ -60,7 +60,9 @@ export function serveTests(load: () => Promise<unknown>): void {
 function outcomes(task: Task, above: readonly string[]): Outcome[] {
   const path = [...above, task.name];
   if (task.type === "suite") return task.tasks.flatMap((each) => outcomes(each, path));
-  const errors = (task.result?.errors ?? []).map(({ stack, message }) => `${message}\n${stack}`);
+  const errors = (task.result?.errors ?? []).map((error) =>
+    [error.message, error.diff, error.stack].filter(Boolean).join("\n"),
+  );
   return [{ path, state: task.result?.state ?? "not run", errors }];
 }
 

@@ -8,7 +8,7 @@
  * ```
  */
 
-import { domFailure } from "../../../base/dom.ts";
+import { domFailure } from "../../../base/web/dom.ts";
 import { failure } from "../../../base/errors.ts";
 import type { BlockDevice } from "../../../device/device.ts";
 import { OpfsDevice } from "../../../device/local/opfs.ts";

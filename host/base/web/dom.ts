@@ -1,7 +1,7 @@
-/** What a browser says went wrong, as a StorageError: the name of its exception decides the code. */
-import type { ErrorCode } from "../../assembly/format/errors.ts";
-import { failure, StorageError } from "./errors.ts";
-import { humanSize } from "./size.ts";
+/** What a browser says went wrong, as a StorageError; its exception's name decides the code. */
+import type { ErrorCode } from "../../../assembly/format/errors.ts";
+import { failure, StorageError } from "../errors.ts";
+import { humanSize } from "../size.ts";
 
 /** What the browser grants this origin, in bytes, when it was last asked. */
 export interface StorageRoom {
