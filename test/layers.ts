@@ -174,7 +174,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/cli": [...BASE, "host/cli/kit", ...COMMANDS],
   "host/web/rpc": WEB,
   "host/web/worker/shelf": [...WEB, "host/web/rpc"],
-  "host/web/worker": [...WEB, "host/web/rpc", "host/web/worker/shelf"],
+  "host/web/worker/payload": [...WEB, "host/web/rpc"],
+  "host/web/worker": [
+    ...[...WEB, "host/web/rpc", "host/web/worker/shelf", "host/web/worker/payload"],
+  ],
   "host/web/view": [...BASE, "host/web/rpc"],
   "host/web/panels": [...BASE, "host/web/rpc", "host/web/view"],
   "host/web": [...BASE, "host/web/rpc", "host/web/view", "host/web/panels"],

@@ -9,7 +9,7 @@ import { count, size } from "../view/words.ts";
 const CHOICES: readonly { kind: PayloadKind; title: string; label: string }[] = [
   { kind: "demo", title: "The built-in demo", label: "" },
   { kind: "files", title: "A folder for the ESP", label: "Folder with EFI/BOOT/BOOTX64.EFI" },
-  { kind: "tar", title: "A tar archive for the ESP", label: "Tar archive, not packed" },
+  { kind: "tar", title: "A tar archive for the ESP", label: "Tar archive: tar, tar.gz or tar.zst" },
   { kind: "image", title: "An image or ISO medium", label: "Disk image, or ISO of mkmedia" },
 ];
 

@@ -26,6 +26,8 @@ export function serve<Api extends Methods>(
 ): (notice: unknown) => void {
   const running = new Map<number, AbortController>();
   const send = (message: FromWorker) => port.postMessage(message);
+  // Each call is told; until then there is nobody to tell.
+  Promise.resolve(handlers).catch(() => undefined);
   const handler = (all: Handlers<Api>, method: string) =>
     Object.hasOwn(all, method)
       ? (all[method] as (args: unknown, context: CallContext<unknown>) => unknown)

@@ -137,7 +137,8 @@ function chunks(
   const words = (Object.keys(OWNER_WORDS) as Owner[])
     .filter((owner) => chunksByOwner[owner] > 0)
     .map((owner) => ({ owner, text: `${OWNER_WORDS[owner]}: ${chunksByOwner[owner]}` }));
-  const label = `chunks of ${name}, ${size(chunkBytes)} each; ${words.map(({ text }) => text).join(", ")}`;
+  const told = words.map(({ text }) => text).join(", ");
+  const label = `chunks of ${name}, ${size(chunkBytes)} each; ${told}`;
   const runs = runsOf(owners);
   return h(
     "div",

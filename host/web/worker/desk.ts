@@ -4,7 +4,7 @@
  */
 import { failure, type StorageError } from "../../base/errors.ts";
 import { parseSize } from "../../base/size.ts";
-import { run } from "../../base/work.ts";
+import { type ProgressEvent, run } from "../../base/work.ts";
 import type { InstallPlan } from "../../system/install/plan.ts";
 import type { FlowReport } from "../../system/update/flows.ts";
 import type {
@@ -20,13 +20,13 @@ import type {
 import type { CallContext, Handlers } from "../rpc/server.ts";
 import { storageFacts } from "./facts.ts";
 import { Browser } from "./look.ts";
-import { recipeOf } from "./payload.ts";
+import { recipeOf } from "./payload/recipe.ts";
 import { problemReport } from "./report.ts";
 import { Session } from "./session.ts";
 import type { Shelf } from "./shelf/shelf.ts";
 import { packed, uploaded } from "./transfer.ts";
 
-/** Progress and map are told this often: more would be drawn by nobody. */
+/** Progress within a step is told this often: more would be drawn by nobody. */
 const TELL_MS = 100;
 
 type Context = CallContext<Activity>;
@@ -291,10 +291,12 @@ export class Desk {
 
   #options(title: string, { signal, emit }: Context) {
     let told = 0;
-    const progress = (event: Activity["progress"]) => {
+    let step = "";
+    const progress = (event: ProgressEvent) => {
       const now = Date.now();
-      if (now - told < TELL_MS && event?.done !== event?.total) return;
+      if (now - told < TELL_MS && event.step === step && event.done !== event.total) return;
       told = now;
+      step = event.step;
       const cells = this.#session?.cells.slice();
       emit({ title, progress: event, ...(cells && { writes: { cells } }) });
     };

@@ -18,8 +18,8 @@ export function problemReport(problem: string, state: State, problems: readonly 
     "",
     "## Where",
     `browser: ${navigator.userAgent}`,
-    `storage: ${storage.kind}, quota ${size(storage.quotaBytes)}, used ${size(storage.usageBytes)}` +
-      `, ${storage.persisted ? "persistent" : "may be evicted"}`,
+    `storage: ${storage.kind}, quota ${size(storage.quotaBytes)}, ` +
+      `used ${size(storage.usageBytes)}, ${storage.persisted ? "persistent" : "may be evicted"}`,
     `cross-origin isolated: ${storage.isolated ? "yes" : "no"}`,
     "",
     "## Disk",

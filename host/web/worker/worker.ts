@@ -31,8 +31,6 @@ function start(port: Port): void {
     return new Desk(await findShelf(), (notice) => tell(notice)).handlers();
   })();
   const tell = serve<Api>(port, handlers);
-  // Each call is told; here is nobody to tell.
-  handlers.catch(() => undefined);
 }
 
 start(globalThis as unknown as Port);

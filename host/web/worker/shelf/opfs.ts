@@ -8,8 +8,8 @@
  * ```
  */
 
-import { domFailure } from "../../../base/web/dom.ts";
 import { failure } from "../../../base/errors.ts";
+import { domFailure } from "../../../base/web/dom.ts";
 import type { BlockDevice } from "../../../device/device.ts";
 import { OpfsDevice } from "../../../device/local/opfs.ts";
 import type { DiskEntry, PayloadFacts } from "../../rpc/api.ts";

@@ -36,13 +36,13 @@ export interface Shelf {
 }
 
 /** What a disk may be called: it is a folder's name, and part of a lock's. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/;
+const NAME = /^[A-Za-z][A-Za-z0-9._-]{0,39}$/;
 
 /** @throws {StorageError} EINVAL */
 export function checkName(name: string): void {
   if (NAME.test(name)) return;
   throw failure("EINVAL", "create", `'${name}' is no name for a disk.`, {
-    hint: "Use up to 40 letters, digits, dots, dashes and underscores; begin with a letter or digit.",
+    hint: "Use up to 40 letters, digits, dots, dashes and underscores; begin with a letter.",
   });
 }
 

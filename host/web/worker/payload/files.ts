@@ -1,8 +1,8 @@
 /** Files that a person chose, as a tree to copy; read at once, as only a worker can. */
-import { failure } from "../../base/errors.ts";
-import { blobBytes } from "../../device/remote/blob.ts";
-import type { Tree, TreeEntry, TreeReader } from "../../system/image/folder.ts";
-import type { PayloadFile } from "../rpc/api.ts";
+import { failure } from "../../../base/errors.ts";
+import { blobBytes } from "../../../device/remote/blob.ts";
+import type { Tree, TreeEntry, TreeReader } from "../../../system/image/folder.ts";
+import type { PayloadFile } from "../../rpc/api.ts";
 
 /** Files that were chosen as a tree; folders come by themselves. */
 export function filesTree(files: readonly PayloadFile[]): Tree {
@@ -34,21 +34,27 @@ export function addFolders(entries: Map<string, TreeEntry>, path: string): void 
 }
 
 /** Reads a Blob from its start on, at once: only in a worker. */
-export function blobReader(blob: Blob, name: string): TreeReader {
+function blobReader(blob: Blob, name: string): TreeReader {
   let at = 0;
   return {
     read(into) {
-      try {
-        const piece = blobBytes(blob.slice(at, at + into.length));
-        into.set(piece);
-        at += piece.length;
-        return piece.length;
-      } catch (cause) {
-        const message = `'${name}' cannot be read any more: it has changed, moved or is gone.`;
-        const hint = "Choose it again.";
-        throw failure("EIO", "read", message, { path: name, hint, cause });
-      }
+      const got = readBlob(blob, name, into, at);
+      at += got;
+      return got;
     },
     close() {},
   };
+}
+
+/** Fills `into` from byte `offset` on; answers how many bytes it got. */
+export function readBlob(blob: Blob, name: string, into: Uint8Array, offset: number): number {
+  try {
+    const piece = blobBytes(blob.slice(offset, offset + into.length));
+    into.set(piece);
+    return piece.length;
+  } catch (cause) {
+    const message = `'${name}' cannot be read any more: it has changed, moved or is gone.`;
+    const hint = "Choose it again.";
+    throw failure("EIO", "read", message, { path: name, hint, cause });
+  }
 }

@@ -2,20 +2,20 @@
  * What a person installs, made into a medium: a disk image that an installation reads from, kept
  * beside the disk until that is done, so that a page that is reloaded goes on with it.
  */
-import { failure } from "../../base/errors.ts";
-import { formatSize } from "../../base/size.ts";
-import type { Work } from "../../base/work.ts";
-import { Core } from "../../core/load.ts";
-import type { BlockDevice } from "../../device/device.ts";
-import { BlobDevice } from "../../device/remote/blob.ts";
-import { eachPiece, flushDevice, isZero, writeSectors } from "../../device/sectors.ts";
-import { SECTOR_BYTES, smallestDisk } from "../../format/layout.ts";
-import { demoBoot } from "../../system/demo/system.ts";
-import { memoryTree, type Tree } from "../../system/image/folder.ts";
-import { makeDisk } from "../../system/image/mkdisk.ts";
-import { openMedium } from "../../system/media/medium.ts";
-import { shippedService } from "../../system/service/shipped.ts";
-import type { Payload, PayloadFile } from "../rpc/api.ts";
+import { failure } from "../../../base/errors.ts";
+import { formatSize } from "../../../base/size.ts";
+import type { Work } from "../../../base/work.ts";
+import { Core } from "../../../core/load.ts";
+import type { BlockDevice } from "../../../device/device.ts";
+import { BlobDevice } from "../../../device/remote/blob.ts";
+import { eachPiece, flushDevice, isZero, writeSectors } from "../../../device/sectors.ts";
+import { SECTOR_BYTES, smallestDisk } from "../../../format/layout.ts";
+import { demoBoot } from "../../../system/demo/system.ts";
+import { memoryTree, type Tree } from "../../../system/image/folder.ts";
+import { makeDisk } from "../../../system/image/mkdisk.ts";
+import { openMedium } from "../../../system/media/medium.ts";
+import { shippedService } from "../../../system/service/shipped.ts";
+import type { Payload, PayloadFile } from "../../rpc/api.ts";
 import { filesTree } from "./files.ts";
 import { tarTree } from "./tar.ts";
 
