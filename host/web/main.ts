@@ -4,7 +4,7 @@ import { failure } from "../base/errors.ts";
 import { Page } from "./page.ts";
 import type { Api, Notice } from "./rpc/api.ts";
 import { connect } from "./rpc/client.ts";
-import type { Port } from "./rpc/wire.ts";
+import { type Port, workerLock } from "./rpc/wire.ts";
 import { h } from "./view/h.ts";
 import { Store } from "./view/store.ts";
 
@@ -22,20 +22,31 @@ function draw(): void {
   });
 }
 
-const worker = new Worker(new URL("./worker/worker.ts", import.meta.url), { type: "module" });
+/** The worker holds the lock of this name as long as it lives. */
+const name = crypto.randomUUID();
+const worker = new Worker(new URL("./worker/worker.ts", import.meta.url), { type: "module", name });
 const connection = connect<Api>(worker as unknown as Port, (notice) => {
   store.onNotice(notice as Notice);
 });
 const store = new Store(connection.api, draw);
 
 worker.addEventListener("error", ({ message }) => {
-  const why = message === undefined || message === "" ? "it could not be loaded" : message;
+  loseWorker(message === undefined || message === "" ? "it could not be loaded" : message);
+});
+
+/** Whatever waits for the worker is told that it will not answer. */
+function loseWorker(why: string): void {
   const hint = "Reload the page: the disks are as they were last committed.";
   const lost = failure("EIO", "worker", `the worker of the page has ended: ${why}.`, { hint });
   connection.fail(lost);
   store.lost = true;
   store.fail(lost);
-});
+}
+
+/** A worker that the browser ends says nothing; but its lock becomes free. */
+function watch(): void {
+  navigator.locks?.request(workerLock(name), async () => loseWorker("the browser stopped it"));
+}
 
 /** The open disk is in the address, so that a reload opens it again. */
 function remember(): void {
@@ -49,6 +60,7 @@ async function start(): Promise<void> {
   const wanted = decodeURIComponent(location.hash.slice(1));
   await store.act("Starting", async () => {
     const state = await store.api.start();
+    watch();
     const isThere = state.disks.some(({ name }) => name === wanted);
     if (isThere) await store.api.open({ name: wanted });
     else store.onNotice({ kind: "state", state });

@@ -4,7 +4,7 @@ import { loadModules } from "../../core/load.ts";
 import { loadServices } from "../../system/service/shipped.ts";
 import type { Api } from "../rpc/api.ts";
 import { serve } from "../rpc/server.ts";
-import type { Port } from "../rpc/wire.ts";
+import { type Port, workerLock } from "../rpc/wire.ts";
 import { ASSETS } from "./assets.ts";
 import { Desk } from "./desk.ts";
 import { MemoryShelf } from "./shelf/memory.ts";
@@ -25,9 +25,21 @@ async function findShelf(): Promise<Shelf> {
   }
 }
 
+/** Held to the end: the page waits for it, and so learns of that. */
+function holdLock(): Promise<void> {
+  if (navigator.locks === undefined) return Promise.resolve();
+  const { name } = globalThis as unknown as { readonly name: string };
+  return new Promise((held) => {
+    void navigator.locks.request(workerLock(name), () => {
+      held();
+      return new Promise<never>(() => {});
+    });
+  });
+}
+
 function start(port: Port): void {
   const handlers = (async () => {
-    await load();
+    await Promise.all([load(), holdLock()]);
     return new Desk(await findShelf(), (notice) => tell(notice)).handlers();
   })();
   const tell = serve<Api>(port, handlers);

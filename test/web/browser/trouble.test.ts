@@ -207,15 +207,33 @@ test("a quota that is too small is told with what to do, and nothing is half mad
 test("storage that is evicted between two visits: the list is empty, and making one works", () =>
   onPage(served.address, async (page) => {
     await makeDisk(page, "gone", "160MiB");
-    await page.evaluate(async () => {
+    expect(new URL(page.url()).hash).toBe("#gone");
+    await page.close();
+    const { page: other } = await visit(context, served.address);
+    await other.evaluate(async () => {
       const storage = await navigator.storage.getDirectory();
-      await storage.removeEntry("diskwright", { recursive: true }).catch(() => undefined);
+      await storage.removeEntry("diskwright", { recursive: true });
     });
-    await page.reload();
-    await page.getByText("There is no disk yet.").or(button(page, "Open gone")).waitFor();
-    await button(page, "Open gone").count();
-    await makeDisk(page, "next", "160MiB");
+    await other.close();
+    const { page: again } = await visit(context, `${served.address}#gone`);
+    await again.getByText("There is no disk yet.").waitFor();
+    await makeDisk(again, "next", "160MiB");
+    await installDemo(again);
+    await again.close();
+  }));
+
+test("a worker that is stopped: what waits for it is told to reload, and the disk is there", () =>
+  onPage(served.address, async (page) => {
+    await makeDisk(page, "alone", "160MiB");
     await installDemo(page);
+    // Whatever ends it, its lock becomes free.
+    await page.workers()[0]?.evaluate(() => self.close());
+    await complained(page, "The worker of the page has ended: the browser stopped it. Reload");
+    await button(page, "Boot").click();
+    await complained(page, "The worker of the page has ended");
+    await page.reload();
+    await button(page, "Boot").click();
+    await said(page, "passed its health checkpoint.");
   }));
 
 test("an image of one's own is looked into where it lies, booted, and not written to", async () => {
