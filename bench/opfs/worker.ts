@@ -1,4 +1,6 @@
 /** The measured part of bench/opfs.ts, in a worker: times of each candidate, round by round. */
+
+import { systemRandom } from "../../host/base/seed.ts";
 import {
   Core,
   type FileSystem,
@@ -7,7 +9,8 @@ import {
   Region,
   removeOpfs,
 } from "../../host/browser.ts";
-import { RequestType, request } from "../../host/device/device.ts";
+import { type BlockDevice, RequestType, request } from "../../host/device/device.ts";
+import { PowerDevice } from "../../host/device/fault/power.ts";
 import type { SyncFile } from "../../host/device/local/opfs.ts";
 
 const SIZE_BYTES = 64 << 20;
@@ -46,10 +49,12 @@ const raw: Candidate = {
   },
 };
 
-const device: Candidate = {
-  name: "OpfsDevice",
+/** `around` puts what the page has between core and device. */
+const device = (name: string, around = (disk: BlockDevice) => disk): Candidate => ({
+  name,
   async open() {
-    const disk = await OpfsDevice.create("device.img", { size: "256MiB", overwrite: true });
+    const file = await OpfsDevice.create("device.img", { size: "256MiB", overwrite: true });
+    const disk = around(file);
     return {
       run(step) {
         for (let at = 0; at < SIZE_BYTES; at += STEP_BYTES) {
@@ -65,14 +70,20 @@ const device: Candidate = {
       },
     };
   },
-};
+});
+
+/** The page's plug: what is small waits in a cache of its own. */
+function plugged(disk: BlockDevice): BlockDevice {
+  return new PowerDevice(disk, { random: systemRandom });
+}
 
 /** A file on a disk of 1 GiB, which is fresh or has had one of that size before. */
-function files(name: string, fresh: boolean): Candidate {
+function files(name: string, fresh: boolean, around = (disk: BlockDevice) => disk): Candidate {
   return {
     name,
     async open() {
-      const disk = await OpfsDevice.create("files.img", { size: "1GiB", overwrite: true });
+      const file = await OpfsDevice.create("files.img", { size: "1GiB", overwrite: true });
+      const disk = around(file);
       const core = new Core();
       const id = core.attach(disk);
       Region.format(core, id);
@@ -105,9 +116,11 @@ function files(name: string, fresh: boolean): Candidate {
 
 const CANDIDATES: readonly Candidate[] = [
   raw,
-  device,
+  device("OpfsDevice"),
+  device("with the page's plug", plugged),
   files("a file on a fresh disk", true),
   files("a file on a used disk", false),
+  files("a file in the page's stack", true, plugged),
 ];
 
 async function measure(): Promise<Times> {

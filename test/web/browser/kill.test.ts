@@ -3,7 +3,7 @@
  * all that they held are gone. Opened again, the disk is consistent, and the flow goes on or is
  * done. The seed is printed in each test's name; DISKWRIGHT_SEED chooses another one.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
@@ -22,6 +22,7 @@ import {
   serve,
   visit,
 } from "./page.ts";
+import { renderers } from "./processes.ts";
 
 const SEED = process.env["DISKWRIGHT_SEED"] ?? "5";
 const KILLS = 10;
@@ -49,50 +50,13 @@ function upTo(most: number): number {
   return Math.floor((new DataView(bytes.buffer).getUint32(0) / 2 ** 32) * most);
 }
 
-/** What runs: the pids of children by that of their parent; what has ended is left out. */
-function children(): Map<number, number[]> {
-  const found = new Map<number, number[]>();
-  for (const name of readdirSync("/proc").filter((each) => /^\d+$/.test(each))) {
-    const stat = textOf(`/proc/${name}/stat`);
-    const [state = "Z", parent = "0"] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (state === "Z" || state === "X") continue;
-    found.set(Number(parent), [...(found.get(Number(parent)) ?? []), Number(name)]);
-  }
-  return found;
-}
-
-/** The renderers of the browser that this test has started, and of no other. */
-function renderers(): number[] {
-  const below = children();
-  // Chromium starts from this process; its command line names the profile.
-  const isOurs = (pid: number) => commandOf(pid).includes(profile);
-  const all = (pid: number): number[] => [pid, ...(below.get(pid) ?? []).flatMap(all)];
-  return (below.get(process.pid) ?? [])
-    .filter(isOurs)
-    .flatMap(all)
-    .filter((pid) => commandOf(pid).includes("--type=renderer"));
-}
-
-function commandOf(pid: number): string {
-  return textOf(`/proc/${pid}/cmdline`);
-}
-
-/** Empty for a process that has ended since it was listed. */
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
-}
-
 /** Kills the page `ms` after `act` began, and opens another one with the same disk. */
 async function killedAfter(page: Page, name: string, ms: number, act: () => Promise<void>) {
   const crashed = page.waitForEvent("crash");
   // What waits for a page that is dead fails some time later.
   void act().catch(() => undefined);
   await new Promise((done) => setTimeout(done, ms));
-  const pids = renderers();
+  const pids = renderers(profile);
   expect(pids).not.toEqual([]);
   for (const pid of pids) process.kill(pid, "SIGKILL");
   await crashed;

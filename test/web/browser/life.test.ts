@@ -190,6 +190,7 @@ test("an action that a person does by keyboard alone", async () => {
     await page.keyboard.press("Enter");
   }
   await said(page, "The disk keys is deleted.");
+  expect(await button(page, "Open keys").count()).toBe(0);
   await page.close();
 });
 
@@ -200,6 +201,7 @@ test("a disk that is too small, a name that is taken and one that is none are to
   await complained(page, /the smallest size that would do is 1\d\d/);
   await makeDiskBadly(page, "small", "64MiB", "There is a disk 'small' already.");
   await makeDiskBadly(page, "../up", "64MiB", "'../up' is no name for a disk.");
+  expect(await button(page, "Install now").count()).toBe(0);
   await makeDiskBadly(page, "odd", "much", "'much' is not a size such as");
   await page.close();
 });

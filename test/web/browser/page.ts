@@ -5,7 +5,6 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { build } from "vite";
-import { expect } from "vitest";
 
 export const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 export const SCREENSHOTS = "build/screenshots";
@@ -98,14 +97,26 @@ export async function visit(context: BrowserContext, address: string) {
   return { page, strange, errors };
 }
 
+const SAID_MS = 15_000;
+
 /** The status says so, soon. */
-export function said(page: Page, text: string | RegExp, timeout = 15_000): Promise<void> {
-  return expect.poll(() => spoken(page), { timeout }).toMatch(after("status: ", text));
+export function said(page: Page, text: string | RegExp, timeoutMs = SAID_MS): Promise<void> {
+  return heard(page, after("status: ", text), timeoutMs);
 }
 
 /** The alert says so, soon. */
 export function complained(page: Page, text: string | RegExp): Promise<void> {
-  return expect.poll(() => spoken(page), { timeout: 15_000 }).toMatch(after("alert: ", text));
+  return heard(page, after("alert: ", text), SAID_MS);
+}
+
+async function heard(page: Page, wanted: RegExp, timeoutMs: number): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const words = await spoken(page);
+    if (wanted.test(words)) return;
+    if (Date.now() > end) throw new Error(`waited for ${wanted}, but the page says ${words}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
 }
 
 /** Both at once, so that a failing test tells what was said instead. */
