@@ -87,7 +87,11 @@ async function makePayload(path: string): Promise<void> {
   }
 }
 
-async function measure(context: BrowserContext, address: string, image: string): Promise<Measured> {
+async function measure(
+  context: BrowserContext,
+  address: string,
+  { image, folder }: { readonly image: string; readonly folder: string },
+): Promise<Measured> {
   const { page } = await visit(context, address);
   await newDisk(page, "bench", "640MiB");
   await watchTasks(page);
