@@ -76,7 +76,9 @@ test("the write that cutAfter() names is refused, those before it were taken", (
 
 test("a cut that is taken back does not come", () => {
   const { device, write } = powered();
+  expect(device.isArmed).toBe(false);
   device.cutAfter(1);
+  expect(device.isArmed).toBe(true);
   expect(device.spare()).toBe(true);
   write(0, noise(512, 1));
   expect(device.isOn).toBe(true);

@@ -72,6 +72,7 @@ export class PowerDevice implements BlockDevice {
   readonly #unitsMax: number;
   readonly #units = new Map<number, Unit>();
   readonly #run = new Uint8Array(RUN_BYTES);
+  readonly #passed: BlockRequest[] = [];
   #writesLeft = Number.POSITIVE_INFINITY;
   #off: "cut" | "closed" | undefined;
 
@@ -92,8 +93,31 @@ export class PowerDevice implements BlockDevice {
   submit(requests: readonly BlockRequest[]): void {
     for (const asked of requests) {
       if (this.#off !== undefined) refuse(asked, this.#reason());
-      else if (admit(this.config, asked, this.name)) this.#carryOut(asked);
+      else if (!admit(this.config, asked, this.name)) continue;
+      else if (this.#passes(asked)) this.#passed.push(asked);
+      else {
+        this.#pass();
+        this.#carryOut(asked);
+      }
     }
+    this.#pass();
+  }
+
+  /** True for what neither touches the cache nor is counted down to a cut: it goes on as it is. */
+  #passes({ type, sector, data }: BlockRequest): boolean {
+    if (type === RequestType.IN) return this.#units.size === 0;
+    if (type !== RequestType.OUT || data.length < LARGE_BYTES || this.isArmed) return false;
+    const sectors = data.length / SECTOR_SIZE;
+    this.#options.onWrite?.(sector, sectors);
+    this.#forget(sector, sectors);
+    return true;
+  }
+
+  /** Requests that follow one another stay a batch: the device below may join them. */
+  #pass(): void {
+    if (this.#passed.length === 0) return;
+    this.#base.submit(this.#passed);
+    this.#passed.length = 0;
   }
 
   /** Pulls the plug now. A second time nothing is left to lose. */
@@ -126,9 +150,14 @@ export class PowerDevice implements BlockDevice {
     this.#writesLeft = writes;
   }
 
+  /** A cut of cutAfter() is still to come. */
+  get isArmed(): boolean {
+    return this.isOn && Number.isFinite(this.#writesLeft);
+  }
+
   /** Takes cutAfter() back; true if it was still to come. */
   spare(): boolean {
-    const waited = this.isOn && Number.isFinite(this.#writesLeft);
+    const waited = this.isArmed;
     this.#writesLeft = Number.POSITIVE_INFINITY;
     return waited;
   }

@@ -29,15 +29,27 @@ export function Look({ store, disk }: PanelProps & { disk: OpenDisk }): View | n
   // Anew whenever another place is chosen, or something was done to the disk.
   useEffect(() => {
     if (id === undefined) return;
+    let isCurrent = true;
+    const unless = <T>(set: (value: T) => void) => {
+      return (value: T) => {
+        if (isCurrent) set(value);
+      };
+    };
     const asked =
       kind === "objects"
-        ? api.objects({ volume: id }).then(setObjects)
-        : api.list({ volume: id, path }).then(setEntries);
-    asked.catch((error: unknown) => {
-      setEntries([]);
-      if (path !== "/") setPath("/");
-      else store.fail(error);
-    });
+        ? api.objects({ volume: id }).then(unless(setObjects))
+        : api.list({ volume: id, path }).then(unless(setEntries));
+    asked.catch(
+      unless((error: unknown) => {
+        setEntries([]);
+        // A folder that is gone: back to where something is.
+        if (path !== "/") setPath("/");
+        else store.fail(error);
+      }),
+    );
+    return () => {
+      isCurrent = false;
+    };
   }, [id, kind, path, disk]);
   if (volume === undefined || id === undefined) return null;
   const show = async (title: string, read: Shown["read"], offset = 0) => {

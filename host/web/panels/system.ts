@@ -15,7 +15,7 @@ const OUTCOMES: Readonly<Record<BootSummary["outcome"], string>> = {
 };
 
 export function Power({ store, disk }: DiskProps): View {
-  const { api, running, armed } = store;
+  const { api, running } = store;
   const cut = async () => {
     try {
       await api.cut();
@@ -27,8 +27,6 @@ export function Power({ store, disk }: DiskProps): View {
   const arm = async (wanted: boolean) => {
     try {
       await api.cutNext({ armed: wanted });
-      store.armed = wanted;
-      store.changed();
     } catch (error) {
       store.fail(error);
     }
@@ -45,7 +43,11 @@ export function Power({ store, disk }: DiskProps): View {
       ? [
           h(Button, { kind: "danger", onClick: cut }, "Cut the power now"),
           h(Check, {
-            ...{ id: "armed", label: "Cut it in the middle of the next action", checked: armed },
+            ...{
+              id: "armed",
+              label: "Cut it in the middle of the next action",
+              checked: disk.armed,
+            },
             ...{ onChange: arm, disabled: running !== undefined },
           }),
         ]

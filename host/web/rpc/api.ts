@@ -99,6 +99,8 @@ export interface OpenDisk {
   readonly readOnly: boolean;
   /** False: the power was cut, and the disk waits to be switched on again. */
   readonly powered: boolean;
+  /** The power will be cut in the middle of what comes next. */
+  readonly armed: boolean;
   readonly view?: DiskView | undefined;
   /** Why it could not be looked at. */
   readonly viewError?: string | undefined;

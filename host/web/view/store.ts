@@ -30,8 +30,6 @@ export class Store {
   running: Running | undefined;
   message: Message | undefined;
   lastBoot: BootSummary | undefined;
-  /** The power will be cut in the middle of the next action. */
-  armed = false;
   /** The worker is gone: nothing works any more. */
   lost = false;
   readonly #draw: () => void;
@@ -50,7 +48,6 @@ export class Store {
     if (notice.kind === "state") this.state = notice.state;
     else if (notice.kind === "console") this.print(notice.line);
     else {
-      this.armed = false;
       const total = notice.kept + notice.lost;
       this.print(`power: cut; of ${total} blocks in the cache ${notice.lost} are lost`);
     }

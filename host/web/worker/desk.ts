@@ -29,6 +29,9 @@ import { packed, uploaded } from "./transfer.ts";
 /** Progress within a step is told this often: more would be drawn by nobody. */
 const TELL_MS = 100;
 
+/** Problems that are remembered for a report. */
+const PROBLEMS_MAX = 10;
+
 type Context = CallContext<Activity>;
 
 export class Desk {
@@ -69,7 +72,7 @@ export class Desk {
       cancel: () => this.#flow("Cancelling", (disk) => disk.cancel()),
       recover: () => this.#flow("Ending recovery", (disk) => disk.recover()),
       cut: () => this.#cut(),
-      cutNext: ({ armed }) => this.#disk().armCut(armed),
+      cutNext: ({ armed }) => this.#do("Arming the plug", async () => this.#live().armCut(armed)),
       powerOn: () => this.#do("Switching on", () => this.#powerOn()),
       list: ({ volume, path }) => new Browser(this.#live()).list(volume, path),
       readFile: ({ volume, path, offset, length }) =>
@@ -98,6 +101,7 @@ export class Desk {
       return await act();
     } catch (error) {
       this.#problems.push(`${title}: ${error instanceof Error ? error.message : error}`);
+      if (this.#problems.length > PROBLEMS_MAX) this.#problems.shift();
       throw this.#session?.powered === false ? powerCut(title, error) : error;
     } finally {
       this.#busy = undefined;
@@ -175,7 +179,8 @@ export class Desk {
       this.#plan = await disk.plan(medium, erase, options);
     } catch (error) {
       medium.close();
-      await this.#discard();
+      // What failed is what the person must see.
+      await this.#discard().catch(() => undefined);
       throw error;
     }
     medium.close();
@@ -311,12 +316,12 @@ export class Desk {
   }
 
   async #openDisk(session: Session): Promise<OpenDisk> {
-    const { name, where, readOnly, powered, sizeBytes } = session;
+    const { name, where, readOnly, powered, armed, sizeBytes } = session;
     const look = session.look();
     const note = where === "file" ? {} : await this.#shelf.readNote(name);
     const volumes = look.view === undefined ? [] : Browser.volumes(look.view);
     return {
-      ...{ name, where, readOnly, powered, sizeBytes, ...look, volumes },
+      ...{ name, where, readOnly, powered, armed, sizeBytes, ...look, volumes },
       payload: note.payload,
       plan: this.#plan,
     };

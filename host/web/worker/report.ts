@@ -2,9 +2,6 @@
 import { shortSize } from "../../system/draw.ts";
 import type { OpenDisk, State } from "../rpc/api.ts";
 
-/** Problems that are told: the last ones. */
-const PROBLEMS_MAX = 10;
-
 /** Holds no content of the disk and no name of a file of the person's own. */
 export function problemReport(problem: string, state: State, problems: readonly string[]): string {
   const { storage, open } = state;
@@ -14,7 +11,7 @@ export function problemReport(problem: string, state: State, problems: readonly 
     problem.trim() === "" ? "(please describe it)" : problem.trim(),
     "",
     "## Messages",
-    ...(problems.length === 0 ? ["none"] : problems.slice(-PROBLEMS_MAX)),
+    ...(problems.length === 0 ? ["none"] : problems),
     "",
     "## Where",
     `browser: ${navigator.userAgent}`,

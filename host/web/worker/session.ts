@@ -82,6 +82,10 @@ export class Session {
     return this.#device.isOn;
   }
 
+  get armed(): boolean {
+    return this.#device.isArmed;
+  }
+
   get sizeBytes(): number {
     return this.#device.config.capacity * 512;
   }

@@ -1,5 +1,5 @@
 /** The built page, served from a path that is not the root, and real Chromium on a real profile. */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
@@ -38,7 +38,7 @@ const WITHOUT_OPFS =
  * `no-opfs/` its worker finds no filesystem of the browser.
  */
 export async function serve(): Promise<Served> {
-  await build({ configFile: "host/web/vite.config.ts", logLevel: "error" });
+  if (!isBuilt()) await build({ configFile: "host/web/vite.config.ts", logLevel: "error" });
   const server = createServer(({ url = "" }, response) => {
     const { pathname } = new URL(url, "http://127.0.0.1");
     const isBare = pathname.startsWith(`${PATH}no-opfs/`);
@@ -63,6 +63,16 @@ export async function serve(): Promise<Served> {
         server.close(() => done());
       }),
   };
+}
+
+/** Nothing that goes into the page is newer than the page. */
+function isBuilt(): boolean {
+  const timeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = ["host", "assembly/format"].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
+  );
+  const newest = Math.max(...[...sources, "build/core.wasm", "build/media.wasm"].map(timeOf));
+  return timeOf(join(ROOT, "index.html")) > newest;
 }
 
 function listening(server: Server): Promise<void> {

@@ -25,29 +25,19 @@ type Directory = FileSystemDirectoryHandle & {
 
 export class OpfsShelf implements Shelf {
   readonly kind = "opfs";
-  readonly #root: Directory;
-
-  private constructor(root: Directory) {
-    this.#root = root;
-  }
-
   /** @throws {StorageError} EOPNOTSUPP, EACCES: this browser or window has no storage of its own */
   static async open(): Promise<OpfsShelf> {
     if (navigator.storage?.getDirectory === undefined) {
       throw failure("EOPNOTSUPP", "open", "this browser has no filesystem for pages (OPFS).");
     }
-    try {
-      const storage = await navigator.storage.getDirectory();
-      const root = await storage.getDirectoryHandle(ROOT, { create: true });
-      return new OpfsShelf(root as Directory);
-    } catch (cause) {
-      throw domFailure(cause, "open", ROOT);
-    }
+    const shelf = new OpfsShelf();
+    await shelf.#root();
+    return shelf;
   }
 
   async list(): Promise<DiskEntry[]> {
     const entries: DiskEntry[] = [];
-    for await (const [name, handle] of this.#root.entries()) {
+    for await (const [name, handle] of (await this.#root()).entries()) {
       if (handle.kind !== "directory") continue;
       const image = await this.#image(name).catch(() => undefined);
       // A folder without an image: the page ended while it was made.
@@ -63,7 +53,7 @@ export class OpfsShelf implements Shelf {
     if ((await this.#image(name).catch(() => undefined)) !== undefined) throw alreadyThere(name);
     const device = await OpfsDevice.create(pathOf(name, "disk"), {
       size: sizeBytes,
-      root: this.#root,
+      root: await this.#root(),
     });
     device.close();
   }
@@ -72,7 +62,7 @@ export class OpfsShelf implements Shelf {
     // The lock of the image says whether another tab has it open.
     (await this.open(name, "disk")).close();
     try {
-      await this.#root.removeEntry(name, { recursive: true });
+      await (await this.#root()).removeEntry(name, { recursive: true });
     } catch (cause) {
       throw domFailure(cause, "unlink", name);
     }
@@ -80,15 +70,15 @@ export class OpfsShelf implements Shelf {
 
   async open(name: string, part: Part, options: { readOnly?: boolean } = {}): Promise<BlockDevice> {
     try {
-      return await OpfsDevice.open(pathOf(name, part), { ...options, root: this.#root });
+      return await OpfsDevice.open(pathOf(name, part), { ...options, root: await this.#root() });
     } catch (cause) {
       throw (cause as { code?: string }).code === "ENOENT" ? notThere(name, part) : cause;
     }
   }
 
-  makeMedium(name: string, sizeBytes: number): Promise<BlockDevice> {
+  async makeMedium(name: string, sizeBytes: number): Promise<BlockDevice> {
     const path = pathOf(name, "medium");
-    return OpfsDevice.create(path, { size: sizeBytes, overwrite: true, root: this.#root });
+    return OpfsDevice.create(path, { size: sizeBytes, overwrite: true, root: await this.#root() });
   }
 
   async dropMedium(name: string): Promise<void> {
@@ -128,8 +118,18 @@ export class OpfsShelf implements Shelf {
     }
   }
 
+  /** Looked for anew each time: the browser may have evicted it since. */
+  async #root(): Promise<Directory> {
+    try {
+      const storage = await navigator.storage.getDirectory();
+      return (await storage.getDirectoryHandle(ROOT, { create: true })) as Directory;
+    } catch (cause) {
+      throw domFailure(cause, "open", ROOT);
+    }
+  }
+
   async #folder(name: string): Promise<Directory> {
-    return (await this.#root.getDirectoryHandle(name)) as Directory;
+    return (await (await this.#root()).getDirectoryHandle(name)) as Directory;
   }
 
   async #image(name: string): Promise<File> {
