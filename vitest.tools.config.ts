@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["test/tools/**/*.test.ts"],
+    include: ["test/tools/**/*.test.ts", "test/web/browser/**/*.test.ts"],
     testTimeout: 240_000,
     hookTimeout: 240_000,
     fileParallelism: false,

@@ -1,6 +1,6 @@
 /**
- * The test command: lint, build and types first; then unit tests, tool tests and a share of the
- * simulator side by side; one closing line.
+ * The test command: lint, build and types first; then unit tests, tool tests, a browser's and a
+ * share of the simulator side by side; one closing line.
  *
  * Tool tests mostly wait for one emulated machine and the simulator takes what the others leave, so
  * that no core is idle while there is something to do.
@@ -66,6 +66,7 @@ await gate();
 await Promise.all([
   vitest("unit", "vitest.config.ts"),
   vitest("tools", "vitest.tools.config.ts"),
+  vitest("browser", "vitest.browser.config.ts"),
   simulator(),
 ]);
 

@@ -7,7 +7,8 @@ const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/
 const MKFS = ["assembly/mkfs/fat/base", "assembly/mkfs/fat", "assembly/mkfs/fat/check"];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf/records", "assembly/fs/wf", "assembly/fs/ro"];
-const DEVICE = ["assembly/format", "host/base", "host/device"];
+const BASE = ["host/base", "host/base/web", "host/base/platform"];
+const DEVICE = ["assembly/format", ...BASE, "host/device"];
 const CORE = [
   ...DEVICE,
   "host/format",
@@ -19,6 +20,7 @@ const CORE = [
   "host/core/boot",
   "host/core",
   "host/core/media",
+  "host/core/hash",
 ];
 const LOG = [...CORE, "host/system/log"];
 const CAPS = ["host/system/caps/base", "host/system/caps/tree", "host/system/caps"];
@@ -40,11 +42,15 @@ const RAYOS_ROOMS = [
   "host/system/rayos",
 ];
 const SYSTEM = [
-  ...[...BOOT, ...FLOWS, "host/system/install", "host/system"],
+  ...[...BOOT, ...FLOWS, "host/system/install", "host/system", "host/system/demo"],
   ...[RAYOS_FORMAT, ...RAYOS_ROOMS],
 ];
-const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
+const ADAPTERS = [
+  ...["host/device/local", "host/device/wrap", "host/device/wrap/bridge"],
+  ...["host/device/remote", "host/device/nbd", "host/device/fault"],
+];
 const INSTALLER = ["host/system/disks", "host/system/installer"];
+const WEB = [...ADAPTERS, ...SYSTEM, "host/system/disk", "host/system/shell"];
 const COMMANDS = ["host/cli/disk", "host/cli/data", "host/cli/flow", "host/cli/serve"];
 
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -93,19 +99,24 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/services/testing": ["assembly/services/abi", "assembly/services/kit"],
 
   "host/base": ["assembly/format"],
-  "host/format": ["assembly/format", "host/base"],
-  "host/format/json": ["assembly/format", "host/base", "host/format"],
-  "host/format/rayos": ["assembly/format", "host/base", "host/format", "host/format/json"],
-  "host/device": ["assembly/format", "host/base"],
-  "host/device/local": DEVICE,
+  "host/base/web": ["assembly/format", "host/base"],
+  "host/base/platform": ["host/base"],
+  "host/format": ["assembly/format", ...BASE],
+  "host/format/json": ["assembly/format", ...BASE, "host/format"],
+  "host/format/rayos": ["assembly/format", ...BASE, "host/format", "host/format/json"],
+  "host/device": ["assembly/format", ...BASE],
+  "host/device/local/file": DEVICE,
+  "host/device/local": [...DEVICE, "host/device/local/file"],
+  "host/device/wrap/bridge": DEVICE,
   "host/device/wrap": DEVICE,
   "host/device/remote": DEVICE,
   "host/device/nbd": DEVICE,
+  "host/device/fault": DEVICE,
   "host/core/node": DEVICE,
-  "host/core/gpt": ["host/base"],
-  "host/core/store": ["assembly/format", "host/base"],
-  "host/core/fat": ["assembly/format", "host/base"],
-  "host/core/boot": ["assembly/format", "host/base"],
+  "host/core/gpt": [...BASE],
+  "host/core/store": ["assembly/format", ...BASE],
+  "host/core/fat": ["assembly/format", ...BASE],
+  "host/core/boot": ["assembly/format", ...BASE],
   "host/core": [
     ...DEVICE,
     "host/core/node",
@@ -116,6 +127,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   "host/core/media/ext4": [...DEVICE, "assembly/format/media", "host/core"],
   "host/core/media": [...DEVICE, "assembly/format/media", "host/core", "host/core/media/ext4"],
+  "host/core/hash": [...DEVICE, "host/core"],
   "host/system/log": CORE,
   "host/system/caps/base": CORE,
   "host/system/caps/tree": [...CORE, "host/system/caps/base"],
@@ -133,16 +145,25 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/vm": BOOT,
   "host/system/install": [...BOOT, ...FLOWS],
   "host/system": [...BOOT, ...FLOWS, "host/system/install"],
-  "host/system/rayos/source": [...RAYOS, "host/device/local"],
+  "host/system/demo": BOOT,
+  "host/system/rayos/source": [...RAYOS, "host/device/wrap"],
   "host/system/rayos/plan": [...RAYOS, ...RAYOS_ROOMS.slice(0, 1)],
   "host/system/rayos/content": [...RAYOS, ...RAYOS_ROOMS.slice(0, 2)],
   "host/system/rayos/apply": [...RAYOS, ...RAYOS_ROOMS.slice(0, 3)],
   "host/system/rayos": [...RAYOS, ...RAYOS_ROOMS.slice(0, 4)],
   "host/system/disk": [...ADAPTERS, ...SYSTEM],
+  "host/system/disk/remote": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
+  "host/system/disk/web": [
+    ...[...ADAPTERS, ...SYSTEM, "host/system/disk"],
+    "host/system/disk/remote",
+  ],
   "host/system/disks": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
   "host/system/installer": [...[...ADAPTERS, ...SYSTEM, "host/system/disk"], "host/system/disks"],
   "host/system/shell": SYSTEM,
-  host: [...ADAPTERS, ...SYSTEM, "host/system/disk"],
+  host: [
+    ...[...ADAPTERS, ...SYSTEM, "host/system/disk"],
+    ...["host/system/disk/remote", "host/system/disk/web"],
+  ],
   "host/cli/kit": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
   "host/cli/disk": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
   "host/cli/data": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
@@ -155,6 +176,14 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...["host/system/shell", "host/cli/kit", "host/cli/installer"],
   ],
   "host/cli/serve": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
-  "host/cli": ["host/base", "host/cli/kit", ...COMMANDS],
-  "host/web": [...ADAPTERS, ...SYSTEM, "host/system/disk", "host/system/shell"],
+  "host/cli": [...BASE, "host/cli/kit", ...COMMANDS],
+  "host/web/rpc": WEB,
+  "host/web/worker/shelf": [...WEB, "host/web/rpc"],
+  "host/web/worker/payload": [...WEB, "host/web/rpc"],
+  "host/web/worker": [
+    ...[...WEB, "host/web/rpc", "host/web/worker/shelf", "host/web/worker/payload"],
+  ],
+  "host/web/view": [...BASE, "host/web/rpc"],
+  "host/web/panels": [...BASE, "host/web/rpc", "host/web/view"],
+  "host/web": [...BASE, "host/web/rpc", "host/web/view", "host/web/panels"],
 };

@@ -72,11 +72,15 @@ test("no folder holds more than nine files", () => {
   expect([...counts].filter(([, count]) => count > FILES_MAX)).toEqual([]);
 });
 
-/** Repository paths of the files that `path` imports by a relative name, in any of the three forms. */
+/**
+ * Repository paths of the modules that `path` imports by a relative name, in any of the three
+ * forms. What ends in "?url" is the address of a file, not a module.
+ */
 function relativeImports(path: string): string[] {
   const text = readFileSync(path, "utf8");
   const names = [...text.matchAll(/\b(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)];
-  return names.map(([, name = ""]) =>
+  const modules = names.filter(([, name = ""]) => !name.endsWith("?url"));
+  return modules.map(([, name = ""]) =>
     join(dirname(path), name.endsWith(".ts") ? name : `${name}.ts`),
   );
 }

@@ -20,7 +20,7 @@ import {
   LBA_WF_MIRROR_ODD,
   LBA_WF_SLOTS,
 } from "../../assembly/format/region.ts";
-import { greeter } from "../../host/cli/flow/greeter.ts";
+import { greeter } from "../../host/system/demo/greeter.ts";
 import { diskwright, diskwrightJson } from "../support/cli.ts";
 import { temporaryPaths } from "../support/folder.ts";
 

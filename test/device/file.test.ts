@@ -3,10 +3,10 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { expect, test } from "vitest";
 import { Feature, RequestStatus, RequestType, request } from "../../host/device/device.ts";
+import { fallocateTool } from "../../host/device/local/file/punch.ts";
+import { type FileCalls, nodeCalls } from "../../host/device/local/file/transfer.ts";
 import { FileDevice } from "../../host/device/local/file.ts";
 import { nodeFacts } from "../../host/device/local/node.ts";
-import { fallocateTool } from "../../host/device/local/punch.ts";
-import { type FileCalls, nodeCalls } from "../../host/device/local/transfer.ts";
 import { deviceContract, expectRefused, noise, read, run } from "../support/contract.ts";
 import { temporaryPaths } from "../support/folder.ts";
 

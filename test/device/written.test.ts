@@ -2,10 +2,10 @@
 import * as fs from "node:fs";
 import { afterEach, expect, test, vi } from "vitest";
 import { type BlockDevice, RequestType, request } from "../../host/device/device.ts";
+import * as holes from "../../host/device/local/file/punch.ts";
+import { type FileCalls, nodeCalls } from "../../host/device/local/file/transfer.ts";
+import { Written } from "../../host/device/local/file/written.ts";
 import { FileDevice } from "../../host/device/local/file.ts";
-import * as holes from "../../host/device/local/punch.ts";
-import { type FileCalls, nodeCalls } from "../../host/device/local/transfer.ts";
-import { Written } from "../../host/device/local/written.ts";
 import { isZero } from "../../host/device/sectors.ts";
 import { noise, read, run } from "../support/contract.ts";
 import { temporaryPaths } from "../support/folder.ts";
@@ -17,7 +17,7 @@ const fresh = temporaryPaths();
 
 // Every process that would be started is counted; the real one is started too.
 const punches: string[] = [];
-vi.mock(import("../../host/device/local/punch.ts"), async (original) => {
+vi.mock(import("../../host/device/local/file/punch.ts"), async (original) => {
   const real = await original();
   return {
     ...real,

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { greeter } from "../../host/cli/flow/greeter.ts";
+import { greeter } from "../../host/system/demo/greeter.ts";
 import { temporaryPaths } from "../support/folder.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../dist/host/cli/main.js", import.meta.url));

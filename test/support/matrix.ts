@@ -9,7 +9,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { toHex } from "../../host/base/hash.ts";
 import { sha256 } from "../../host/base/seed.ts";
-import { greeter } from "../../host/cli/flow/greeter.ts";
 import { type AccountRecord, encodeAccount } from "../../host/format/account.ts";
 import { encodeGeneration, type GenerationEntry } from "../../host/format/generation.ts";
 import {
@@ -19,6 +18,7 @@ import {
   type ManifestService,
 } from "../../host/format/manifest.ts";
 import { encodeOverlay, type NewOverlay } from "../../host/format/overlay.ts";
+import { greeter } from "../../host/system/demo/greeter.ts";
 import { type ShippedService, shippedService } from "../../host/system/service/shipped.ts";
 import { diskwright } from "./cli.ts";
 

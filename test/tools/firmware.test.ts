@@ -1,12 +1,12 @@
 /** Real firmware starts what we write, on both block sizes. */
 import { join } from "node:path";
 import { expect } from "vitest";
-import { GREETING } from "../../host/cli/flow/demo-system.ts";
-import { greeter } from "../../host/cli/flow/greeter.ts";
 import { FatVolume } from "../../host/core/fat.ts";
 import { createGpt } from "../../host/core/gpt.ts";
 import { Core } from "../../host/core/load.ts";
 import { FileDevice } from "../../host/device/local/file.ts";
+import { greeter } from "../../host/system/demo/greeter.ts";
+import { GREETING } from "../../host/system/demo/system.ts";
 import { diskwright } from "../support/cli.ts";
 import { bootDisk, FIRMWARE_TOOLS } from "./firmware.ts";
 import { expectGoodTable, JUDGES } from "./judges.ts";

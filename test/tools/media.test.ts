@@ -4,13 +4,13 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { dirname, join } from "node:path";
 import { expect } from "vitest";
 import { finish } from "../../host/base/work.ts";
-import { greeter } from "../../host/cli/flow/greeter.ts";
 import { buildIso } from "../../host/core/media/build.ts";
 import { MediaCore } from "../../host/core/media/load.ts";
 import { openIso } from "../../host/core/media/open.ts";
 import { type BlockDevice, RequestStatus, RequestType } from "../../host/device/device.ts";
 import { FileDevice } from "../../host/device/local/file.ts";
 import { isZero } from "../../host/device/sectors.ts";
+import { greeter } from "../../host/system/demo/greeter.ts";
 import { diskwright, diskwrightJson } from "../support/cli.ts";
 import { walkIso } from "../support/media.ts";
 import { noise } from "../system/support.ts";

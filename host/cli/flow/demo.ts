@@ -11,6 +11,7 @@ import { run, type Work } from "../../base/work.ts";
 import { Core } from "../../core/load.ts";
 import { FileDevice } from "../../device/local/file.ts";
 import { Nvram } from "../../system/boot/nvram.ts";
+import { demoBoot, demoOverlay, OPERATOR } from "../../system/demo/system.ts";
 import { drawDisk } from "../../system/draw.ts";
 import { memoryTree } from "../../system/image/folder.ts";
 import { makeDisk } from "../../system/image/mkdisk.ts";
@@ -18,12 +19,12 @@ import { inspectDisk } from "../../system/inspect.ts";
 import { install } from "../../system/install/install.ts";
 import { type BootReport, Machine } from "../../system/machine.ts";
 import { findRegion } from "../../system/place.ts";
+import { shippedService } from "../../system/service/shipped.ts";
 import { type FlowReport, provision, rollback, update } from "../../system/update/flows.ts";
 import { statusOf } from "../../system/update/status.ts";
 import { type InstalledSystem, openSystem } from "../../system/update/system.ts";
 import { verifyDisk } from "../../system/verify.ts";
 import { type CommandSpec, type Context, Exit, type ExitCode } from "../kit/command.ts";
-import { demoBoot, demoOverlay, OPERATOR } from "./demo-system.ts";
 import { describeStatus } from "./generations.ts";
 
 const MEDIUM_SIZE = "256MiB";
@@ -87,7 +88,7 @@ class Demo {
     const device = FileDevice.create(this.#medium, { size: MEDIUM_SIZE, overwrite: true });
     try {
       const { layout, bootFiles } = await this.#run(
-        makeDisk(device, { boot: memoryTree(demoBoot()) }),
+        makeDisk(device, { boot: memoryTree(demoBoot(shippedService)) }),
       );
       const { esp, data } = layout;
       this.#tell(`ESP LBA ${esp.first} to ${esp.last}, ${bootFiles} entries`);

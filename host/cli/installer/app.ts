@@ -8,6 +8,7 @@ import { assessRow, plainMessage } from "../../system/installer/assess.ts";
 import { answer, assessed, begin, type Decision } from "../../system/installer/dialogue.ts";
 import { listLines, type MenuRow, menuRows } from "../../system/installer/menu.ts";
 import type { RayosPlan, RayosRequest } from "../../system/rayos/plan/types.ts";
+import { imageName } from "../../system/rayos/source/image.ts";
 import { carryOut, dryRun } from "./carry-out.ts";
 import { Stopped } from "./front.ts";
 import type { InstallerOptions } from "./options.ts";
@@ -84,7 +85,7 @@ function announce(options: InstallerOptions, world: World): DisksFound {
     say(world, "INFO: the sample disk stands in; --enumerate-local-disks looks for real ones");
   }
   say(world, sample ? lines.SAMPLE_MODE : lines.ENUMERATE_MODE);
-  const payload = typeof source === "string" ? source : source?.device.name;
+  const payload = imageName(source);
   const installer = { program: world.program, payload };
   const found = world.disks ?? findDisks({ paths, local, installer, system: world.system });
   if (debug) for (const warning of found.warnings) say(world, `WARN: ${lines.oneLine(warning)}`);

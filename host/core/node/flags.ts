@@ -9,6 +9,7 @@ import {
   OPEN_WRITE,
 } from "../../../assembly/format/abi.ts";
 import { failure } from "../../base/errors.ts";
+import { decodeText, encodeText } from "../../base/platform/text.ts";
 
 /** A path: text, its bytes, or a file: URL. */
 export type PathLike = string | Uint8Array | URL;
@@ -80,7 +81,7 @@ export function contentBytes(data: unknown, encoding?: Encoding | null): Uint8Ar
   if (typeof data === "string") {
     return encoding === undefined || encoding === null || isUtf8(encoding)
       ? encoder.encode(data)
-      : Buffer.from(data, encoding as BufferEncoding);
+      : encodeText(data, encoding);
   }
   if (data instanceof Uint8Array) return data;
   if (ArrayBuffer.isView(data)) {
@@ -94,9 +95,7 @@ export function contentBytes(data: unknown, encoding?: Encoding | null): Uint8Ar
 export function decoded(bytes: Uint8Array, encoding?: Encoding | null): Uint8Array | string {
   if (encoding === undefined || encoding === null || encoding === "buffer") return bytes;
   if (isUtf8(encoding)) return decoder.decode(bytes);
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(
-    encoding as BufferEncoding,
-  );
+  return decodeText(bytes, encoding);
 }
 
 /** The `encoding` of an options argument, which may be the encoding itself. */

@@ -28,11 +28,11 @@ import {
   refuseClosed,
   SECTOR_SIZE,
 } from "../device.ts";
+import { fallocateTool, type PunchMode, punch } from "./file/punch.ts";
+import { type FileCalls, nodeCalls, Transfer } from "./file/transfer.ts";
+import { Written } from "./file/written.ts";
 import { FileLock } from "./lock.ts";
 import { type NodeFacts, nodeFacts } from "./node.ts";
-import { fallocateTool, type PunchMode, punch } from "./punch.ts";
-import { type FileCalls, nodeCalls, Transfer } from "./transfer.ts";
-import { Written } from "./written.ts";
 
 /** Sectors of one DISCARD or WRITE_ZEROES: 1 TiB, a whole number of blocks. */
 const ERASE_SECTORS_MAX = 2 ** 31;

@@ -13,9 +13,10 @@
  * A folder becomes a tar on the medium; an archive is copied as it is. Either way it is checked as
  * an installation would check it, and hashed, before anything is written.
  */
-import { createHash } from "node:crypto";
 import { failure, refusal } from "../../base/errors.ts";
+import { fileSource } from "../../base/platform/source.ts";
 import type { Work } from "../../base/work.ts";
+import { createDigest } from "../../core/hash/digest.ts";
 import {
   BOOT_MODE_BYTES_MAX,
   BOOT_MODE_PATH,
@@ -34,7 +35,6 @@ import { openImage, type SystemImage } from "./source/image.ts";
 import { hashFile } from "./source/medium.ts";
 import { isTar } from "./source/tar.ts";
 import { tarOf } from "./source/tar-writer.ts";
-import { openLocal } from "./source/unpack.ts";
 
 const ISO_LABEL = "RAYOS";
 const PARTITION_NAME = "RAYOS-ESP";
@@ -138,7 +138,7 @@ function* archiveOf(payload: string, kind: SystemImage["kind"]): Work<Archive> {
     const { entries } = yield* openFolder(payload);
     return { name: tar, ...tarOf(entries) };
   }
-  const file = openLocal(payload);
+  const file = fileSource(payload);
   try {
     if (!isTar(file)) {
       const message = `'${payload}' holds a system image, but is none itself.`;
@@ -152,7 +152,7 @@ function* archiveOf(payload: string, kind: SystemImage["kind"]): Work<Archive> {
 }
 
 function localReader(path: string): TreeReader {
-  const file = openLocal(path);
+  const file = fileSource(path);
   let at = 0;
   return {
     read: (into) => {
@@ -176,7 +176,7 @@ function* hashContent({ name, sizeBytes, open }: Archive): Work<string> {
 /** Gives the archive, and fails where it ends as another one than was hashed. */
 function watched({ name, sizeBytes, open }: Archive, sha256: string): TreeReader {
   const reader = open();
-  const hash = createHash("sha256");
+  const hash = createDigest();
   let at = 0;
   return {
     read: (into) => {
@@ -184,7 +184,7 @@ function watched({ name, sizeBytes, open }: Archive, sha256: string): TreeReader
       if (got === 0) return 0;
       at += got;
       hash.update(into.subarray(0, got));
-      if (at === sizeBytes && hash.digest("hex") !== sha256) {
+      if (at === sizeBytes && hash.hex() !== sha256) {
         const message = `'${name}' changed while the medium was made.`;
         throw failure("EBADMSG", "mkmedia", message, { path: name });
       }

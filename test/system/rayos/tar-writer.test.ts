@@ -2,13 +2,13 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { fileSource } from "../../../host/base/platform/source.ts";
 import { finish } from "../../../host/base/work.ts";
 import { memoryReader } from "../../../host/system/image/folder.ts";
 import type { ImageEntry } from "../../../host/system/rayos/source/entry.ts";
 import { contentOf } from "../../../host/system/rayos/source/image.ts";
 import { openTar } from "../../../host/system/rayos/source/tar.ts";
 import { tarOf } from "../../../host/system/rayos/source/tar-writer.ts";
-import { openLocal } from "../../../host/system/rayos/source/unpack.ts";
 import { scratch } from "./support.ts";
 
 const COMMON = { mode: 0o644, uid: 0, gid: 0, mtimeNs: 1_700_000_000_000_000_000n, sizeBytes: 0 };
@@ -61,7 +61,7 @@ function bytesOf(entries: readonly ImageEntry[], pieceBytes: number): Uint8Array
 test("what is written is read back: names, owners, times, links, devices, attributes", () => {
   const path = join(scratch(), "x.tar");
   writeFileSync(path, bytesOf(ENTRIES, 1 << 16));
-  const source = finish(openTar(openLocal(path)));
+  const source = finish(openTar(fileSource(path)));
   const plain = ({ open: _, ...rest }: ImageEntry) => rest;
   expect(source.entries.map(plain)).toEqual(ENTRIES.map(plain));
   for (const [index, entry] of source.entries.entries()) {

@@ -2,12 +2,13 @@
  * Reading an installation back through cores of its own, which have seen none of it before: every
  * file against its digest, every filesystem against its own rules.
  */
-import { createHash, hash } from "node:crypto";
 import { failure, type StorageError } from "../../../base/errors.ts";
 import { isDamage } from "../../../base/finding.ts";
+import { isSameBytes } from "../../../base/hash.ts";
 import type { Work } from "../../../base/work.ts";
 import { FatVolume } from "../../../core/fat.ts";
 import { readGpt, verifyGpt } from "../../../core/gpt.ts";
+import { createDigest, digestOf } from "../../../core/hash/digest.ts";
 import { Core } from "../../../core/load.ts";
 import { MediaCore } from "../../../core/media/load.ts";
 import { Region } from "../../../core/region.ts";
@@ -96,11 +97,11 @@ export function* hashReader(
   if (sizeBytes <= PIECE.length) {
     // At once: many files are small, and each hash that is kept open costs a handle.
     const piece = PIECE.subarray(0, sizeBytes);
-    const digest = hash("sha256", piece.subarray(0, read(0, piece)), "hex");
+    const digest = digestOf(piece.subarray(0, read(0, piece)));
     yield { step: "verify", done: whole.done + sizeBytes, total: whole.total, unit: "bytes" };
     return digest;
   }
-  const sum = createHash("sha256");
+  const sum = createDigest();
   for (let at = 0; at < sizeBytes; ) {
     const got = read(at, PIECE.subarray(0, Math.min(PIECE.length, sizeBytes - at)));
     if (got === 0) break;
@@ -108,7 +109,7 @@ export function* hashReader(
     at += got;
     yield { step: "verify", done: whole.done + at, total: whole.total, unit: "bytes" };
   }
-  return sum.digest("hex");
+  return sum.hex();
 }
 
 /** SHA-256 of a file of `size` bytes as it reads now. */
@@ -195,7 +196,7 @@ function verifyState(
       const due = new Uint8Array(entry.size);
       entry.open().read(due);
       const found = region.files?.readFile(`${CONFIG_FOLDER}/${entry.path}`);
-      if (found === undefined || Buffer.compare(Buffer.from(found), due) !== 0) {
+      if (!isSameBytes(due, found)) {
         throw differs(target, `'${entry.path}' of the state region`);
       }
     }

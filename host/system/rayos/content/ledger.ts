@@ -2,9 +2,9 @@
  * What every file that is installed must read back as: digests, taken while a file is copied, or by
  * reading it again where nobody copied it in this run, as after a cut.
  */
-import { createHash, type Hash, hash } from "node:crypto";
 import { failure } from "../../../base/errors.ts";
 import { finish, type Work } from "../../../base/work.ts";
+import { createDigest, type Digest, digestOf } from "../../../core/hash/digest.ts";
 import type { Tree, TreeEntry } from "../../image/folder.ts";
 import type { EntryReader, ImageEntry } from "../source/entry.ts";
 import { hashEntry } from "../source/image.ts";
@@ -62,7 +62,7 @@ export class Ledger {
   }
 
   #reader(key: string, { path, sizeBytes }: ImageEntry, inner: EntryReader): EntryReader {
-    let sum: Hash | undefined;
+    let sum: Digest | undefined;
     let at = 0;
     const end = (digest: string) => {
       const known = this.#known.get(key);
@@ -82,12 +82,12 @@ export class Ledger {
         ended = at >= sizeBytes;
         if (ended && got === at) {
           // Whole in one piece, as most files are: a hash that is kept open costs a handle.
-          if (at === sizeBytes) end(hash("sha256", piece, "hex"));
+          if (at === sizeBytes) end(digestOf(piece));
           return got;
         }
-        sum ??= createHash("sha256");
+        sum ??= createDigest();
         sum.update(piece);
-        if (at === sizeBytes) end(sum.digest("hex"));
+        if (at === sizeBytes) end(sum.hex());
         return got;
       },
       close: () => inner.close(),

@@ -11,7 +11,7 @@ import { BOOT_MODE_PATH } from "../../../format/rayos/boot-mode.ts";
 import { LABELS_DEFAULT, MEDIUM_LABEL } from "../../../format/rayos/layout.ts";
 import { JOURNAL_EXTENT, readJournal } from "../../install/journal.ts";
 import { describeContent, isSamePath, userOf } from "../../install/target.ts";
-import type { ImagePlace } from "../source/image.ts";
+import { type ImagePlace, imageName } from "../source/image.ts";
 import type { Ext4Tools, Ext4Window } from "./ext4.ts";
 import type { ExistingInstall } from "./types.ts";
 
@@ -186,7 +186,7 @@ function probePartitions(
 
 function forbidden(device: BlockDevice, question: TargetQuestion): string | undefined {
   const { source, protectedPaths = [] } = question;
-  const from = typeof source === "string" ? source : source?.device.name;
+  const from = imageName(source);
   if (from !== undefined && isSamePath(from, device.name)) {
     return "is the image that is installed from";
   }

@@ -51,8 +51,8 @@ export interface RayosConsent {
 export interface RayosRequest {
   readonly layout: RayosLayoutName;
   /**
-   * Path of a folder, of a tar, tar.gz or tar.zst, or of an installer medium; or a medium that is
-   * open. Absent: an empty system with a warning.
+   * Path of a folder, of a tar, tar.gz or tar.zst, or of an installer medium; an archive's bytes,
+   * or a medium that is open, which the caller closes. Absent: an empty system with a warning.
    */
   readonly source?: ImagePlace | undefined;
   /** The same, opened already: it is neither listed again nor closed. */
@@ -70,8 +70,8 @@ export interface RayosRequest {
   readonly sourceDateEpoch?: number | undefined;
   /** Text behind the options of every boot entry. */
   readonly kernelOptions?: string | undefined;
-  /** Path of a boot loader on this machine, in place of the image's own. */
-  readonly bootLoader?: string | undefined;
+  /** A boot loader in place of the image's own: its path on this machine, or its bytes. */
+  readonly bootLoader?: string | Uint8Array | undefined;
   /** Paths of this machine's own boot device and the like, never written to. */
   readonly protectedPaths?: readonly string[] | undefined;
   /** True: go on with an installation that was cut short, and refuse where there is none. */

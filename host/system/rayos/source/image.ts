@@ -9,11 +9,12 @@
  *    the file must be what the row says. The row that such a list has about itself says nothing.
  *  - An image that is one folder with these lists in it, as the builder packs it, is that folder.
  */
-import { createHash } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
 import { failure, type StorageError } from "../../../base/errors.ts";
+import { node } from "../../../base/platform/node.ts";
+import { type ByteSource, fileSource } from "../../../base/platform/source.ts";
 import type { Work } from "../../../base/work.ts";
-import { FileDevice } from "../../../device/local/file.ts";
+import { createDigest, type DigestAlgorithm } from "../../../core/hash/digest.ts";
+import { BytesDevice } from "../../../device/wrap/bytes.ts";
 import {
   CHECKSUMS_NAME,
   type ChecksumRow,
@@ -29,7 +30,6 @@ import { checkEntries, type ImageEntry, type SystemSource } from "./entry.ts";
 import { openFolder } from "./folder.ts";
 import { openMedium } from "./medium.ts";
 import { isTar, openTar } from "./tar.ts";
-import { openLocal } from "./unpack.ts";
 
 /** One for all: it is filled and hashed without a pause between. */
 const PIECE = new Uint8Array(1 << 18);
@@ -57,7 +57,13 @@ export interface SystemImage {
 }
 
 /** Where an image is: a folder, tar or medium at a path, or a medium that is open. */
-export type ImagePlace = string | SourceMedium;
+export type ImagePlace = string | ByteSource | SourceMedium;
+
+/** What messages call the place, a path where it is one. */
+export function imageName(place: ImagePlace | undefined): string | undefined {
+  if (typeof place !== "object") return place;
+  return "device" in place ? place.device.name : place.name;
+}
 
 /**
  * Opens, lists and checks an image; reads what has a checksum. Writes nothing.
@@ -117,13 +123,10 @@ export function contentOf(entry: ImageEntry): Uint8Array {
 }
 
 /** Digest of a file's content. @throws {StorageError} EIO: it is shorter or longer than it was */
-export function* hashEntry(
-  entry: ImageEntry,
-  algorithm: "sha256" | "md5" = "sha256",
-): Work<string> {
-  const hash = createHash(algorithm);
+export function* hashEntry(entry: ImageEntry, algorithm: DigestAlgorithm = "sha256"): Work<string> {
+  const hash = createDigest(algorithm);
   const reader = entry.open?.();
-  if (reader === undefined) return hash.digest("hex");
+  if (reader === undefined) return hash.hex();
   let at = 0;
   try {
     for (let got = reader.read(PIECE); got > 0; got = reader.read(PIECE)) {
@@ -136,20 +139,24 @@ export function* hashEntry(
     reader.close();
   }
   if (at !== entry.sizeBytes) throw shrunk(entry, at);
-  return hash.digest("hex");
+  return hash.hex();
 }
 
 function* openSource(place: ImagePlace): Work<SystemSource> {
-  if (typeof place !== "string") return yield* openMedium(place);
+  // What the caller has opened is the caller's to close.
+  if (typeof place === "object") {
+    return yield* "device" in place ? openMedium(place) : openTar(lent(place));
+  }
   const path = place;
-  if (!existsSync(path)) {
+  const stats = node.fs.statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) {
     throw failure("ENOENT", "read", `there is no system image '${path}'.`, { path });
   }
-  if (statSync(path).isDirectory()) return yield* openFolder(path);
-  const file = openLocal(path);
-  const device = isTar(file) ? undefined : mediumAt(path);
-  if (device === undefined) return yield* openTar(file);
-  file.close();
+  if (stats.isDirectory()) return yield* openFolder(path);
+  const file = fileSource(path);
+  if (isTar(file)) return yield* openTar(file);
+  const device = new BytesDevice(file);
+  if (!isMedium(device)) return yield* openTar(file);
   try {
     const source = yield* openMedium({ device });
     const close = () => {
@@ -163,16 +170,9 @@ function* openSource(place: ImagePlace): Work<SystemSource> {
   }
 }
 
-/** The medium in a file or drive, open; undefined: it is none. */
-function mediumAt(path: string): FileDevice | undefined {
-  const device = FileDevice.open(path, { readOnly: true });
-  let found = false;
-  try {
-    found = isMedium(device);
-  } finally {
-    if (!found) device.close();
-  }
-  return found ? device : undefined;
+function lent(source: ByteSource): ByteSource {
+  const { name, sizeBytes } = source;
+  return { name, sizeBytes, read: (into, at) => source.read(into, at), close: () => {} };
 }
 
 /** The entries without the one folder that a builder packs around them. */

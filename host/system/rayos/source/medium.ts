@@ -1,11 +1,11 @@
 /** The system image on an installer medium as a source: its checksum first, then as any tar. */
-import { createHash } from "node:crypto";
 import { failure } from "../../../base/errors.ts";
+import type { ByteSource } from "../../../base/platform/source.ts";
 import type { Work } from "../../../base/work.ts";
+import { createDigest } from "../../../core/hash/digest.ts";
 import { openSystemImage, type SourceMedium } from "../../media/system-image.ts";
 import type { SystemSource } from "./entry.ts";
 import { openTar } from "./tar.ts";
-import type { OpenFile } from "./unpack.ts";
 
 /** One for all: it is filled and hashed without a pause between. */
 const PIECE = new Uint8Array(1 << 18);
@@ -32,8 +32,8 @@ export function* openMedium(medium: SourceMedium): Work<SystemSource> {
 }
 
 /** SHA-256 of all of a file, hexadecimal. EIO: it ends before its size. */
-export function* hashFile({ name, sizeBytes, read }: Omit<OpenFile, "close">): Work<string> {
-  const hash = createHash("sha256");
+export function* hashFile({ name, sizeBytes, read }: Omit<ByteSource, "close">): Work<string> {
+  const hash = createDigest();
   for (let at = 0; at < sizeBytes; ) {
     const got = read(PIECE.subarray(0, Math.min(PIECE.length, sizeBytes - at)), at);
     if (got === 0) throw failure("EIO", "read", `'${name}' ends at byte ${at}.`, { path: name });
@@ -41,5 +41,5 @@ export function* hashFile({ name, sizeBytes, read }: Omit<OpenFile, "close">): W
     at += got;
     yield { step: "check the medium", done: at, total: sizeBytes, unit: "bytes" };
   }
-  return hash.digest("hex");
+  return hash.hex();
 }

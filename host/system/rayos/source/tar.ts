@@ -7,9 +7,11 @@
  * memory it would not fit, and a copy beside it would ask for a disk that an installer need not
  * have. The first pass hashes what it sees, since it decodes everything anyway.
  */
-import { createHash } from "node:crypto";
 import { failure } from "../../../base/errors.ts";
+import type { ByteSource } from "../../../base/platform/source.ts";
+import { decodeText, encodeText } from "../../../base/platform/text.ts";
 import type { Work } from "../../../base/work.ts";
+import { createDigest } from "../../../core/hash/digest.ts";
 import { CHECKSUMS_NAME, MANIFEST_NAME, VERSION_NAME } from "../../../format/rayos/image-lists.ts";
 import { memoryReader } from "../../image/folder.ts";
 import {
@@ -35,7 +37,7 @@ import {
   paxTime,
   type TarHeader,
 } from "./tar-header.ts";
-import { type ByteStream, type OpenFile, type Packing, packerOf, unpack } from "./unpack.ts";
+import { type ByteStream, type Packing, packerOf, readAt, unpack } from "./unpack.ts";
 
 /** One for all: it is filled and used without a pause between. */
 const PIECE = new Uint8Array(1 << 18);
@@ -57,19 +59,19 @@ const GNU_LONG_LINK = "K";
 
 /** The plain bytes of an archive, forwards as a stream or anywhere. */
 class Archive {
-  readonly file: OpenFile;
+  readonly file: ByteSource;
   readonly packing: Packing;
   #stream: ByteStream | undefined;
   #at = 0;
 
-  constructor(file: OpenFile, packing: Packing) {
+  constructor(file: ByteSource, packing: Packing) {
     this.file = file;
     this.packing = packing;
   }
 
   /** Fills `into` from `offset`; fewer only at the end. */
   read(into: Uint8Array, offset: number): number {
-    if (this.packing === "tar") return this.file.read(into, offset);
+    if (this.packing === "tar") return readAt(this.file, into, offset);
     if (this.#stream === undefined || offset < this.#at) {
       this.release();
       this.#stream = unpack(this.file, this.packing);
@@ -113,7 +115,7 @@ interface Context {
  * @throws {StorageError} EMEDIUMTYPE: it is no tar; EBADMSG: damaged or cut off; EINVAL, EILSEQ,
  *   EEXIST, ENOTDIR, ENOENT, ENAMETOOLONG, ERANGE: an entry that cannot be; EOPNOTSUPP
  */
-export function* openTar(file: OpenFile): Work<SystemSource> {
+export function* openTar(file: ByteSource): Work<SystemSource> {
   const { name } = file;
   let archive: Archive | undefined;
   const close = () => {
@@ -132,16 +134,16 @@ export function* openTar(file: OpenFile): Work<SystemSource> {
 }
 
 /** True if the file begins as a tar that holds something, packed or not. */
-export function isTar(file: OpenFile): boolean {
+export function isTar(file: ByteSource): boolean {
   const head = new Uint8Array(BLOCK_BYTES);
-  const got = file.read(head, 0);
+  const got = readAt(file, head, 0);
   if (packerOf(head.subarray(0, got)) !== undefined) return true;
   return got === BLOCK_BYTES && isTarHeader(head);
 }
 
-function packingOf(file: OpenFile): Packing {
+function packingOf(file: ByteSource): Packing {
   const head = new Uint8Array(BLOCK_BYTES);
-  const got = file.read(head, 0);
+  const got = readAt(file, head, 0);
   const packer = packerOf(head.subarray(0, got));
   if (packer !== undefined) {
     const packing = packer === "gzip" ? "tar.gz" : "tar.zst";
@@ -317,7 +319,7 @@ function xattrsOf(records: PaxRecords): { xattrs?: ReadonlyMap<string, Uint8Arra
     else if (key.startsWith(archive)) {
       const name = unescaped(key.slice(archive.length));
       if (!xattrs.has(name)) {
-        xattrs.set(name, Buffer.from(Buffer.from(value).toString("latin1"), "base64"));
+        xattrs.set(name, encodeText(decodeText(value, "latin1"), "base64"));
       }
     }
   }
@@ -358,7 +360,7 @@ function* hashData(
   sizeBytes: number,
   kept: Uint8Array,
 ): Work<string> {
-  const hash = createHash("sha256");
+  const hash = createDigest();
   for (let at = 0; at < sizeBytes; ) {
     const wanted = Math.min(PIECE.length, sizeBytes - at);
     const got = archive.read(PIECE.subarray(0, wanted), first + at);
@@ -368,5 +370,5 @@ function* hashData(
     at += got;
     yield { step: "list the image", done: at, total: sizeBytes, unit: "bytes" };
   }
-  return hash.digest("hex");
+  return hash.hex();
 }

@@ -6,10 +6,10 @@
  * bounded. What the two libraries do not check is checked here: CRC-32 and length of each gzip
  * member, XXH64 and length of each Zstandard frame, that nothing is missing at the end.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { crc32 } from "node:zlib";
 import { Gunzip } from "fflate";
-import { failure, StorageError, systemFailure } from "../../../base/errors.ts";
+import { failure, StorageError } from "../../../base/errors.ts";
+import type { ByteSource } from "../../../base/platform/source.ts";
+import { crc32 } from "../../../core/hash/digest.ts";
 import { ZstdDecoder } from "./zstd.ts";
 
 export type Packing = "tar" | "tar.gz" | "tar.zst";
@@ -20,15 +20,6 @@ export interface ByteStream {
   read(into: Uint8Array): number;
   /** Gives back what it holds; it reads no more. */
   release(): void;
-}
-
-/** A file that is open: its bytes at any place, and what messages call it. */
-export interface OpenFile {
-  readonly name: string;
-  readonly sizeBytes: number;
-  /** Fills `into` from byte `offset` on; answers how many bytes it got, fewer only at the end. */
-  read(into: Uint8Array, offset: number): number;
-  close(): void;
 }
 
 /** Deflate makes at most 1032 bytes of one. */
@@ -49,7 +40,7 @@ export function packerOf(head: Uint8Array): "gzip" | "zstd" | undefined {
 }
 
 /** The stream of a whole file from its first byte on. */
-export function unpack(file: OpenFile, packing: Packing): ByteStream {
+export function unpack(file: ByteSource, packing: Packing): ByteStream {
   if (packing === "tar.gz") return new GzipStream(file);
   if (packing === "tar.zst") return new ZstdStream(file);
   let at = 0;
@@ -63,37 +54,24 @@ export function unpack(file: OpenFile, packing: Packing): ByteStream {
   };
 }
 
-/** Opens a file of this machine. @throws {StorageError} what the system says */
-export function openLocal(path: string): OpenFile {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, "r");
-  } catch (error) {
-    throw systemFailure(error, "open", path);
+/** Reads up to `into.length` bytes of the file at `offset`, fewer only at its end. */
+export function readAt(file: ByteSource, into: Uint8Array, offset: number): number {
+  let got = 0;
+  while (got < into.length) {
+    const count = file.read(into.subarray(got), offset + got);
+    if (count === 0) break;
+    got += count;
   }
-  return {
-    name: path,
-    sizeBytes: fstatSync(descriptor).size,
-    read: (into, offset) => {
-      let got = 0;
-      while (got < into.length) {
-        const count = readSync(descriptor, into, got, into.length - got, offset + got);
-        if (count === 0) break;
-        got += count;
-      }
-      return got;
-    },
-    close: () => closeSync(descriptor),
-  };
+  return got;
 }
 
 /** Pieces that a decoder has made and nobody has read. */
 abstract class Decoded implements ByteStream {
-  protected readonly file: OpenFile;
+  protected readonly file: ByteSource;
   readonly #waiting: Uint8Array[] = [];
   #ended = false;
 
-  constructor(file: OpenFile) {
+  constructor(file: ByteSource) {
     this.file = file;
   }
 
@@ -139,7 +117,7 @@ class GzipStream extends Decoded {
   #crc = 0;
   #length = 0;
 
-  constructor(file: OpenFile) {
+  constructor(file: ByteSource) {
     super(file);
     this.#sizeBytes = file.sizeBytes;
     this.#gunzip = new Gunzip((piece) => {
@@ -176,9 +154,9 @@ class GzipStream extends Decoded {
 class ZstdStream extends Decoded {
   readonly #decoder: ZstdDecoder;
 
-  constructor(file: OpenFile) {
+  constructor(file: ByteSource) {
     super(file);
-    const from = (into: Uint8Array, offset: number) => file.read(into, offset);
+    const from = (into: Uint8Array, offset: number) => readAt(file, into, offset);
     this.#decoder = new ZstdDecoder(from, file.name, (piece) => this.give(piece));
   }
 

@@ -9,25 +9,32 @@ import {
   type SystemManifest,
 } from "../../format/manifest.ts";
 import type { NewOverlay } from "../../format/overlay.ts";
-import { type ShippedService, shippedService } from "../../system/service/shipped.ts";
+import type { ShippedService } from "../service/shipped.ts";
 import { greeter } from "./greeter.ts";
 
 /** What the demo's own boot loader prints on real firmware. */
 export const GREETING = "Diskwright: this disk was made without root, and it boots.";
 
-const BINARIES: readonly ShippedService[] = ["console-paths", "overlay-extra", "overlay-failing"];
+/** What lies in boot/bins, whether the base starts it or only an overlay does. */
+export const BINARIES: readonly ShippedService[] = [
+  "console-paths",
+  "overlay-extra",
+  "overlay-failing",
+];
 const CONSOLE: CapRequest = { name: "console", source: "console" };
 
-/** The files of the ESP: boot loader, manifest, service binaries. */
-export function demoBoot(): Record<string, Uint8Array | string> {
-  const binaries = BINARIES.map((name) => [`${name}.wasm`, shippedService(name)] as const);
+/** The files of the ESP: boot loader, manifest, service binaries, which `service` gives. */
+export function demoBoot(
+  service: (name: ShippedService) => Uint8Array,
+): Record<string, Uint8Array | string> {
+  const binaries = BINARIES.map((name) => [`${name}.wasm`, service(name)] as const);
   const manifest: SystemManifest = {
     schemaVersion: 1,
     binaries: binaries.map(([name, bytes]) => {
       return { name, sha256: sha256(bytes), sizeBytes: bytes.length };
     }),
     initConfig: { hostname: "diskwright", logLevel: "info" },
-    services: [service("console-paths")],
+    services: [entry("console-paths")],
     kernelParams: [],
     extensionPoints: {
       ...CLOSED,
@@ -49,7 +56,7 @@ export function demoBoot(): Record<string, Uint8Array | string> {
 
 /** An overlay that adds one service to the base. */
 export function demoOverlay(name: ShippedService, hostname: string): NewOverlay {
-  return { version: 1, epoch: 1, services: [service(name)], settings: { hostname } };
+  return { version: 1, epoch: 1, services: [entry(name)], settings: { hostname } };
 }
 
 export const OPERATOR: AccountRecord = {
@@ -64,6 +71,6 @@ export const OPERATOR: AccountRecord = {
   defaultProfiles: [],
 };
 
-function service(name: ShippedService): ManifestService {
+function entry(name: ShippedService): ManifestService {
   return { name, binary: `${name}.wasm`, when: "boot", caps: [CONSOLE], config: new Uint8Array(0) };
 }

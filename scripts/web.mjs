@@ -1,0 +1,12 @@
+/** `npm run web`: builds the page to build/web and serves it to this machine alone. */
+import { existsSync } from "node:fs";
+import { build, preview } from "vite";
+
+const configFile = "host/web/vite.config.ts";
+if (!existsSync("build/core.wasm")) {
+  process.stderr.write("The modules are not built yet: run `npm run build` first.\n");
+  process.exit(1);
+}
+await build({ configFile, logLevel: "warn" });
+const server = await preview({ configFile });
+server.printUrls();

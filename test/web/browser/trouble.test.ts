@@ -1,0 +1,320 @@
+/**
+ * What goes wrong around a page: power cuts, reloads, a second tab, a full or lost storage, files
+ * that are no disks. Each ends in a sentence, and with the disk as it was last committed.
+ */
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, expect } from "vitest";
+import { run } from "../../../host/base/work.ts";
+import { FileDevice } from "../../../host/device/local/file.ts";
+import { demoBoot } from "../../../host/system/demo/system.ts";
+import { memoryTree } from "../../../host/system/image/folder.ts";
+import { makeDisk as makeMedium } from "../../../host/system/image/mkdisk.ts";
+import { shippedService } from "../../../host/system/service/shipped.ts";
+import { tar } from "../../system/rayos/tars.ts";
+import { findTool, scratch, testWith } from "../../tools/tools.ts";
+import {
+  browse,
+  button,
+  CHROMIUM,
+  complained,
+  installDemo,
+  makeDisk,
+  prepareDemo,
+  type Served,
+  said,
+  serve,
+  visit,
+  whenShown,
+} from "./page.ts";
+
+/** Steps of an installation after which more is to come. */
+const MIDDLE = /Wipe|Make the ESP|Format the data region|Copy the|Read everything back/;
+const test = testWith(CHROMIUM);
+const profile = mkdtempSync(join(tmpdir(), "diskwright-profile-"));
+let served: Served;
+let context: BrowserContext;
+
+beforeAll(async () => {
+  if (findTool(CHROMIUM) === undefined) return;
+  served = await serve();
+  context = await browse(profile);
+});
+
+afterAll(async () => {
+  await context?.close();
+  await served?.close();
+  rmSync(profile, { recursive: true, force: true });
+});
+
+/** A page of its own for each test, which must leave no error behind in the page itself. */
+async function onPage(address: string, use: (page: Page) => Promise<void>): Promise<void> {
+  const { page, strange } = await visit(context, address);
+  await use(page);
+  expect(strange).toEqual([]);
+  await page.close();
+}
+
+async function expectClean(page: Page): Promise<void> {
+  await button(page, "Verify").click();
+  await said(page, "The disk is clean.");
+}
+
+test("power cut in the middle of an installation: switched on again, it is resumed", () =>
+  onPage(served.address, async (page) => {
+    await makeDisk(page, "cut", "320MiB");
+    await prepareDemo(page);
+    await page.getByLabel("Cut it in the middle of the next action").check();
+    await button(page, "Install now").click();
+    await complained(page, "The power was cut while this went on: installing.");
+    await page.getByText("The power is cut.", { exact: true }).waitFor();
+    await button(page, "Switch on again").click();
+    await said(page, "The power is on again.");
+    await button(page, /Resume the installation|Install now/).click();
+    await said(page, "Installed on cut, read back and equal.");
+    await expectClean(page);
+  }));
+
+test("the plug is pulled by hand while an installation runs: it is resumed", () =>
+  onPage(served.address, async (page) => {
+    await makeDisk(page, "plug", "1GiB");
+    await prepareDemo(page);
+    await whenShown(page, MIDDLE, { click: "Cut the power now" });
+    await button(page, "Install now").click();
+    await complained(page, "The power was cut while this went on: installing.");
+    await button(page, "Switch on again").click();
+    await said(page, "The power is on again.");
+    await button(page, "Resume the installation").click();
+    await said(page, "read back and equal. It went on at the step");
+    await expectClean(page);
+  }));
+
+test("power cuts in updates and boots leave what was committed", () =>
+  onPage(served.address, async (page) => {
+    await makeDisk(page, "often", "160MiB");
+    await installDemo(page);
+    await button(page, "Provision").click();
+    await said(page, "Generation 1 is provisioned and active.");
+    for (const name of ["Update", "Boot", "Failing update", "Boot"]) {
+      await page.getByLabel("Cut it in the middle of the next action").check();
+      const wanted = button(page, name);
+      if (await wanted.isEnabled()) await wanted.click();
+      await page.waitForFunction(() => document.querySelector("progress") === null);
+      if (await button(page, "Cut the power now").isVisible()) {
+        await button(page, "Cut the power now").click();
+      }
+      await button(page, "Switch on again").click();
+      await said(page, "The power is on again.");
+      await expectClean(page);
+    }
+    await button(page, "Boot").click();
+    await said(page, /passed its health checkpoint, generation [123]/);
+  }));
+
+test("a reload in the middle of an installation: the page offers to resume it", () =>
+  onPage(served.address, async (page) => {
+    await makeDisk(page, "again", "1GiB");
+    await prepareDemo(page);
+    await whenShown(page, MIDDLE, "reload");
+    await button(page, "Install now").click();
+    await page.getByText("An installation was cut short here. It can be resumed.").waitFor();
+    await button(page, "Resume the installation").click();
+    await said(page, "read back and equal. It went on at the step");
+    await expectClean(page);
+  }));
+
+test("an installation that is stopped can be gone on with", () =>
+  onPage(served.address, async (page) => {
+    await makeDisk(page, "stopped", "1GiB");
+    await prepareDemo(page);
+    await whenShown(page, MIDDLE, { click: "Stop" });
+    await button(page, "Install now").click();
+    await complained(page, "Stopped");
+    await button(page, /Resume the installation|Install now/).click();
+    await said(page, "Installed on stopped, read back and equal.");
+  }));
+
+test("a second tab is refused with a sentence, may read, and gets the disk when it is free", () =>
+  onPage(served.address, async (first) => {
+    await makeDisk(first, "shared", "160MiB");
+    await installDemo(first);
+    const { page: second } = await visit(context, served.address);
+    await button(second, "Open shared").click();
+    await complained(second, /is open for writing in another tab or worker\. Close it there/);
+    await button(second, "Open shared read-only").click();
+    await second.getByRole("heading", { name: "Disk shared" }).waitFor();
+    expect(await button(second, "Provision").isEnabled()).toBe(false);
+    await first.close();
+    await button(second, "Open shared").click();
+    await button(second, "Provision").click();
+    await said(second, "Generation 1 is provisioned and active.");
+    await second.close();
+  }));
+
+test("without OPFS disks are kept in memory, which is said plainly; the life goes on", () =>
+  onPage(`${served.address}no-opfs/`, async (page) => {
+    await page.getByText(/Disks last only as long as this page/).waitFor();
+    await makeDisk(page, "brief", "160MiB");
+    await installDemo(page);
+    await button(page, "Boot").click();
+    await said(page, "passed its health checkpoint.");
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      button(page, "Download it packed (gzip)").click(),
+    ]);
+    expect(download.suggestedFilename()).toBe("brief.img.gz");
+  }));
+
+test("a quota that is too small is told with what to do, and nothing is half made", () =>
+  onPage(served.address, async (page) => {
+    const debug = await context.newCDPSession(page);
+    const { origin } = new URL(served.address);
+    const limit = (size?: number) =>
+      debug.send("Storage.overrideQuotaForOrigin", {
+        ...{ origin, ...(size === undefined ? {} : { quotaSize: size }) },
+      });
+    const { usage = 0 } = await page.evaluate(() => navigator.storage.estimate());
+    // Chromium takes room for a file in steps of 256 MiB.
+    await limit(usage + (400 << 20));
+    try {
+      await page.getByLabel("Name", { exact: true }).fill("large");
+      await page.getByLabel("Size", { exact: true }).fill("1GiB");
+      await button(page, "Make a disk").click();
+      await complained(page, /finds no room in this browser's storage.*Delete other disks/);
+      expect(await button(page, "Open large").count()).toBe(0);
+      await makeDisk(page, "fits", "160MiB");
+      await button(page, "Prepare and show the plan").click();
+      await complained(page, /finds no room in this browser's storage/);
+    } finally {
+      await limit();
+    }
+    await installDemo(page);
+    await expectClean(page);
+  }));
+
+test("storage that is evicted between two visits: the list is empty, and making one works", () =>
+  onPage(served.address, async (page) => {
+    await makeDisk(page, "gone", "160MiB");
+    expect(new URL(page.url()).hash).toBe("#gone");
+    await page.close();
+    const { page: other } = await visit(context, served.address);
+    await other.evaluate(async () => {
+      const storage = await navigator.storage.getDirectory();
+      await storage.removeEntry("diskwright", { recursive: true });
+    });
+    await other.close();
+    const { page: again } = await visit(context, `${served.address}#gone`);
+    await again.getByText("There is no disk yet.").waitFor();
+    await makeDisk(again, "next", "160MiB");
+    await installDemo(again);
+    await again.close();
+  }));
+
+test("a worker that is stopped: what waits for it is told to reload, and the disk is there", () =>
+  onPage(served.address, async (page) => {
+    await makeDisk(page, "alone", "160MiB");
+    await installDemo(page);
+    // Whatever ends it, its lock becomes free.
+    await page.workers()[0]?.evaluate(() => self.close());
+    await complained(page, "The worker of the page has ended: the browser stopped it. Reload");
+    await button(page, "Boot").click();
+    await complained(page, "The worker of the page has ended");
+    await page.reload();
+    await button(page, "Boot").click();
+    await said(page, "passed its health checkpoint.");
+  }));
+
+test("an image of one's own is looked into where it lies, booted, and not written to", async () => {
+  const folder = scratch();
+  const path = join(folder, "own.img");
+  const device = FileDevice.create(path, { size: "160MiB" });
+  await run(makeMedium(device, { boot: memoryTree(demoBoot(shippedService)) }));
+  device.close();
+  await onPage(served.address, async (page) => {
+    await page.getByLabel("Or look into an image of yours").setInputFiles(path);
+    await said(page, "own.img is open. It is not written to");
+    await button(page, "Provision").click();
+    await said(page, "Generation 1 is provisioned and active.");
+    await button(page, "Boot").click();
+    await said(page, "passed its health checkpoint, generation 1");
+    await expectClean(page);
+  });
+});
+
+test("files that are no disks, and one of 3 GiB, are told for what they are", async () => {
+  const folder = scratch();
+  const made = (name: string, bytes: number, text = "") => {
+    const path = join(folder, name);
+    writeFileSync(path, text);
+    const descriptor = openSync(path, "r+");
+    ftruncateSync(descriptor, bytes);
+    closeSync(descriptor);
+    return path;
+  };
+  await onPage(served.address, async (page) => {
+    const upload = (path: string) =>
+      page.getByLabel("Or look into an image of yours").setInputFiles(path);
+    await upload(made("tiny.txt", 5, "hello"));
+    await complained(page, "'tiny.txt' has 5 bytes: not even one sector of a disk.");
+    await upload(made("letter.txt", 4096, "Dear all"));
+    await said(page, "letter.txt is open.");
+    await button(page, "Verify").click();
+    await complained(page, "Nothing that is known is on 'letter.txt'.");
+    await upload(made("large.img", 3 * 2 ** 30));
+    await said(page, "large.img is open.");
+    await page.getByText("3 GiB, a file of yours, changes stay in memory.").waitFor();
+  });
+});
+
+test("a folder and a tar of boot files are installed; one without a boot loader is refused", async () => {
+  const folder = scratch();
+  const files = demoBoot(shippedService);
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(join(folder, "boot", path, ".."), { recursive: true });
+    writeFileSync(join(folder, "boot", path), content);
+  }
+  mkdirSync(join(folder, "none"));
+  writeFileSync(join(folder, "none", "a.txt"), "a");
+  const archive = join(folder, "boot.tar.gz");
+  const members = Object.entries(files).map(([name, content]) => ({ name, content }));
+  writeFileSync(archive, gzipSync(tar(...members)));
+  await onPage(served.address, async (page) => {
+    await makeDisk(page, "own", "160MiB");
+    const prepare = async (kind: string, label: string, path: string) => {
+      await page.getByLabel(kind).check();
+      await page.getByLabel(label).setInputFiles(path);
+      await button(page, "Prepare and show the plan").click();
+    };
+    await prepare("A folder for the ESP", "Folder with EFI/BOOT/BOOTX64.EFI", join(folder, "none"));
+    await complained(page, "no boot loader is in it");
+    await prepare(
+      "A tar archive for the ESP",
+      "Tar archive: tar, tar.gz or tar.zst",
+      join(folder, "none", "a.txt"),
+    );
+    await complained(page, "'a.txt'");
+    for (const [kind, label, path] of [
+      ["A folder for the ESP", "Folder with EFI/BOOT/BOOTX64.EFI", join(folder, "boot")],
+      ["A tar archive for the ESP", "Tar archive: tar, tar.gz or tar.zst", archive],
+    ] as const) {
+      await page.getByLabel("Write over what is on the disk").check();
+      await prepare(kind, label, path);
+      await said(page, "Nothing is written to the disk yet.");
+      await button(page, "Install now").click();
+      await said(page, "Installed on own, read back and equal.");
+      await button(page, "Boot").click();
+      await said(page, "passed its health checkpoint.");
+    }
+  });
+});
