@@ -29,8 +29,8 @@ export {
 } from "./core/media/iso.ts";
 export { MediaCore } from "./core/media/load.ts";
 export { openIso } from "./core/media/open.ts";
+export type { FilePromises } from "./core/node/async/promises.ts";
 export type { ImageEntry } from "./core/node/image.ts";
-export type { FilePromises } from "./core/node/promises.ts";
 export type { BigIntStats, Dirent, Stats, StatsFs } from "./core/node/stats.ts";
 export { Region } from "./core/region.ts";
 export { Store } from "./core/store.ts";

@@ -7,13 +7,14 @@ const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/
 const MKFS = ["assembly/mkfs/fat/base", "assembly/mkfs/fat", "assembly/mkfs/fat/check"];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf/records", "assembly/fs/wf", "assembly/fs/ro"];
-const DEVICE = ["assembly/format", "host/base", "host/device"];
+const DEVICE = ["assembly/format", "host/base", "host/base/platform", "host/device"];
 const CORE = [
   ...DEVICE,
   "host/format",
   "host/format/json",
   "host/format/rayos",
   "host/core/node",
+  "host/core/node/async",
   "host/core/gpt",
   "host/core/fat",
   "host/core/boot",
@@ -89,6 +90,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/services/testing": ["assembly/services/abi", "assembly/services/kit"],
 
   "host/base": ["assembly/format"],
+  "host/base/platform": ["assembly/format", "host/base"],
   "host/format": ["assembly/format", "host/base"],
   "host/format/json": ["assembly/format", "host/base", "host/format"],
   "host/format/rayos": ["assembly/format", "host/base", "host/format", "host/format/json"],
@@ -98,6 +100,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/device/remote": DEVICE,
   "host/device/nbd": DEVICE,
   "host/core/node": DEVICE,
+  "host/core/node/async": [...DEVICE, "host/core/node"],
   "host/core/gpt": ["host/base"],
   "host/core/store": ["assembly/format", "host/base"],
   "host/core/fat": ["assembly/format", "host/base"],
@@ -105,6 +108,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/core": [
     ...DEVICE,
     "host/core/node",
+    "host/core/node/async",
     "host/core/gpt",
     "host/core/store",
     "host/core/fat",

@@ -22,6 +22,7 @@ import { CONTROL_SIZE } from "../../assembly/format/wf.ts";
 import { failure } from "../base/errors.ts";
 import { SystemRecords } from "./boot/records.ts";
 import type { Core } from "./load.ts";
+import { createPromises, type FilePromises } from "./node/async/promises.ts";
 import type {
   EncodingOption,
   FileCalls,
@@ -29,6 +30,7 @@ import type {
   ReaddirOptions,
   ReadFileOptions,
   RmOptions,
+  StatFsOptions,
   StatOptions,
   WriteFileOptions,
   XattrOptions,
@@ -48,9 +50,6 @@ import {
 } from "./node/compose.ts";
 import {
   contentBytes,
-  decoded,
-  type Encoding,
-  encodingOf,
   type ModeLike,
   nanoseconds,
   openFlags,
@@ -61,10 +60,20 @@ import {
 } from "./node/flags.ts";
 import { type BuildOptions, type ImageEntry, type ImageWindow, writeImage } from "./node/image.ts";
 import { FilesPort } from "./node/port.ts";
-import { createPromises, type FilePromises } from "./node/promises.ts";
-import type { BigIntStats, Dirent, Stats, StatsFs } from "./node/stats.ts";
+import {
+  type BigIntStats,
+  type BigIntStatsFs,
+  bigStatsFs,
+  type Dirent,
+  type Stats,
+  type StatsFs,
+} from "./node/stats.ts";
+import { decoded, type Encoding, encodingOf } from "./node/text.ts";
 
 const W_OK = 2;
+const X_OK = 1;
+/** It is a directory, or somebody has the right. */
+const ANY_EXECUTES = 0o040111;
 /** What node:fs makes of its defaults under the usual umask of 022. */
 const DIRECTORY_MODE = 0o755;
 const FILE_MODE = 0o644;
@@ -212,8 +221,10 @@ export class FileSystem implements FileCalls {
     return this.#stat(path, false, options);
   }
 
-  statfs(): StatsFs {
-    return this.#port.statfs();
+  statfs(): StatsFs;
+  statfs(options?: StatFsOptions): StatsFs | BigIntStatsFs;
+  statfs(options?: StatFsOptions): StatsFs | BigIntStatsFs {
+    return options?.bigint ? bigStatsFs(this.#port.statfs()) : this.#port.statfs();
   }
 
   exists(path: PathLike): boolean {
@@ -228,7 +239,12 @@ export class FileSystem implements FileCalls {
 
   /** Throws if the path leads nowhere, or if `mode` asks to write where nothing can be written. */
   access(path: PathLike, mode = 0): void {
-    this.#port.stat(path, true, false, "access");
+    const { mode: bits } = this.#port.stat(path, true, false, "access");
+    if ((mode & X_OK) !== 0 && (Number(bits) & ANY_EXECUTES) === 0) {
+      throw failure("EACCES", "access", `nobody may execute '${pathText(path)}'.`, {
+        path: pathText(path),
+      });
+    }
     if ((mode & W_OK) !== 0 && this.readOnly) {
       throw failure("EROFS", "access", `'${pathText(path)}' is on a read-only filesystem.`, {
         path: pathText(path),
@@ -466,8 +482,7 @@ export function openImage(core: Core, device: number, window: ImageWindow = {}):
 
 /**
  * Builds a CAPOSRO1 image in a window of an attached device: the same entries and uuid give the
- * same
- * bytes. Answers its size in sectors of 512 bytes.
+ * same bytes. Answers its size in sectors of 512 bytes.
  */
 export function buildImage(
   core: Core,

@@ -9,7 +9,7 @@ import { failure, type StorageError } from "../../base/errors.ts";
 import { run } from "../../base/work.ts";
 import { FileSystem, openImage } from "../../core/files.ts";
 import { Core } from "../../core/load.ts";
-import { createPromises, type FilePromises } from "../../core/node/promises.ts";
+import { createPromises, type FilePromises } from "../../core/node/async/promises.ts";
 import { Region, type RegionInfo } from "../../core/region.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { FileDevice } from "../../device/local/file.ts";
