@@ -6,7 +6,8 @@ import * as crypto from "node:crypto";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createDisk, type Disk } from "../host/system/disk/disk.ts";
+import type { Disk } from "../host/system/disk/disk.ts";
+import { createDisk } from "../host/system/disk/named.ts";
 import { type Candidate, measure, print, type Row, type Subject } from "./kit.ts";
 
 const OBJECT_BYTES = 4096;

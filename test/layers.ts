@@ -7,7 +7,8 @@ const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/
 const MKFS = ["assembly/mkfs/fat/base", "assembly/mkfs/fat", "assembly/mkfs/fat/check"];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf/records", "assembly/fs/wf", "assembly/fs/ro"];
-const DEVICE = ["assembly/format", "host/base", "host/base/platform", "host/device"];
+const BASE = ["host/base", "host/base/platform"];
+const DEVICE = ["assembly/format", ...BASE, "host/device"];
 const CORE = [
   ...DEVICE,
   "host/format",
@@ -20,6 +21,7 @@ const CORE = [
   "host/core/boot",
   "host/core",
   "host/core/media",
+  "host/core/hash",
 ];
 const LOG = [...CORE, "host/system/log"];
 const CAPS = ["host/system/caps/base", "host/system/caps/tree", "host/system/caps"];
@@ -90,21 +92,21 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/services/testing": ["assembly/services/abi", "assembly/services/kit"],
 
   "host/base": ["assembly/format"],
-  "host/base/platform": ["assembly/format", "host/base"],
-  "host/format": ["assembly/format", "host/base"],
-  "host/format/json": ["assembly/format", "host/base", "host/format"],
-  "host/format/rayos": ["assembly/format", "host/base", "host/format", "host/format/json"],
-  "host/device": ["assembly/format", "host/base"],
+  "host/base/platform": ["host/base"],
+  "host/format": ["assembly/format", ...BASE],
+  "host/format/json": ["assembly/format", ...BASE, "host/format"],
+  "host/format/rayos": ["assembly/format", ...BASE, "host/format", "host/format/json"],
+  "host/device": ["assembly/format", ...BASE],
   "host/device/local": DEVICE,
   "host/device/wrap": DEVICE,
   "host/device/remote": DEVICE,
   "host/device/nbd": DEVICE,
   "host/core/node": DEVICE,
   "host/core/node/async": [...DEVICE, "host/core/node"],
-  "host/core/gpt": ["host/base"],
-  "host/core/store": ["assembly/format", "host/base"],
-  "host/core/fat": ["assembly/format", "host/base"],
-  "host/core/boot": ["assembly/format", "host/base"],
+  "host/core/gpt": [...BASE],
+  "host/core/store": ["assembly/format", ...BASE],
+  "host/core/fat": ["assembly/format", ...BASE],
+  "host/core/boot": ["assembly/format", ...BASE],
   "host/core": [
     ...DEVICE,
     "host/core/node",
@@ -116,6 +118,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   "host/core/media/ext4": [...DEVICE, "assembly/format/media", "host/core"],
   "host/core/media": [...DEVICE, "assembly/format/media", "host/core", "host/core/media/ext4"],
+  "host/core/hash": [...DEVICE, "host/core"],
   "host/system/log": CORE,
   "host/system/caps/base": CORE,
   "host/system/caps/tree": [...CORE, "host/system/caps/base"],
@@ -155,6 +158,6 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...["host/system/disk", "host/cli/kit"],
   ],
   "host/cli/serve": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
-  "host/cli": ["host/base", "host/cli/kit", ...COMMANDS],
+  "host/cli": [...BASE, "host/cli/kit", ...COMMANDS],
   "host/web": [...ADAPTERS, ...SYSTEM, "host/system/disk", "host/system/shell"],
 };

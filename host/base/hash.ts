@@ -31,7 +31,8 @@ export function toHex(hash: Uint8Array): string {
 /** True if both are there and have the same bytes. */
 export function isSameBytes(one: Uint8Array, other: Uint8Array | undefined): boolean {
   if (other === undefined || one.length !== other.length) return false;
-  return one.every((byte, at) => byte === other[at]);
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
+  return true;
 }
 
 /** Order of two hashes, as their bytes: negative, 0 or positive. */

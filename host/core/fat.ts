@@ -30,6 +30,7 @@ import {
   LABEL_SIZE,
 } from "../../assembly/format/fat32.ts";
 import { failure, StorageError } from "../base/errors.ts";
+import { joined } from "../base/platform/bytes.ts";
 import { type FatFinding, findingFromError, readFindings } from "./fat/findings.ts";
 import type { Core } from "./load.ts";
 
@@ -229,7 +230,7 @@ export class FatVolume {
       // Fewer bytes than asked for: the end of the file.
       if (piece.length < wanted) break;
     } while (total < length);
-    return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces, total);
+    return pieces.length === 1 ? (pieces[0] as Uint8Array) : joined(pieces);
   }
 
   readFile(path: string): Uint8Array {

@@ -49,6 +49,7 @@ import {
   writeWhole,
 } from "./node/compose.ts";
 import {
+  checkSpan,
   contentBytes,
   type ModeLike,
   nanoseconds,
@@ -56,6 +57,7 @@ import {
   type PathLike,
   pathText,
   permissions,
+  placeOf,
   type TimeLike,
 } from "./node/flags.ts";
 import { type BuildOptions, type ImageEntry, type ImageWindow, writeImage } from "./node/image.ts";
@@ -147,7 +149,7 @@ export class FileSystem implements FileCalls {
     position: number | bigint | null = null,
   ): number {
     checkSpan(buffer, offset, length, "read");
-    return this.#port.read(fd, buffer.subarray(offset, offset + length), at(position));
+    return this.#port.read(fd, buffer.subarray(offset, offset + length), placeOf(position));
   }
 
   /** Writes bytes, or text as UTF-8; without a position where the descriptor stands. */
@@ -161,7 +163,7 @@ export class FileSystem implements FileCalls {
     const bytes = contentBytes(data);
     const span = length ?? bytes.length - offset;
     checkSpan(bytes, offset, span, "write");
-    return this.#port.write(fd, bytes.subarray(offset, offset + span), at(position));
+    return this.#port.write(fd, bytes.subarray(offset, offset + span), placeOf(position));
   }
 
   fsync(fd: number): void {
@@ -491,17 +493,4 @@ export function buildImage(
   options: BuildOptions,
 ): number {
   return writeImage(core, device, entries, options);
-}
-
-function at(position: number | bigint | null): number {
-  if (position === null) return -1;
-  const value = Number(position);
-  if (Number.isSafeInteger(value) && value >= -1) return value;
-  throw failure("EINVAL", "read", `${position} is not a position in a file.`);
-}
-
-function checkSpan(buffer: Uint8Array, offset: number, length: number, syscall: string): void {
-  const fits = offset >= 0 && length >= 0 && offset + length <= buffer.length;
-  if (fits && Number.isInteger(offset) && Number.isInteger(length)) return;
-  throw failure("ERANGE", syscall, `offset ${offset} and length ${length} leave the buffer.`);
 }

@@ -1,7 +1,6 @@
 /** What the core asks of its host: the import module "host" over a table of devices. */
 
 import type { BinaryToTextEncoding } from "node:crypto";
-import * as crypto from "node:crypto";
 import {
   CONFIG_BLK_SIZE,
   CONFIG_CAPACITY,
@@ -27,6 +26,7 @@ import {
   RequestType,
 } from "../../assembly/format/abi.ts";
 import { ErrorCode } from "../../assembly/format/errors.ts";
+import { hasNode, node } from "../base/platform/node.ts";
 import { type BlockDevice, type BlockRequest, RequestStatus, refuse } from "../device/device.ts";
 import type { CoreMemory } from "./memory.ts";
 
@@ -42,21 +42,28 @@ export interface Environment {
   sha256(data: Uint8Array, out: Uint8Array): boolean;
 }
 
-export const nodeEnvironment: Environment = {
+/** What getRandomValues() fills at once. */
+const RANDOM_BYTES_MAX = 65536;
+
+/** The clock and the randomness of where this runs; Node's own SHA-256 where there is Node. */
+export const ownEnvironment: Environment = {
   clock: () => BigInt(Date.now()) * 1_000_000n,
   random: (into) => {
-    crypto.randomFillSync(into);
+    for (let at = 0; at < into.length; at += RANDOM_BYTES_MAX) {
+      const piece = into.subarray(at, at + RANDOM_BYTES_MAX);
+      crypto.getRandomValues(piece as Uint8Array<ArrayBuffer>);
+    }
   },
-  sha256: (data, out) => {
-    // crypto.hash (Node 20.12) as latin1 is the cheapest form: no Buffer is made for the digest.
-    const digest =
-      typeof crypto.hash === "function"
-        ? crypto.hash("sha256", data, LATIN1)
-        : crypto.createHash("sha256").update(data).digest(LATIN1);
-    for (let at = 0; at < 32; at++) out[at] = digest.charCodeAt(at);
-    return true;
-  },
+  // What a browser has answers later, so there the core keeps to its own kernel.
+  sha256: hasNode ? nodeSha256 : () => false,
 };
+
+function nodeSha256(data: Uint8Array, out: Uint8Array): boolean {
+  // As latin1 is the cheapest form: no Buffer is made for the digest.
+  const digest = node.crypto.hash("sha256", data, LATIN1);
+  for (let at = 0; at < 32; at++) out[at] = digest.charCodeAt(at);
+  return true;
+}
 
 /** The devices one instance may reach, and the import module over them. */
 export class HostImports {

@@ -2,7 +2,6 @@
  * Loads a module of the product and gives each caller an instance of its own: the class Core, and
  * what Core shares with the other module's class.
  */
-import { readFileSync } from "node:fs";
 import { instantiateSync } from "@assemblyscript/loader";
 import {
   ABI_VERSION,
@@ -14,29 +13,59 @@ import {
   Reason,
 } from "../../assembly/format/abi.ts";
 import { type Fault, failure, StorageError, type StorageErrorOptions } from "../base/errors.ts";
+import { bytesOf, packageFile } from "../base/platform/package.ts";
 import type { BlockDevice } from "../device/device.ts";
 import type { CoreExports, EngineExports } from "./exports.ts";
-import { type Environment, HostImports, nodeEnvironment } from "./imports.ts";
+import { type Environment, HostImports, ownEnvironment } from "./imports.ts";
 import { CoreMemory } from "./memory.ts";
 
 /** Reasons behind which a device's own error stands. */
 const CAUSED: readonly string[] = ["DEVICE_ERROR", "SHORT_TRANSFER", "BAD_STATUS", "LATCHED"];
 
+/** The modules of the product. */
+export const MODULE_NAMES = ["core", "media"] as const;
+export type ModuleName = (typeof MODULE_NAMES)[number];
+
+/** Where a module comes from: an address or answer of the web, its bytes, or compiled already. */
+export type ModuleSource = URL | string | Response | BufferSource | WebAssembly.Module;
+export type ModuleSources = { readonly [Name in ModuleName]?: ModuleSource | undefined };
+
 const modules = new Map<string, WebAssembly.Module>();
 
 /** A module of the product, compiled once in a process: "core" or "media". */
-export function productModule(name: string): WebAssembly.Module {
+export function productModule(name: ModuleName): WebAssembly.Module {
   const known = modules.get(name);
   if (known !== undefined) return known;
-  const module = new WebAssembly.Module(readFileSync(findModule(name)));
+  const module = new WebAssembly.Module(packageFile(`${name}.wasm`) as BufferSource);
   modules.set(name, module);
   return module;
 }
 
-function findModule(name: string): URL {
-  // Beside dist/host/core in the package; in build/ when the sources run as they are.
-  const folder = import.meta.url.endsWith(".ts") ? "../../build" : "../..";
-  return new URL(`${folder}/${name}.wasm`, import.meta.url);
+/**
+ * Loads the modules, so that `new Core()` and `new MediaCore()` work at once from then on. Where
+ * there is Node this is not needed: there they are read from the package when they are first used.
+ *
+ * @param sources what is not in it is loaded as without this call
+ * @throws {StorageError} EIO: a module cannot be fetched or is none; and what fetch() throws
+ */
+export async function loadModules(sources: ModuleSources): Promise<void> {
+  await Promise.all(
+    MODULE_NAMES.map(async (name) => {
+      const source = sources[name];
+      if (source !== undefined) modules.set(name, await compiled(name, source));
+    }),
+  );
+}
+
+async function compiled(name: ModuleName, source: ModuleSource): Promise<WebAssembly.Module> {
+  if (source instanceof WebAssembly.Module) return source;
+  try {
+    return await WebAssembly.compile(await bytesOf(source, `${name}.wasm`));
+  } catch (cause) {
+    if (cause instanceof StorageError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw failure("EIO", "load", `${name}.wasm cannot be loaded: ${why}`, { cause });
+  }
 }
 
 export interface CoreOptions {
@@ -53,8 +82,8 @@ export abstract class Instance<Exports extends EngineExports> {
   readonly environment: Environment;
   readonly #imports: HostImports;
 
-  protected constructor(name: string, options: CoreOptions) {
-    this.environment = options.environment ?? nodeEnvironment;
+  protected constructor(name: ModuleName, options: CoreOptions) {
+    this.environment = options.environment ?? ownEnvironment;
     this.#imports = new HostImports(this.environment);
     const instance = instantiateSync<Exports>(options.module ?? productModule(name), {
       host: this.#imports.module(),

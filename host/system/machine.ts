@@ -20,7 +20,7 @@ import { failure, StorageError } from "../base/errors.ts";
 import { toHex } from "../base/hash.ts";
 import { ResetCause } from "../core/boot/control.ts";
 import { FatVolume } from "../core/fat.ts";
-import { type Environment, nodeEnvironment } from "../core/imports.ts";
+import { type Environment, ownEnvironment } from "../core/imports.ts";
 import { Core } from "../core/load.ts";
 import type { IsoVolume } from "../core/media/iso.ts";
 import { openIso } from "../core/media/open.ts";
@@ -134,7 +134,7 @@ export class Machine {
   /** EEXIST: two disks have one PCI identity. */
   constructor(options: MachineOptions) {
     this.#options = options;
-    this.#environment = options.environment ?? nodeEnvironment;
+    this.#environment = options.environment ?? ownEnvironment;
     this.nvram = options.nvram ?? new Nvram();
     const seen = new Map<string, BlockDevice>();
     for (const disk of [...options.disks, ...(options.cdrom ? [options.cdrom] : [])]) {

@@ -4,13 +4,8 @@ import { expect, test } from "vitest";
 import { RequestType } from "../../host/device/device.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
 import { TraceDevice } from "../../host/device/wrap/trace.ts";
-import {
-  type CreateDiskOptions,
-  createDisk,
-  type Disk,
-  type DiskFiles,
-  openDisk,
-} from "../../host/system/disk/disk.ts";
+import type { CreateDiskOptions, Disk, DiskFiles } from "../../host/system/disk/disk.ts";
+import { createDisk, openDisk } from "../../host/system/disk/named.ts";
 import type { DiskStore } from "../../host/system/disk/store.ts";
 import { noise } from "../support/contract.ts";
 import { temporaryPaths } from "../support/folder.ts";

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { buildImage } from "../../host/core/files.ts";
 import { createGpt } from "../../host/core/gpt.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
-import { openDisk } from "../../host/system/disk/disk.ts";
+import { openDisk } from "../../host/system/disk/named.ts";
 import { freshCore } from "../support/core.ts";
 
 const UUID = new Uint8Array(16).fill(7);

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import { expect, test } from "vitest";
-import { createDisk, openDisk } from "../../host/system/disk/disk.ts";
+import { createDisk, openDisk } from "../../host/system/disk/named.ts";
 import { temporaryPaths } from "../support/folder.ts";
 
 const fresh = temporaryPaths();

@@ -4,12 +4,8 @@ import { expect, test } from "vitest";
 import { RequestType } from "../../host/device/device.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
 import { TraceDevice } from "../../host/device/wrap/trace.ts";
-import {
-  type CreateDiskOptions,
-  createDisk,
-  type Disk,
-  openDisk,
-} from "../../host/system/disk/disk.ts";
+import type { CreateDiskOptions, Disk } from "../../host/system/disk/disk.ts";
+import { createDisk, openDisk } from "../../host/system/disk/named.ts";
 import type { DiskStore } from "../../host/system/disk/store.ts";
 import { expectBytes, noise } from "../support/contract.ts";
 import { temporaryPaths } from "../support/folder.ts";

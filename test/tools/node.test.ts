@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { RequestType, request } from "../../host/device/device.ts";
 import { FileDevice } from "../../host/device/local/file.ts";
-import { createDisk, openDisk } from "../../host/system/disk/disk.ts";
+import { createDisk, openDisk } from "../../host/system/disk/named.ts";
 import { deviceContract, noise, read, run as submit } from "../support/contract.ts";
 import { temporaryPaths } from "../support/folder.ts";
 import { findTool, run, scratch, testWith } from "./tools.ts";

@@ -10,6 +10,7 @@ import {
   IsoType,
 } from "../../../assembly/format/media/calls.ts";
 import { failure } from "../../base/errors.ts";
+import { compareBytes } from "../../base/platform/bytes.ts";
 import type { Work } from "../../base/work.ts";
 import type { MediaCore } from "./load.ts";
 
@@ -204,7 +205,7 @@ function planNodes(entries: readonly IsoEntry[]): PlannedNode[] {
       name: encoder.encode(name),
       child,
     }));
-    children.sort((one, other) => Buffer.compare(one.name, other.name));
+    children.sort((one, other) => compareBytes(one.name, other.name));
     for (const { name, child } of children) {
       nodes.push({ parent: number, name, path: child.path, entry: child.entry });
       branches.push({ branch: child, number: nodes.length });

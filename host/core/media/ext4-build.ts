@@ -165,7 +165,7 @@ export function* buildExt4(
 export function smallestExt4(_media: MediaCore, entries: readonly Ext4Entry[]): number {
   let content = 0;
   for (const { path, sizeBytes, target = "", xattrs } of entries) {
-    const names = Buffer.byteLength(path) + 64;
+    const names = encoder.encode(path).length + 64;
     content += Math.ceil(sizeBytes / BLOCK_BYTES) + (names * 2) / BLOCK_BYTES;
     // A directory, a long target and attributes take a block each at most.
     content += target.length >= 60 || (xattrs?.size ?? 0) > 0 ? 2 : 0;

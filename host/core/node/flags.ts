@@ -75,3 +75,23 @@ export function contentBytes(data: unknown, encoding?: Encoding | null): Uint8Ar
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   throw failure("EINVAL", "write", "the data is neither text nor bytes.");
 }
+
+/** A position in a file as the core has it: below 0 where the descriptor stands. */
+export function placeOf(position: number | bigint | null): number {
+  if (position === null) return -1;
+  const value = Number(position);
+  if (Number.isSafeInteger(value) && value >= -1) return value;
+  throw failure("EINVAL", "read", `${position} is not a position in a file.`);
+}
+
+/** ERANGE: the part is not one of the buffer. */
+export function checkSpan(
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  syscall: string,
+): void {
+  const fits = offset >= 0 && length >= 0 && offset + length <= buffer.length;
+  if (fits && Number.isInteger(offset) && Number.isInteger(length)) return;
+  throw failure("ERANGE", syscall, `offset ${offset} and length ${length} leave the buffer.`);
+}

@@ -4,7 +4,6 @@
  * Over a synchronous device the core runs in the calling thread; promises tell when a change is
  * durable. The synchronous classes underneath are public too: see host/index.ts.
  */
-import { rmSync } from "node:fs";
 import { failure, type StorageError } from "../../base/errors.ts";
 import { run } from "../../base/work.ts";
 import { FileSystem, openImage } from "../../core/files.ts";
@@ -12,12 +11,10 @@ import { Core } from "../../core/load.ts";
 import { createPromises, type FilePromises } from "../../core/node/async/promises.ts";
 import { Region, type RegionInfo } from "../../core/region.ts";
 import type { BlockDevice } from "../../device/device.ts";
-import { FileDevice } from "../../device/local/file.ts";
 import { type MakeDiskOptions, makeDisk } from "../image/mkdisk.ts";
 import { makeStore } from "../image/mkstore.ts";
 import { AmbiguousPlace, findRegion } from "../place.ts";
 import { CommitGroup, type Durability, type Part } from "./group.ts";
-import { createDevice, openDevice, parseDiskName } from "./open.ts";
 import { closedDisk, DiskStore, StorePart } from "./store.ts";
 
 /** A path, `path:N`, a `file:` or `mem:` URL, or a device that the caller keeps. */
@@ -60,87 +57,54 @@ export interface DiskFiles {
 /** What a fresh disk of layout capos has beside system/config. */
 const FRESH_FOLDERS = ["/etc"];
 
-/**
- * Makes a disk and opens it. A fresh disk of layout `capos` has the folders `/etc` and
- * `/system/config`; a fresh region is empty.
- *
- * @throws {StorageError} EEXIST: the file is there; ENOSPC: too small, with the size that would do
- * @example
- * const disk = await createDisk("disk.img", { size: "256MiB", layout: "capos" });
- */
-export async function createDisk(
-  source: DiskSource,
-  options: CreateDiskOptions = {},
+/** A disk on a device that is open: made there, and opened. As createDisk(). */
+export async function createDiskOn(
+  device: BlockDevice,
+  options: CreateDiskOptions,
+  place: DiskPlace,
 ): Promise<Disk> {
   const { signal, layout = "capos" } = options;
-  if (layout !== "capos" && layout !== "region") {
-    throw failure(
-      "EINVAL",
-      "create",
-      `there is no layout '${layout}'; there are capos and region.`,
-    );
-  }
+  checkLayout(layout);
   throwIfAborted(signal);
-  const device = isDevice(source) ? source : createDevice(source, options);
-  try {
-    const seed = { seed: options.seed };
-    const work =
-      layout === "capos"
-        ? makeDisk(device, { ...seed, boot: options.boot ?? [] })
-        : makeStore(device, { ...seed, writable: true });
-    await run<unknown>(work, { signal });
-    const disk = mount(device, { ...options, readOnly: false, owned: !isDevice(source) });
-    if (layout === "region") return disk;
-    for (const folder of FRESH_FOLDERS) await disk.fs?.promises.mkdir(folder);
-    await disk.sync();
-    return disk;
-  } catch (error) {
-    if (!isDevice(source)) device.close();
-    // Half a disk is none: what was made here goes again.
-    if (device instanceof FileDevice && options.overwrite !== true && !isDevice(source)) {
-      rmSync(device.name, { force: true });
-    }
-    throw error;
-  }
+  const seed = { seed: options.seed };
+  const work =
+    layout === "capos"
+      ? makeDisk(device, { ...seed, boot: options.boot ?? [] })
+      : makeStore(device, { ...seed, writable: true });
+  await run<unknown>(work, { signal });
+  const disk = openDiskOn(device, { ...options, readOnly: false }, place);
+  if (layout === "region") return disk;
+  for (const folder of FRESH_FOLDERS) await disk.fs?.promises.mkdir(folder);
+  await disk.sync();
+  return disk;
 }
 
-/**
- * Opens the data region of a disk: the partition that `path:N` names, else one at the start of the
- * device, else the only partition that holds one.
- *
- * @throws {StorageError} ENOENT: no such file, or no region on it; EBUSY: another process has it;
- *   EINVAL: several partitions hold a region, and which; EBADMSG: it is damaged
- */
-export async function openDisk(source: DiskSource, options: OpenDiskOptions = {}): Promise<Disk> {
-  throwIfAborted(options.signal);
-  if (isDevice(source)) return mount(source, { ...options, owned: false });
-  const name = source instanceof URL ? { path: source.href } : parseDiskName(source);
-  const device = openDevice(name.path, options);
-  try {
-    return mount(device, { ...options, owned: true, partition: name.partition });
-  } catch (error) {
-    device.close();
-    throw error;
-  }
+/** EINVAL: `layout` is none. */
+export function checkLayout(layout: string): void {
+  if (layout === "capos" || layout === "region") return;
+  throw failure("EINVAL", "create", `there is no layout '${layout}'; there are capos and region.`);
 }
 
 /** What probe() calls a CAPOSRO1 image: files that are only read, and no store. */
 const IMAGE_SIGNATURE = "capos-ro";
 
-interface MountOptions extends OpenDiskOptions {
+/** Where the disk is on its device, and who closes that. */
+export interface DiskPlace {
   /** The device is the disk's to close. */
   readonly owned: boolean;
   readonly partition?: number | undefined;
 }
 
-function mount(device: BlockDevice, options: MountOptions): Disk {
+/** The disk on a device that is open. As openDisk(). */
+export function openDiskOn(device: BlockDevice, options: OpenDiskOptions, place: DiskPlace): Disk {
+  throwIfAborted(options.signal);
   const { core = new Core(), readOnly = false, durability = "batch" } = options;
   if (!["none", "batch", "each"].includes(durability)) {
     throw failure("EINVAL", "open", `durability '${durability}' is none of none, batch and each.`);
   }
   const id = core.attach(device);
   try {
-    const { baseSector, sectors, signature } = locate(core, id, options.partition);
+    const { baseSector, sectors, signature } = locate(core, id, place.partition);
     const strict = options.strict === undefined ? {} : { strict: options.strict };
     const window = { baseSector, sectors };
     // To the core `each` is `batch` too: sharing commits among callers is this layer's work.
@@ -149,7 +113,7 @@ function mount(device: BlockDevice, options: MountOptions): Disk {
       signature === IMAGE_SIGNATURE
         ? openImage(core, id, window)
         : Region.open(core, id, { ...window, readOnly, durability: mode, ...strict });
-    return new Disk({ device, core, id, open, options });
+    return new Disk({ device, core, id, open, options, owned: place.owned });
   } catch (error) {
     core.detach(id);
     throw error;
@@ -170,7 +134,8 @@ interface Mounted {
   readonly core: Core;
   readonly id: number;
   readonly open: () => Region | FileSystem;
-  readonly options: MountOptions;
+  readonly options: OpenDiskOptions;
+  readonly owned: boolean;
 }
 
 /** What an open region gives: replaced as a whole by reopen(). */
@@ -251,13 +216,13 @@ export class Disk {
   }
 
   async #close(): Promise<void> {
-    const { core, id, device, options } = this.#mounted;
+    const { core, id, device, owned } = this.#mounted;
     const session = this.#session;
     const steps = [
       () => session.group.stop(),
       () => session.close(),
       () => core.detach(id),
-      () => options.owned && device.close(),
+      () => owned && device.close(),
     ];
     const failures: unknown[] = [];
     for (const step of steps) {
@@ -331,11 +296,13 @@ function imageSession(files: FileSystem): Session {
   return { info: () => null, group, store: null, fs, close: () => files.unmount() };
 }
 
-function isDevice(source: DiskSource): source is BlockDevice {
+/** True for a device, false for a name of one. */
+export function isDevice(source: DiskSource): source is BlockDevice {
   return typeof source === "object" && "submit" in source;
 }
 
-function throwIfAborted(signal: AbortSignal | undefined): void {
+/** ECANCELED: the signal was aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (!signal?.aborted) return;
   const cause: unknown = signal.reason;
   throw failure("ECANCELED", "disk", "the signal was aborted.", { cause }) satisfies StorageError;

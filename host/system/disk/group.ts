@@ -7,6 +7,7 @@
  * region is put to rest. The core has no clock: it is kept here.
  */
 import { failure, StorageError } from "../../base/errors.ts";
+import { nextTurn } from "../../base/work.ts";
 
 /** When a mutating promise resolves; see docs/devices.md. */
 export type Durability = "none" | "batch" | "each";
@@ -126,7 +127,7 @@ export class CommitGroup {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    void nextTurn().then(() => {
       this.#scheduled = false;
       if (!this.#stopped) this.#commitWaiting();
     });

@@ -2,6 +2,7 @@
 import { failure } from "../../base/errors.ts";
 import type { HashLike } from "../../base/hash.ts";
 import type { StoreEntry, StoreFinding, StoreStat } from "../../base/objects.ts";
+import { nextTurn } from "../../base/work.ts";
 import type { Store } from "../../core/store.ts";
 import { type CommitGroup, markLost, type Part } from "./group.ts";
 
@@ -153,7 +154,7 @@ export class DiskStore {
       yield entry;
       this.#context.admit();
       count += 1;
-      if (count % LIST_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (count % LIST_TURN === 0) await nextTurn();
     }
   }
 

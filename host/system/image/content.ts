@@ -2,10 +2,10 @@
  * What a disk's content is, as hashes: what an installation copies, and what it reads back to
  * prove it. Two disks of equal content have equal digests, whatever their sizes and identities.
  */
-import { createHash, type Hash } from "node:crypto";
 import { toHex } from "../../base/hash.ts";
 import type { Work } from "../../base/work.ts";
 import type { FileSystem } from "../../core/files.ts";
+import { createDigest, type Digest } from "../../core/hash/digest.ts";
 import type { Store } from "../../core/store.ts";
 import type { Tree, TreeEntry } from "./folder.ts";
 
@@ -22,7 +22,7 @@ export interface Content {
 
 /** Names and bytes of a tree of boot files. */
 export function* treeContent(tree: Tree, step: string): Work<Content> {
-  const all = createHash("sha256");
+  const all = createDigest();
   const total = tree.reduce((sum, entry) => sum + entry.size, 0);
   let bytes = 0;
   for (const entry of [...tree].sort((one, other) => (one.path < other.path ? -1 : 1))) {
@@ -32,12 +32,12 @@ export function* treeContent(tree: Tree, step: string): Work<Content> {
     bytes += size;
     yield { step, done: bytes, total, unit: "bytes" };
   }
-  return { files: tree.length, bytes, digest: all.digest("hex") };
+  return { files: tree.length, bytes, digest: all.hex() };
 }
 
 /** Hashes and pins of a store's objects. Their bytes are verified when they are read. */
 export function* storeContent(store: Store, step: string, read: boolean): Work<Content> {
-  const all = createHash("sha256");
+  const all = createDigest();
   const total = store.stat().objects;
   let files = 0;
   let bytes = 0;
@@ -49,12 +49,12 @@ export function* storeContent(store: Store, step: string, read: boolean): Work<C
     bytes += length;
     if (files % 64 === 0) yield { step, done: files, total, unit: "objects" };
   }
-  return { files, bytes, digest: all.digest("hex") };
+  return { files, bytes, digest: all.hex() };
 }
 
 /** Paths, attributes and bytes of a filesystem, its records and its boot-control block. */
 export function* filesContent(files: FileSystem, step: string): Work<Content> {
-  const all = createHash("sha256");
+  const all = createDigest();
   const total = Number(files.statfs().files);
   const seen = new Map<bigint, string>();
   const folders = ["/"];
@@ -89,14 +89,14 @@ export function* filesContent(files: FileSystem, step: string): Work<Content> {
     feed(all, ["record", kind, toHex(key), toHex(value)]);
   }
   feed(all, ["control", toHex(files.control())]);
-  return { files: count, bytes, digest: all.digest("hex") };
+  return { files: count, bytes, digest: all.hex() };
 }
 
 /** One digest over several. */
 export function joinedDigest(parts: readonly Content[]): string {
-  return createHash("sha256")
+  return createDigest()
     .update(JSON.stringify(parts.map((part) => part.digest)))
-    .digest("hex");
+    .hex();
 }
 
 /** Access times are left out: reading changes them. */
@@ -119,13 +119,13 @@ function linkOf(files: FileSystem, path: string): string {
 }
 
 function contentOf(files: FileSystem, path: string, size: number): string {
-  const hash = createHash("sha256");
+  const hash = createDigest();
   const file = files.open(path, "r");
   try {
     const buffer = bufferFor(size);
     for (let at = 0; ; ) {
       const got = files.read(file, buffer, 0, buffer.length, at);
-      if (got === 0) return hash.digest("hex");
+      if (got === 0) return hash.hex();
       hash.update(buffer.subarray(0, got));
       at += got;
     }
@@ -135,14 +135,14 @@ function contentOf(files: FileSystem, path: string, size: number): string {
 }
 
 function hashOf(entry: TreeEntry): string {
-  const hash = createHash("sha256");
+  const hash = createDigest();
   const reader = entry.open();
   try {
     const buffer = bufferFor(entry.size);
     for (let got = reader.read(buffer); got > 0; got = reader.read(buffer)) {
       hash.update(buffer.subarray(0, got));
     }
-    return hash.digest("hex");
+    return hash.hex();
   } finally {
     reader.close();
   }
@@ -153,6 +153,6 @@ function bufferFor(size: number): Uint8Array {
 }
 
 /** JSON keeps the fields apart whatever bytes a name has. */
-function feed(hash: Hash, fields: readonly unknown[]): void {
+function feed(hash: Digest, fields: readonly unknown[]): void {
   hash.update(JSON.stringify(fields)).update("\n");
 }

@@ -2,9 +2,8 @@
  * A folder of this machine as a source of files: listed whole before anything is written, read in
  * pieces afterwards, never held in memory.
  */
-import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { failure } from "../../base/errors.ts";
+import { node } from "../../base/platform/node.ts";
 
 /** A file or folder to copy. */
 export interface TreeEntry {
@@ -36,11 +35,11 @@ export type Tree = readonly TreeEntry[];
  *   device, socket or pipe
  */
 export function folderTree(root: string): Tree {
-  const stats = statSync(root, { throwIfNoEntry: false });
+  const stats = node.fs.statSync(root, { throwIfNoEntry: false });
   if (stats === undefined) throw wrong("ENOENT", root, "there is no such folder.");
   if (!stats.isDirectory()) throw wrong("ENOTDIR", root, "it is not a folder.");
   const entries: TreeEntry[] = [];
-  collect(root, "", [realpathSync(root)], entries);
+  collect(root, "", [node.fs.realpathSync(root)], entries);
   return entries;
 }
 
@@ -72,14 +71,14 @@ function collect(
   above: readonly string[],
   entries: TreeEntry[],
 ): void {
-  for (const name of readdirSync(folder).sort()) {
-    const local = join(folder, name);
+  for (const name of node.fs.readdirSync(folder).sort()) {
+    const local = node.path.join(folder, name);
     const path = prefix === "" ? name : `${prefix}/${name}`;
-    const stats = statSync(local, { throwIfNoEntry: false });
+    const stats = node.fs.statSync(local, { throwIfNoEntry: false });
     if (stats === undefined) throw wrong("ENOENT", local, "the link leads nowhere.");
     const modifiedMs = Math.floor(stats.mtimeMs);
     if (stats.isDirectory()) {
-      const real = realpathSync(local);
+      const real = node.fs.realpathSync(local);
       if (above.includes(real)) throw wrong("ELOOP", local, "the link leads to a folder above it.");
       entries.push({ path, kind: "directory", size: 0, modifiedMs, open });
       collect(local, path, [...above, real], entries);
@@ -93,10 +92,11 @@ function collect(
 }
 
 function fileReader(path: string): TreeReader {
-  const descriptor = openSync(path, "r");
+  const { fs } = node;
+  const descriptor = fs.openSync(path, "r");
   return {
-    read: (into) => readSync(descriptor, into),
-    close: () => closeSync(descriptor),
+    read: (into) => fs.readSync(descriptor, into),
+    close: () => fs.closeSync(descriptor),
   };
 }
 

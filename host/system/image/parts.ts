@@ -2,9 +2,8 @@
  * The three files of `image split` as the disk they came from: a read-only device that has their
  * bytes at their places and zeros everywhere else.
  */
-import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
-import { join } from "node:path";
 import { failure } from "../../base/errors.ts";
+import { node } from "../../base/platform/node.ts";
 import { readGpt } from "../../core/gpt.ts";
 import type { Core } from "../../core/load.ts";
 import {
@@ -94,7 +93,8 @@ export class PartsDevice implements BlockDevice {
 
 /** True if `folder` has the files of `image split`. */
 export function isSplitFolder(folder: string): boolean {
-  return existsSync(join(folder, BOOT_HEAD)) && existsSync(join(folder, BOOT_TABLE));
+  const has = (name: string) => node.fs.existsSync(node.path.join(folder, name));
+  return has(BOOT_HEAD) && has(BOOT_TABLE);
 }
 
 /**
@@ -105,6 +105,7 @@ export function isSplitFolder(folder: string): boolean {
  */
 export function openParts(core: Core, folder: string): PartsDevice {
   const open: Part[] = [];
+  const { join } = node.path;
   try {
     const head = filePart(join(folder, BOOT_HEAD));
     open.push(head);
@@ -185,14 +186,15 @@ function placesIn(core: Core, folder: string, head: Part) {
 }
 
 function filePart(path: string): Part {
-  const descriptor = openSync(path, "r");
+  const { fs } = node;
+  const descriptor = fs.openSync(path, "r");
   try {
-    const { size } = fstatSync(descriptor);
+    const { size } = fs.fstatSync(descriptor);
     const read = (offset: number, into: Uint8Array) =>
-      readSync(descriptor, into, 0, into.length, offset);
-    return { ...partOf(path, size, read), close: () => closeSync(descriptor) };
+      fs.readSync(descriptor, into, 0, into.length, offset);
+    return { ...partOf(path, size, read), close: () => fs.closeSync(descriptor) };
   } catch (error) {
-    closeSync(descriptor);
+    fs.closeSync(descriptor);
     throw error;
   }
 }

@@ -4,7 +4,7 @@
 import { failure } from "../../base/errors.ts";
 import { newGuid } from "../../base/guid.ts";
 import { type RandomSource, seededRandom, systemRandom } from "../../base/seed.ts";
-import { type Environment, nodeEnvironment } from "../../core/imports.ts";
+import { type Environment, ownEnvironment } from "../../core/imports.ts";
 import { Core } from "../../core/load.ts";
 
 /** What a seeded image takes as its time when SOURCE_DATE_EPOCH says nothing: 2000-01-01 UTC. */
@@ -50,7 +50,7 @@ export function originOf(options: SeedOptions = {}): Origin {
   const random = (label: string) => (seed === undefined ? systemRandom : seededRandom(seed, label));
   return {
     reproducible: seed !== undefined,
-    environment: seed === undefined ? nodeEnvironment : seeded(random("core"), epoch),
+    environment: seed === undefined ? ownEnvironment : seeded(random("core"), epoch),
     random,
     guid: (label) => newGuid(random(`guid ${label}`)),
     serial: (label) => {
@@ -63,7 +63,7 @@ export function originOf(options: SeedOptions = {}): Origin {
 
 function seeded(random: RandomSource, epoch = SEEDED_EPOCH_S): Environment {
   const now = BigInt(epoch) * NANOSECONDS;
-  return { ...nodeEnvironment, clock: () => now, random };
+  return { ...ownEnvironment, clock: () => now, random };
 }
 
 /** How a flow gets its core: a test may hand in another build of it. */

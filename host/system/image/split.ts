@@ -2,10 +2,9 @@
  * `image split`: a disk as three files that an installer can read over a slow medium, each only as
  * long as its content: BOOTHEAD.BIN, BOOTGPT.BIN and DATAIMG.BIN.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import { failure } from "../../base/errors.ts";
 import { isDamage } from "../../base/finding.ts";
+import { node } from "../../base/platform/node.ts";
 import type { Work } from "../../base/work.ts";
 import { GPT_TYPES, type GptTable, readGpt, verifyGpt } from "../../core/gpt.ts";
 import { Core } from "../../core/load.ts";
@@ -94,7 +93,7 @@ export function* splitDisk(
       throw failure("EBADMSG", "split", message, { path: device.name, hint });
     }
     const parts = yield* measureParts(device, readGpt(core, id));
-    mkdirSync(folder, { recursive: true });
+    node.fs.mkdirSync(folder, { recursive: true });
     const total = parts.head.sectors + parts.table.sectors + parts.data.sectors;
     const files: SplitFile[] = [];
     let done = 0;
@@ -103,7 +102,7 @@ export function* splitDisk(
       [BOOT_TABLE, parts.table],
       [DATA_IMAGE, parts.data],
     ] as const) {
-      const path = join(folder, name);
+      const path = node.path.join(folder, name);
       yield* writePart(device, place, path, options.force === true, { done, total });
       done += place.sectors;
       files.push({ name, path, firstLba: place.first, bytes: place.sectors * SECTOR_BYTES });
@@ -121,18 +120,19 @@ function* writePart(
   force: boolean,
   progress: { readonly done: number; readonly total: number },
 ): Work<void> {
-  const file = openSync(path, force ? "w" : "wx");
+  const { fs } = node;
+  const file = fs.openSync(path, force ? "w" : "wx");
   try {
     for (let at = 0; at < place.sectors; at += ALIGNMENT_SECTORS) {
       const count = Math.min(ALIGNMENT_SECTORS, place.sectors - at);
       const bytes = readSectors(device, place.first + at, count);
-      for (let from = 0; from < bytes.length; ) from += writeSync(file, bytes, from);
+      for (let from = 0; from < bytes.length; ) from += fs.writeSync(file, bytes, from);
       const done = progress.done + at + count;
       yield { step: "split", done, total: progress.total, unit: "sectors" };
     }
-    fsyncSync(file);
+    fs.fsyncSync(file);
   } finally {
-    closeSync(file);
+    fs.closeSync(file);
   }
 }
 

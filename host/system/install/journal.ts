@@ -14,9 +14,9 @@
  * |  0x020 |    4 | length | of the record in bytes                         |
  * |  0x024 | 4060 | record | typed-binary, little-endian, then zeros        |
  */
-import { createHash } from "node:crypto";
 import { StorageError } from "../../base/errors.ts";
 import * as wire from "../../base/wire.ts";
+import { createDigest } from "../../core/hash/digest.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { flushDevice, readSectors, writeSectors } from "../../device/sectors.ts";
 import { type Extent, extent, SECTOR_BYTES } from "../../format/layout.ts";
@@ -91,7 +91,7 @@ function slotLba(sequence: number): number {
 }
 
 function digestOf(slot: Uint8Array): Uint8Array {
-  return createHash("sha256").update(slot.subarray(DIGEST_BYTES)).digest();
+  return createDigest().update(slot.subarray(DIGEST_BYTES)).bytes();
 }
 
 /** The entry of one slot, if digest, magic, version and place are right. */

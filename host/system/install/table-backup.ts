@@ -1,7 +1,6 @@
 /** The old partition table, kept in a file before anything is written, for `gpt restore`. */
-import { closeSync, existsSync, fsyncSync, openSync, writeSync } from "node:fs";
-import { dirname } from "node:path";
 import { failure, StorageError } from "../../base/errors.ts";
+import { hasNode, node } from "../../base/platform/node.ts";
 import { backupGpt, readGpt } from "../../core/gpt.ts";
 import type { Core } from "../../core/load.ts";
 
@@ -21,19 +20,20 @@ export function saveTable(
   const path = backupPath(core, id, name, asked);
   if (path === undefined) return undefined;
   const saved = backupGpt(core, id);
-  const file = openSync(path, "wx");
+  const { fs } = node;
+  const file = fs.openSync(path, "wx");
   try {
-    for (let at = 0; at < saved.length; ) at += writeSync(file, saved, at);
-    fsyncSync(file);
+    for (let at = 0; at < saved.length; ) at += fs.writeSync(file, saved, at);
+    fs.fsyncSync(file);
   } finally {
-    closeSync(file);
+    fs.closeSync(file);
   }
   // The name must last as long as the bytes do.
-  const folder = openSync(dirname(path), "r");
+  const folder = fs.openSync(node.path.dirname(path), "r");
   try {
-    fsyncSync(folder);
+    fs.fsyncSync(folder);
   } finally {
-    closeSync(folder);
+    fs.closeSync(folder);
   }
   return path;
 }
@@ -60,10 +60,10 @@ export function backupPath(
 
 /** A free name beside the target: "disk.img.gpt-backup", "disk.img.gpt-backup-2". */
 function besides(name: string): string | undefined {
-  if (name.startsWith("/dev/") || !existsSync(name)) return undefined;
+  if (!hasNode || name.startsWith("/dev/") || !node.fs.existsSync(name)) return undefined;
   for (let number = 1; number < 1000; number++) {
     const path = `${name}.gpt-backup${number === 1 ? "" : `-${number}`}`;
-    if (!existsSync(path)) return path;
+    if (!node.fs.existsSync(path)) return path;
   }
   const hint = "Give --table-backup a name.";
   throw failure("EEXIST", "install", `too many table backups beside '${name}'.`, { hint });

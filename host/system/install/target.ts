@@ -2,8 +2,9 @@
  * The target of an installation as it is found: what is on it, who uses it, whether it is the
  * medium itself under another name.
  */
-import { readFileSync, realpathSync, type Stats, statSync } from "node:fs";
+import type { Stats } from "node:fs";
 import { StorageError } from "../../base/errors.ts";
+import { node } from "../../base/platform/node.ts";
 import { type GptTable, isBlank, probe, readGpt } from "../../core/gpt.ts";
 import type { Core } from "../../core/load.ts";
 import type { BlockDevice } from "../../device/device.ts";
@@ -88,10 +89,10 @@ function storagePaths(device: BlockDevice): readonly string[] {
 
 function statsOf(path: string): Stats[] {
   try {
-    const stats = statSync(path, { throwIfNoEntry: false });
+    const stats = node.fs.statSync(path, { throwIfNoEntry: false });
     return stats === undefined ? [] : [stats];
   } catch {
-    // A name that is no path of this machine: "memory", a URL.
+    // A name that is no path of this machine, or a machine without paths: "memory", a URL.
     return [];
   }
 }
@@ -119,7 +120,7 @@ export function unescaped(text: string): string {
 /** Where the path leads; itself where it leads nowhere. */
 export function realOf(path: string): string {
   try {
-    return realpathSync(path);
+    return node.fs.realpathSync(path);
   } catch {
     return path;
   }
@@ -128,7 +129,7 @@ export function realOf(path: string): string {
 /** The text of a file; none where it cannot be read. */
 export function textOf(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return node.fs.readFileSync(path, "utf8");
   } catch {
     return "";
   }

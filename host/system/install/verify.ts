@@ -4,6 +4,7 @@
  */
 import { failure } from "../../base/errors.ts";
 import { isDamage } from "../../base/finding.ts";
+import { isSameBytes } from "../../base/hash.ts";
 import type { Work } from "../../base/work.ts";
 import { FatVolume } from "../../core/fat.ts";
 import { readGpt, verifyGpt } from "../../core/gpt.ts";
@@ -77,7 +78,7 @@ export function* verifyRanges(
       const bytes = Math.min(step, sectors - at) * SECTOR_BYTES;
       readInto(source, first + at, wanted.subarray(0, bytes));
       readInto(target, first + at, found.subarray(0, bytes));
-      if (Buffer.compare(wanted.subarray(0, bytes), found.subarray(0, bytes)) !== 0) {
+      if (!isSameBytes(wanted.subarray(0, bytes), found.subarray(0, bytes))) {
         throw differs(target, `${what}, LBA ${first + at} to ${first + at + bytes / SECTOR_BYTES}`);
       }
       done += bytes / SECTOR_BYTES;

@@ -1,6 +1,6 @@
-/** The services that come with the package, read from its folder. Node only. */
-import { readFileSync } from "node:fs";
-import { failure, systemFailure } from "../../base/errors.ts";
+/** The services that come with the package. */
+import { failure } from "../../base/errors.ts";
+import { bytesOf, packageFile, provideFile } from "../../base/platform/package.ts";
 
 /** `overlay-failing` does not come up: an update that starts it must fall back. */
 export const SHIPPED_SERVICES = [
@@ -20,12 +20,31 @@ export function shippedService(name: ShippedService): Uint8Array {
   if (!SHIPPED_SERVICES.includes(name)) {
     throw failure("ENOENT", "open", `no service '${name}' is shipped.`);
   }
-  // Beside dist/host in the package; in build/ when the sources run as they are.
-  const folder = import.meta.url.endsWith(".ts") ? "../../../build" : "../../..";
-  const url = new URL(`${folder}/services/${name}.wasm`, import.meta.url);
-  try {
-    return new Uint8Array(readFileSync(url));
-  } catch (cause) {
-    throw systemFailure(cause, "open", `services/${name}.wasm`);
-  }
+  return packageFile(fileOf(name));
+}
+
+/**
+ * Loads services where there is no Node to read them when they are used.
+ *
+ * @param sources an address, an answer of the web or the bytes of each
+ */
+export async function loadServices(
+  sources: { readonly [Name in ShippedService]?: URL | string | Response | BufferSource },
+): Promise<void> {
+  const names = SHIPPED_SERVICES.filter((name) => sources[name] !== undefined);
+  await Promise.all(
+    names.map(async (name) => {
+      const bytes = await bytesOf(sources[name] as URL, fileOf(name));
+      provideFile(fileOf(name), viewOf(bytes));
+    }),
+  );
+}
+
+function fileOf(name: ShippedService): string {
+  return `services/${name}.wasm`;
+}
+
+function viewOf(bytes: BufferSource): Uint8Array {
+  if (!ArrayBuffer.isView(bytes)) return new Uint8Array(bytes);
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -3,7 +3,7 @@
  * randomness a seed decides, over one simulated disk at a time.
  */
 import { readFileSync } from "node:fs";
-import { nodeEnvironment } from "../../../host/core/imports.ts";
+import { ownEnvironment } from "../../../host/core/imports.ts";
 import { Core } from "../../../host/core/load.ts";
 import type { SubjectOptions } from "../subject.ts";
 import type { SimDisk } from "./disk.ts";
@@ -59,7 +59,7 @@ export class Machine {
 
   #renew(): void {
     const environment = {
-      ...nodeEnvironment,
+      ...ownEnvironment,
       clock: () => CLOCK,
       random: (into: Uint8Array) => this.#random.fill(into),
     };

@@ -56,7 +56,7 @@ export const RAYOS_FILES: Readonly<Record<string, string>> = {
 
 export const SEED = { seed: "rayos", sourceDateEpoch: 1_700_000_000 } as const;
 
-export function requestFor(source: string | undefined, more: Partial<RayosRequest> = {}) {
+export function requestFor(source: RayosRequest["source"], more: Partial<RayosRequest> = {}) {
   return {
     layout: "rayos",
     source,

@@ -7,6 +7,7 @@
  * is then changed in one ordered update: a cut leaves the old one or the new one.
  */
 import { StorageError } from "../../../base/errors.ts";
+import { toHash } from "../../../base/hash.ts";
 import type { ProgressEvent, Work } from "../../../base/work.ts";
 import {
   createGpt,
@@ -71,7 +72,7 @@ const ACTIONS: Readonly<Record<RayosStepName, Action>> = {
 export function* applyRayos(job: RayosJob): Work<void> {
   const { plan, target, recipe } = job;
   const { steps } = plan;
-  const planHash = Uint8Array.from(Buffer.from(plan.hash, "hex"));
+  const planHash = toHash(plan.hash);
   const firstCopy = steps.findIndex(({ name }) => name === "esp");
   let { sequence } = job;
   for (let index = job.firstStep; index < steps.length; index++) {

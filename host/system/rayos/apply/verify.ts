@@ -2,12 +2,13 @@
  * Reading an installation back through cores of its own, which have seen none of it before: every
  * file against its digest, every filesystem against its own rules.
  */
-import { createHash } from "node:crypto";
 import { failure, type StorageError } from "../../../base/errors.ts";
 import { isDamage } from "../../../base/finding.ts";
+import { isSameBytes } from "../../../base/hash.ts";
 import type { Work } from "../../../base/work.ts";
 import { FatVolume } from "../../../core/fat.ts";
 import { readGpt, verifyGpt } from "../../../core/gpt.ts";
+import { createDigest } from "../../../core/hash/digest.ts";
 import { Core } from "../../../core/load.ts";
 import { MediaCore } from "../../../core/media/load.ts";
 import { Region } from "../../../core/region.ts";
@@ -93,7 +94,7 @@ export function* hashReader(
   sizeBytes: number,
   step: string,
 ): Work<string> {
-  const hash = createHash("sha256");
+  const hash = createDigest();
   for (let at = 0; at < sizeBytes; ) {
     const got = read(at, PIECE.subarray(0, Math.min(PIECE.length, sizeBytes - at)));
     if (got === 0) break;
@@ -101,7 +102,7 @@ export function* hashReader(
     at += got;
     yield { step, done: at, total: sizeBytes, unit: "bytes" };
   }
-  return hash.digest("hex");
+  return hash.hex();
 }
 
 /** SHA-256 of a file of `size` bytes as it reads now. */
@@ -195,7 +196,7 @@ function verifyState(
       const due = new Uint8Array(entry.size);
       entry.open().read(due);
       const found = region.files?.readFile(`${CONFIG_FOLDER}/${entry.path}`);
-      if (found === undefined || Buffer.compare(Buffer.from(found), due) !== 0) {
+      if (!isSameBytes(due, found)) {
         throw differs(target, `'${entry.path}' of the state region`);
       }
     }

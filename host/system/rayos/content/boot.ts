@@ -6,8 +6,8 @@
  * damage what the others start. systemd-boot is put at both of its places: where firmware looks on
  * its own, and where it looks for itself.
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
 import { failure, refusal } from "../../../base/errors.ts";
+import { node } from "../../../base/platform/node.ts";
 import { formatSize } from "../../../base/size.ts";
 import { SECTOR_BYTES } from "../../../format/layout.ts";
 import {
@@ -23,7 +23,7 @@ import {
 } from "../../../format/rayos/boot-entries.ts";
 import { BOOT_MODE_PATH, encodeBootMode } from "../../../format/rayos/boot-mode.ts";
 import { memoryReader, type Tree, type TreeEntry } from "../../image/folder.ts";
-import type { RayosPartition } from "../plan/types.ts";
+import type { RayosPartition, RayosRequest } from "../plan/types.ts";
 import type { ImageEntry } from "../source/entry.ts";
 import { contentOf, type SystemImage } from "../source/image.ts";
 
@@ -63,12 +63,15 @@ export interface EspContent {
 }
 
 /** Looks for kernel, initrd and boot loader. ENOENT: `bootLoader` names no file. */
-export function findBootFiles(image: SystemImage, bootLoader: string | undefined): BootFiles {
+export function findBootFiles(
+  image: SystemImage,
+  bootLoader: RayosRequest["bootLoader"],
+): BootFiles {
   const byPath = new Map(image.entries.map((entry) => [entry.path, entry]));
   const kernel = firstFile(byPath, KERNELS);
   const initrd = firstFile(byPath, INITRDS);
   const own = bootLoader === undefined ? firstFile(byPath, LOADERS) : undefined;
-  const loader = bootLoader === undefined ? own : localFile(bootLoader);
+  const loader = bootLoader === undefined ? own : givenLoader(bootLoader);
   const warnings = [
     ...(kernel === undefined ? ["the image has no kernel: the disk will not start"] : []),
     ...(loader === undefined ? ["the image has no boot loader: the disk will not start"] : []),
@@ -223,15 +226,20 @@ function resolve(byPath: ReadonlyMap<string, ImageEntry>, path: string): ImageEn
   return undefined;
 }
 
-function localFile(path: string): BootFiles["loader"] {
-  if (!existsSync(path) || !statSync(path).isFile()) {
+function givenLoader(loader: string | Uint8Array): BootFiles["loader"] {
+  const content = typeof loader === "string" ? localFile(loader) : loader;
+  return { sizeBytes: content.length, open: () => memoryReader(content) };
+}
+
+function localFile(path: string): Uint8Array {
+  const stats = node.fs.statSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile()) {
     throw failure("ENOENT", "plan", `there is no boot loader '${path}'.`, { path });
   }
-  if (statSync(path).size > LOADER_BYTES_MAX) {
+  if (stats.size > LOADER_BYTES_MAX) {
     throw failure("EFBIG", "plan", `'${path}' is too large for a boot loader.`, { path });
   }
-  const content = readFileSync(path);
-  return { sizeBytes: content.length, open: () => memoryReader(content) };
+  return node.fs.readFileSync(path);
 }
 
 /** Boot files are copied up to five times; those of a packed image are unpacked once. */

@@ -1,6 +1,7 @@
 /** Everything that an installation writes, put together from image, request and origin. */
-import { createHash } from "node:crypto";
 import { guidBytes } from "../../../base/guid.ts";
+import { toHex } from "../../../base/hash.ts";
+import { createDigest } from "../../../core/hash/digest.ts";
 import { entryPath } from "../../../format/rayos/boot-entries.ts";
 import { BOOT_MODE_PATH } from "../../../format/rayos/boot-mode.ts";
 import { LABELS_DEFAULT, type RayosRole } from "../../../format/rayos/layout.ts";
@@ -162,15 +163,12 @@ function withRecord(
 }
 
 function sourceOf(image: SystemImage): RayosPlan["source"] {
-  const hash = createHash("sha256");
+  const hash = createDigest();
   let bytes = 0;
   let files = 0;
   for (const entry of image.entries) {
     const { path, kind, mode, uid, gid, mtimeNs, sizeBytes, target = "", device } = entry;
-    const xattrs = [...(entry.xattrs ?? [])].map(([name, value]) => [
-      name,
-      Buffer.from(value).toString("hex"),
-    ]);
+    const xattrs = [...(entry.xattrs ?? [])].map(([name, value]) => [name, toHex(value)]);
     const digest = image.digests.get(path) ?? "";
     const fields = [path, kind, mode, uid, gid, `${mtimeNs}`, sizeBytes, target, device, xattrs];
     hash.update(`${JSON.stringify([...fields, digest])}\n`);
@@ -178,14 +176,14 @@ function sourceOf(image: SystemImage): RayosPlan["source"] {
     if (kind === "file") files++;
   }
   const { name, kind, release } = image;
-  return { name, kind, digest: hash.digest("hex"), files, bytes, release };
+  return { name, kind, digest: hash.hex(), files, bytes, release };
 }
 
 /** Everything that was chosen and shows in what is written; the image has a digest of its own. */
 function generatedDigest(request: RayosRequest, { loader }: BootFiles): string {
   const { layout, sizes, labels, vmStorage, firstBoot, kernelOptions, place } = request;
   const chosen = { layout, sizes, labels, vmStorage, firstBoot, kernelOptions, place };
-  const hash = createHash("sha256").update(JSON.stringify(chosen));
+  const hash = createDigest().update(JSON.stringify(chosen));
   if (request.bootLoader !== undefined && loader !== undefined) {
     const reader = loader.open();
     const piece = new Uint8Array(1 << 16);
@@ -193,7 +191,7 @@ function generatedDigest(request: RayosRequest, { loader }: BootFiles): string {
       hash.update(piece.subarray(0, got));
     }
   }
-  return hash.digest("hex");
+  return hash.hex();
 }
 
 /** "/dev/nvme0n1p2", "/dev/sda2"; for an image its number alone, so that its path is not kept. */

@@ -2,9 +2,9 @@
  * What every file that is installed must read back as: digests, taken while a file is copied, or by
  * reading it again where nobody copied it in this run, as after a cut.
  */
-import { createHash } from "node:crypto";
 import { failure } from "../../../base/errors.ts";
 import { finish, type Work } from "../../../base/work.ts";
+import { createDigest } from "../../../core/hash/digest.ts";
 import type { Tree, TreeEntry } from "../../image/folder.ts";
 import type { EntryReader, ImageEntry } from "../source/entry.ts";
 import { hashEntry } from "../source/image.ts";
@@ -62,10 +62,10 @@ export class Ledger {
   }
 
   #reader(key: string, { path, sizeBytes }: ImageEntry, inner: EntryReader): EntryReader {
-    const hash = createHash("sha256");
+    const hash = createDigest();
     let at = 0;
     const end = () => {
-      const digest = hash.digest("hex");
+      const digest = hash.hex();
       const known = this.#known.get(key);
       if (known !== undefined && known !== digest) {
         const message = `'${path}' is not what it was when it was checked.`;

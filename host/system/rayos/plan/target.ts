@@ -1,5 +1,6 @@
 /** The target of a RayOS installation as it is found, and the systems that are on it already. */
 import { StorageError } from "../../../base/errors.ts";
+import type { ByteSource } from "../../../base/platform/source.ts";
 import { FatVolume } from "../../../core/fat.ts";
 import { GPT_TYPES, type GptTable, isBlank, probe, readGpt } from "../../../core/gpt.ts";
 import type { Core } from "../../../core/load.ts";
@@ -34,7 +35,7 @@ export interface RayosTarget {
 }
 
 export interface TargetQuestion {
-  readonly source?: string | undefined;
+  readonly source?: string | ByteSource | undefined;
   readonly protectedPaths?: readonly string[] | undefined;
 }
 
@@ -185,7 +186,7 @@ function probePartitions(
 
 function forbidden(device: BlockDevice, question: TargetQuestion): string | undefined {
   const { source, protectedPaths = [] } = question;
-  if (source !== undefined && isSamePath(source, device.name)) {
+  if (typeof source === "string" && isSamePath(source, device.name)) {
     return "is the image that is installed from";
   }
   const isBoot = protectedPaths.some(

@@ -1,5 +1,6 @@
 /** What a RayOS installation is asked, what it plans, and what it reports. */
 
+import type { ByteSource } from "../../../base/platform/source.ts";
 import type { Extent } from "../../../format/layout.ts";
 import type {
   RayosLabels,
@@ -49,8 +50,11 @@ export interface RayosConsent {
 
 export interface RayosRequest {
   readonly layout: RayosLayoutName;
-  /** Path of a folder or of a tar, tar.gz or tar.zst; absent: an empty system with a warning. */
-  readonly source?: string | undefined;
+  /**
+   * Path of a folder or of a tar, tar.gz or tar.zst, or such a file's bytes, which the caller
+   * closes; absent: an empty system with a warning.
+   */
+  readonly source?: string | ByteSource | undefined;
   readonly place: RayosTargetPlace;
   readonly sizes?: RayosSizes | undefined;
   readonly labels?: Partial<RayosLabels> | undefined;
@@ -64,8 +68,8 @@ export interface RayosRequest {
   readonly sourceDateEpoch?: number | undefined;
   /** Text behind the options of every boot entry. */
   readonly kernelOptions?: string | undefined;
-  /** Path of a boot loader on this machine, in place of the image's own. */
-  readonly bootLoader?: string | undefined;
+  /** A boot loader in place of the image's own: its path on this machine, or its bytes. */
+  readonly bootLoader?: string | Uint8Array | undefined;
   /** Paths of this machine's own boot device and the like, never written to. */
   readonly protectedPaths?: readonly string[] | undefined;
   /** True: go on with an installation that was cut short, and refuse where there is none. */

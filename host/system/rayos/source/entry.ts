@@ -3,6 +3,7 @@
  * way to its content, and the rules that every list of them must keep before anything is written.
  */
 import { failure, type StorageError } from "../../../base/errors.ts";
+import { latin1 } from "../../../base/platform/bytes.ts";
 import type { Ext4Entry, Ext4Reader } from "../../../core/media/ext4-build.ts";
 
 /** An entry is one of the ext4 builder, so that it can be handed on as it is. */
@@ -44,7 +45,7 @@ export function decodeName(bytes: Uint8Array, what: string, source: string): str
   try {
     return decoder.decode(bytes);
   } catch (cause) {
-    const shown = Buffer.from(bytes).toString("latin1");
+    const shown = latin1(bytes);
     const message = `${what} '${shown}' of '${source}' is not UTF-8.`;
     throw failure("EILSEQ", "read", message, { path: source, cause });
   }

@@ -5,16 +5,9 @@
  * Files of whoever runs this belong to root in the image: a build folder's owner is an accident of
  * the machine it was built on. Every other owner is kept.
  */
-import {
-  type BigIntStats,
-  closeSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-} from "node:fs";
+import type { BigIntStats } from "node:fs";
 import { failure, systemFailure } from "../../../base/errors.ts";
+import { node } from "../../../base/platform/node.ts";
 import type { Work } from "../../../base/work.ts";
 import {
   checkEntries,
@@ -62,7 +55,7 @@ export function* openFolder(root: string): Work<SystemSource> {
 
 function namesIn(folder: Buffer, root: string): Buffer[] {
   try {
-    return readdirSync(folder, { encoding: "buffer" }).sort(Buffer.compare) as Buffer[];
+    return node.fs.readdirSync(folder, { encoding: "buffer" }).sort(Buffer.compare) as Buffer[];
   } catch (error) {
     throw systemFailure(error, "read", root);
   }
@@ -71,7 +64,7 @@ function namesIn(folder: Buffer, root: string): Buffer[] {
 function entryOf(local: Buffer, path: string, root: string, seen: Map<string, string>): ImageEntry {
   let stats: BigIntStats;
   try {
-    stats = lstatSync(local, { bigint: true });
+    stats = node.fs.lstatSync(local, { bigint: true });
   } catch (error) {
     throw systemFailure(error, "stat", `${root}/${path}`);
   }
@@ -85,7 +78,11 @@ function entryOf(local: Buffer, path: string, root: string, seen: Map<string, st
     sizeBytes: 0,
   };
   if (kind === "symlink") {
-    const target = decodeName(readlinkSync(local, { encoding: "buffer" }), "the link", root);
+    const target = decodeName(
+      node.fs.readlinkSync(local, { encoding: "buffer" }),
+      "the link",
+      root,
+    );
     return { ...common, kind, mode: 0o777, target };
   }
   if (kind === "chardev" || kind === "blockdev")
@@ -120,12 +117,12 @@ function numberOf({ rdev }: BigIntStats): { major: number; minor: number } {
 function fileReader(local: Buffer, path: string): EntryReader {
   let descriptor: number;
   try {
-    descriptor = openSync(local, "r");
+    descriptor = node.fs.openSync(local, "r");
   } catch (error) {
     throw systemFailure(error, "open", path);
   }
   return {
-    read: (into) => readSync(descriptor, into),
-    close: () => closeSync(descriptor),
+    read: (into) => node.fs.readSync(descriptor, into),
+    close: () => node.fs.closeSync(descriptor),
   };
 }

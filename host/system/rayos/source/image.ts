@@ -9,10 +9,11 @@
  *    the file must be what the row says. The row that such a list has about itself says nothing.
  *  - An image that is one folder with these lists in it, as the builder packs it, is that folder.
  */
-import { createHash } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
 import { failure, type StorageError } from "../../../base/errors.ts";
+import { node } from "../../../base/platform/node.ts";
+import type { ByteSource } from "../../../base/platform/source.ts";
 import type { Work } from "../../../base/work.ts";
+import { createDigest, type DigestAlgorithm } from "../../../core/hash/digest.ts";
 import {
   CHECKSUMS_NAME,
   type ChecksumRow,
@@ -58,8 +59,8 @@ export interface SystemImage {
  * @throws {StorageError} as openTar and openFolder; EBADMSG: a list is malformed, or a file is not
  *   what .checksums says, which is named
  */
-export function* openImage(path: string | undefined): Work<SystemImage> {
-  const source = path === undefined ? NOTHING : yield* openSource(path);
+export function* openImage(from: string | ByteSource | undefined): Work<SystemImage> {
+  const source = from === undefined ? NOTHING : yield* openSource(from);
   try {
     const unfolded = withoutTop(source);
     const byPath = new Map(unfolded.map((entry) => [entry.path, entry]));
@@ -69,13 +70,13 @@ export function* openImage(path: string | undefined): Work<SystemImage> {
       const rows = parseChecksums(contentOf(checksums));
       yield* verifyChecksums(rows, byPath, digests, source);
     }
-    const warnings: string[] = path === undefined ? ["there is no system image"] : [];
+    const warnings: string[] = from === undefined ? ["there is no system image"] : [];
     const moves = movesOf(byPath, warnings);
     const entries = unfolded.map((entry) => moved(entry, moves));
     checkEntries(entries, source.name);
     return {
       name: source.name,
-      kind: path === undefined ? "none" : source.kind,
+      kind: from === undefined ? "none" : source.kind,
       entries,
       digests: new Map([...digests].map(([from, digest]) => [moves(from), digest])),
       release: releaseOf(fileAt(byPath, VERSION_NAME)),
@@ -108,13 +109,10 @@ export function contentOf(entry: ImageEntry): Uint8Array {
 }
 
 /** Digest of a file's content. @throws {StorageError} EIO: it is shorter or longer than it was */
-export function* hashEntry(
-  entry: ImageEntry,
-  algorithm: "sha256" | "md5" = "sha256",
-): Work<string> {
-  const hash = createHash(algorithm);
+export function* hashEntry(entry: ImageEntry, algorithm: DigestAlgorithm = "sha256"): Work<string> {
+  const hash = createDigest(algorithm);
   const reader = entry.open?.();
-  if (reader === undefined) return hash.digest("hex");
+  if (reader === undefined) return hash.hex();
   let at = 0;
   try {
     for (let got = reader.read(PIECE); got > 0; got = reader.read(PIECE)) {
@@ -127,14 +125,16 @@ export function* hashEntry(
     reader.close();
   }
   if (at !== entry.sizeBytes) throw shrunk(entry, at);
-  return hash.digest("hex");
+  return hash.hex();
 }
 
-function* openSource(path: string): Work<SystemSource> {
-  if (!existsSync(path)) {
-    throw failure("ENOENT", "read", `there is no system image '${path}'.`, { path });
+function* openSource(from: string | ByteSource): Work<SystemSource> {
+  if (typeof from !== "string") return yield* openTar(from);
+  const stats = node.fs.statSync(from, { throwIfNoEntry: false });
+  if (stats === undefined) {
+    throw failure("ENOENT", "read", `there is no system image '${from}'.`, { path: from });
   }
-  return yield* statSync(path).isDirectory() ? openFolder(path) : openTar(path);
+  return yield* stats.isDirectory() ? openFolder(from) : openTar(from);
 }
 
 /** The entries without the one folder that a builder packs around them. */

@@ -5,11 +5,14 @@
  * @see POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"
  */
 import { failure, type StorageError } from "../../../base/errors.ts";
+import { joined, latin1 } from "../../../base/platform/bytes.ts";
 
 export const BLOCK_BYTES = 512;
 /** What a pax record or a long name may take; a header of more is no header of a file system. */
 export const EXTENSION_BYTES_MAX = 1 << 20;
 const SIZE_DIGITS = 12;
+const SLASH = Uint8Array.of(0x2f);
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Where in a header the fields are: offset and length. */
 const FIELDS = {
@@ -68,14 +71,14 @@ export function parseHeader(block: Uint8Array, at: number, source: string): TarH
     return value;
   };
   const type = String.fromCharCode(field(block, "type")[0] || 0x30);
-  const isUstar = Buffer.from(field(block, "magic")).toString("latin1").startsWith("ustar");
+  const isUstar = latin1(field(block, "magic")).startsWith("ustar");
   const isPosix = isUstar && field(block, "magic")[5] === 0;
   const prefix = isPosix ? untilNul(field(block, "prefix")) : new Uint8Array(0);
   const name = untilNul(field(block, "name"));
   const size = number("size");
   if (!Number.isSafeInteger(size) || size < 0) throw wrong(`a size of ${size} bytes`);
   return {
-    name: prefix.length === 0 ? name : Buffer.concat([prefix, Buffer.from("/"), name]),
+    name: prefix.length === 0 ? name : joined([prefix, SLASH, name]),
     linkName: untilNul(field(block, "linkName")),
     type,
     mode: number("mode"),
@@ -95,13 +98,13 @@ export function parsePax(data: Uint8Array, at: number, source: string): PaxRecor
   for (let from = 0; from < data.length; ) {
     const space = data.indexOf(0x20, from);
     if (space < 0 || space - from > SIZE_DIGITS) throw wrong();
-    const digits = Buffer.from(data.subarray(from, space)).toString("latin1");
+    const digits = latin1(data.subarray(from, space));
     const length = /^[1-9]\d*$/.test(digits) ? Number(digits) : 0;
     const end = from + length;
     const equals = data.indexOf(0x3d, space + 1);
     if (length === 0 || end > data.length || data[end - 1] !== 0x0a) throw wrong();
     if (equals < 0 || equals >= end) throw wrong();
-    const key = Buffer.from(data.subarray(space + 1, equals)).toString("utf8");
+    const key = decoder.decode(data.subarray(space + 1, equals));
     records.set(key, data.slice(equals + 1, end - 1));
     from = end;
   }
@@ -110,7 +113,7 @@ export function parsePax(data: Uint8Array, at: number, source: string): PaxRecor
 
 /** A whole number of a pax record. @throws {StorageError} EBADMSG */
 export function paxNumber(value: Uint8Array, key: string, at: number, source: string): number {
-  const text = Buffer.from(value).toString("latin1");
+  const text = latin1(value);
   const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(number)) return number;
   throw damagedTar(source, at, `the pax record ${key} is no number`);
@@ -118,7 +121,7 @@ export function paxNumber(value: Uint8Array, key: string, at: number, source: st
 
 /** A time of a pax record, seconds with a fraction, in ns. @throws {StorageError} EBADMSG */
 export function paxTime(value: Uint8Array, at: number, source: string): bigint {
-  const text = Buffer.from(value).toString("latin1");
+  const text = latin1(value);
   const [, sign = "", seconds, fraction = ""] = /^(-?)(\d{1,12})(?:\.(\d+))?$/.exec(text) ?? [];
   if (seconds === undefined) throw damagedTar(source, at, "the pax record mtime is no time");
   const ns = BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
@@ -146,8 +149,7 @@ function untilNul(bytes: Uint8Array): Uint8Array {
 
 /** Octal digits with spaces or NULs around them; none at all is 0. */
 function octal(bytes: Uint8Array): number | undefined {
-  const text = Buffer.from(bytes)
-    .toString("latin1")
+  const text = latin1(bytes)
     .replace(/[\0 ]+$/, "")
     .trimStart();
   if (text === "") return 0;

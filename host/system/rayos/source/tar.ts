@@ -7,10 +7,11 @@
  * memory it would not fit, and a copy beside it would ask for a disk that an installer need not
  * have. The first pass hashes what it sees, since it decodes everything anyway.
  */
-import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync } from "node:fs";
-import { failure, systemFailure } from "../../../base/errors.ts";
+import { failure } from "../../../base/errors.ts";
+import { type ByteSource, fileSource } from "../../../base/platform/source.ts";
+import { decodeText, encodeText } from "../../../base/platform/text.ts";
 import type { Work } from "../../../base/work.ts";
+import { createDigest } from "../../../core/hash/digest.ts";
 import { CHECKSUMS_NAME, MANIFEST_NAME, VERSION_NAME } from "../../../format/rayos/image-lists.ts";
 import { memoryReader } from "../../image/folder.ts";
 import {
@@ -36,14 +37,7 @@ import {
   paxTime,
   type TarHeader,
 } from "./tar-header.ts";
-import {
-  type ByteStream,
-  type OpenFile,
-  type Packing,
-  packerOf,
-  readAt,
-  unpack,
-} from "./unpack.ts";
+import { type ByteStream, type Packing, packerOf, readAt, unpack } from "./unpack.ts";
 
 /** One for all: it is filled and used without a pause between. */
 const PIECE = new Uint8Array(1 << 18);
@@ -65,12 +59,12 @@ const GNU_LONG_LINK = "K";
 
 /** The plain bytes of an archive, forwards as a stream or anywhere. */
 class Archive {
-  readonly file: OpenFile;
+  readonly file: ByteSource;
   readonly packing: Packing;
   #stream: ByteStream | undefined;
   #at = 0;
 
-  constructor(file: OpenFile, packing: Packing) {
+  constructor(file: ByteSource, packing: Packing) {
     this.file = file;
     this.packing = packing;
   }
@@ -114,27 +108,23 @@ interface Context {
  * @throws {StorageError} EMEDIUMTYPE: it is no tar; EBADMSG: damaged or cut off; EINVAL, EILSEQ,
  *   EEXIST, ENOTDIR, ENOENT, ENAMETOOLONG, ERANGE: an entry that cannot be; EOPNOTSUPP
  */
-export function* openTar(path: string): Work<SystemSource> {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, "r");
-  } catch (error) {
-    throw systemFailure(error, "open", path);
-  }
-  const file: OpenFile = { descriptor, name: path };
+export function* openTar(from: string | ByteSource): Work<SystemSource> {
+  // What the caller has opened is the caller's to close.
+  const file = typeof from === "string" ? fileSource(from) : { ...from, close: () => {} };
+  const { name } = file;
   try {
     const archive = new Archive(file, packingOf(file));
     const { entries, digests } = yield* list(archive);
-    checkEntries(entries, path);
+    checkEntries(entries, name);
     const kind = archive.packing;
-    return { name: path, kind, entries, digests, close: () => closeSync(descriptor) };
+    return { name, kind, entries, digests, close: () => file.close() };
   } catch (error) {
-    closeSync(descriptor);
+    file.close();
     throw error;
   }
 }
 
-function packingOf(file: OpenFile): Packing {
+function packingOf(file: ByteSource): Packing {
   const head = new Uint8Array(BLOCK_BYTES);
   const got = readAt(file, head, 0);
   const packer = packerOf(head.subarray(0, got));
@@ -161,8 +151,7 @@ function noTar(path: string, why: string): Error {
 function* list(
   archive: Archive,
 ): Work<{ entries: ImageEntry[]; digests: ReadonlyMap<string, string> }> {
-  const { name: source, descriptor } = archive.file;
-  const fileBytes = fstatSync(descriptor).size;
+  const { name: source, sizeBytes: fileBytes } = archive.file;
   const entries: ImageEntry[] = [];
   const digests = new Map<string, string>();
   const context: Context = { source, ...fresh(), global: new Map() };
@@ -310,7 +299,7 @@ function xattrsOf(records: PaxRecords): { xattrs?: ReadonlyMap<string, Uint8Arra
     else if (key.startsWith(archive)) {
       const name = unescaped(key.slice(archive.length));
       if (!xattrs.has(name)) {
-        xattrs.set(name, Buffer.from(Buffer.from(value).toString("latin1"), "base64"));
+        xattrs.set(name, encodeText(decodeText(value, "latin1"), "base64"));
       }
     }
   }
@@ -351,7 +340,7 @@ function* hashData(
   sizeBytes: number,
   kept: Uint8Array,
 ): Work<string> {
-  const hash = createHash("sha256");
+  const hash = createDigest();
   for (let at = 0; at < sizeBytes; ) {
     const wanted = Math.min(PIECE.length, sizeBytes - at);
     const got = archive.read(PIECE.subarray(0, wanted), first + at);
@@ -361,5 +350,5 @@ function* hashData(
     at += got;
     yield { step: "list the image", done: at, total: sizeBytes, unit: "bytes" };
   }
-  return hash.digest("hex");
+  return hash.hex();
 }

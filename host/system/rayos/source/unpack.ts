@@ -6,10 +6,10 @@
  * bounded. What the two libraries do not check is checked here: CRC-32 and length of each gzip
  * member, XXH64 and length of each Zstandard frame, that nothing is missing at the end.
  */
-import { fstatSync, readSync } from "node:fs";
-import { crc32 } from "node:zlib";
 import { Gunzip } from "fflate";
 import { failure, StorageError } from "../../../base/errors.ts";
+import type { ByteSource } from "../../../base/platform/source.ts";
+import { crc32 } from "../../../core/hash/digest.ts";
 import { ZstdDecoder } from "./zstd.ts";
 
 export type Packing = "tar" | "tar.gz" | "tar.zst";
@@ -18,12 +18,6 @@ export type Packing = "tar" | "tar.gz" | "tar.zst";
 export interface ByteStream {
   /** Fills `into` from the next byte on; answers how many bytes it got, 0 at the end. */
   read(into: Uint8Array): number;
-}
-
-/** A file that is open: number, and what messages call it. */
-export interface OpenFile {
-  readonly descriptor: number;
-  readonly name: string;
 }
 
 /** Deflate makes at most 1032 bytes of one. */
@@ -44,7 +38,7 @@ export function packerOf(head: Uint8Array): "gzip" | "zstd" | undefined {
 }
 
 /** The stream of a whole file from its first byte on. */
-export function unpack(file: OpenFile, packing: Packing): ByteStream {
+export function unpack(file: ByteSource, packing: Packing): ByteStream {
   if (packing === "tar.gz") return new GzipStream(file);
   if (packing === "tar.zst") return new ZstdStream(file);
   let at = 0;
@@ -58,10 +52,10 @@ export function unpack(file: OpenFile, packing: Packing): ByteStream {
 }
 
 /** Reads up to `into.length` bytes of the file at `offset`, fewer only at its end. */
-export function readAt(file: OpenFile, into: Uint8Array, offset: number): number {
+export function readAt(file: ByteSource, into: Uint8Array, offset: number): number {
   let got = 0;
   while (got < into.length) {
-    const count = readSync(file.descriptor, into, got, into.length - got, offset + got);
+    const count = file.read(into.subarray(got), offset + got);
     if (count === 0) break;
     got += count;
   }
@@ -70,11 +64,11 @@ export function readAt(file: OpenFile, into: Uint8Array, offset: number): number
 
 /** Pieces that a decoder has made and nobody has read. */
 abstract class Decoded implements ByteStream {
-  protected readonly file: OpenFile;
+  protected readonly file: ByteSource;
   readonly #waiting: Uint8Array[] = [];
   #ended = false;
 
-  constructor(file: OpenFile) {
+  constructor(file: ByteSource) {
     this.file = file;
   }
 
@@ -115,9 +109,9 @@ class GzipStream extends Decoded {
   #crc = 0;
   #length = 0;
 
-  constructor(file: OpenFile) {
+  constructor(file: ByteSource) {
     super(file);
-    this.#sizeBytes = fstatSync(file.descriptor).size;
+    this.#sizeBytes = file.sizeBytes;
     this.#gunzip = new Gunzip((piece) => {
       this.#crc = crc32(piece, this.#crc);
       this.#length += piece.length;
@@ -152,7 +146,7 @@ class GzipStream extends Decoded {
 class ZstdStream extends Decoded {
   readonly #decoder: ZstdDecoder;
 
-  constructor(file: OpenFile) {
+  constructor(file: ByteSource) {
     super(file);
     const from = (into: Uint8Array, offset: number) => readAt(file, into, offset);
     this.#decoder = new ZstdDecoder(from, file.name, (piece) => this.give(piece));

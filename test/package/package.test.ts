@@ -3,10 +3,10 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { temporaryPaths } from "./support/folder.ts";
+import { temporaryPaths } from "../support/folder.ts";
 
 const fresh = temporaryPaths();
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 function node(...argv: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, argv, {
