@@ -58,6 +58,7 @@ import {
   pathText,
   permissions,
   placeOf,
+  spanOf,
   type TimeLike,
 } from "./node/flags.ts";
 import { type BuildOptions, type ImageEntry, type ImageWindow, writeImage } from "./node/image.ts";
@@ -149,7 +150,7 @@ export class FileSystem implements FileCalls {
     position: number | bigint | null = null,
   ): number {
     checkSpan(buffer, offset, length, "read");
-    return this.#port.read(fd, buffer.subarray(offset, offset + length), placeOf(position));
+    return this.#port.read(fd, spanOf(buffer, offset, length), placeOf(position));
   }
 
   /** Writes bytes, or text as UTF-8; without a position where the descriptor stands. */
@@ -161,9 +162,9 @@ export class FileSystem implements FileCalls {
     position: number | bigint | null = null,
   ): number {
     const bytes = contentBytes(data);
-    const span = length ?? bytes.length - offset;
-    checkSpan(bytes, offset, span, "write");
-    return this.#port.write(fd, bytes.subarray(offset, offset + span), placeOf(position));
+    const size = length ?? bytes.length - offset;
+    checkSpan(bytes, offset, size, "write");
+    return this.#port.write(fd, spanOf(bytes, offset, size), placeOf(position));
   }
 
   fsync(fd: number): void {

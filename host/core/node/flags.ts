@@ -67,8 +67,8 @@ export function pathText(path: PathLike): string {
 
 /** Content as bytes: text is encoded, a view is taken as it lies. */
 export function contentBytes(data: unknown, encoding?: Encoding | null): Uint8Array {
-  if (typeof data === "string") return encodeText(data, encoding);
   if (data instanceof Uint8Array) return data;
+  if (typeof data === "string") return encodeText(data, encoding);
   if (ArrayBuffer.isView(data)) {
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
@@ -79,7 +79,7 @@ export function contentBytes(data: unknown, encoding?: Encoding | null): Uint8Ar
 /** A position in a file as the core has it: below 0 where the descriptor stands. */
 export function placeOf(position: number | bigint | null): number {
   if (position === null) return -1;
-  const value = Number(position);
+  const value = typeof position === "number" ? position : Number(position);
   if (Number.isSafeInteger(value) && value >= -1) return value;
   throw failure("EINVAL", "read", `${position} is not a position in a file.`);
 }
@@ -94,4 +94,9 @@ export function checkSpan(
   const fits = offset >= 0 && length >= 0 && offset + length <= buffer.length;
   if (fits && Number.isInteger(offset) && Number.isInteger(length)) return;
   throw failure("ERANGE", syscall, `offset ${offset} and length ${length} leave the buffer.`);
+}
+
+/** A part of a buffer: the buffer itself where that is all of it. */
+export function spanOf(buffer: Uint8Array, offset: number, length: number): Uint8Array {
+  return length === buffer.length ? buffer : buffer.subarray(offset, offset + length);
 }
