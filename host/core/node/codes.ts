@@ -12,7 +12,6 @@ const CODES = {
   ERR_FS_CP_NON_DIR_TO_DIR: ErrorCode.ENOTDIR,
   ERR_FS_CP_SYMLINK_TO_SUBDIRECTORY: ErrorCode.EINVAL,
   ERR_FS_EISDIR: ErrorCode.EISDIR,
-  ERR_FS_FILE_TOO_LARGE: ErrorCode.EFBIG,
 } as const;
 
 export type NodeCode = keyof typeof CODES;

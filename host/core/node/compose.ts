@@ -6,7 +6,7 @@ import {
   OPEN_TRUNCATE,
   OPEN_WRITE,
 } from "../../../assembly/format/abi.ts";
-import { StorageError } from "../../base/errors.ts";
+import { failure, StorageError } from "../../base/errors.ts";
 import type {
   FileCalls,
   MkdirOptions,
@@ -85,7 +85,7 @@ export function readRest(files: FileCalls, fd: number, fromPosition: boolean): U
   const size = Number(status.size);
   if (size > WHOLE_SIZE_MAX) {
     const message = `a file of ${size} bytes is too large to be read at once.`;
-    throw new NodeError("ERR_FS_FILE_TOO_LARGE", "read", message);
+    throw failure("EFBIG", "read", message);
   }
   let content = new Uint8Array(size);
   let length = 0;
