@@ -1,5 +1,5 @@
 /**
- * The test command: gate, unit tests, tool tests beside a tenth of the simulator; one closing line.
+ * The test command: gate, unit tests, a browser's, tool tests beside a tenth of the simulator; one closing line.
  *
  * Tool tests mostly wait for one emulated machine, so the simulator has the other core meanwhile.
  */
@@ -63,6 +63,7 @@ counted(alone("lint", "npx", ["biome", "ci", "."]));
 counted(alone("build", "node", ["scripts/build.mjs", "--test"]));
 counted(alone("types", "npx", ["tsc", "--noEmit", "-p", "test"]));
 await vitest("unit", "vitest.config.ts", alone);
+await vitest("browser", "vitest.browser.config.ts", alone);
 await Promise.all([vitest("tools", "vitest.tools.config.ts", aside), simulator()]);
 
 const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";

@@ -7,7 +7,7 @@ const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/
 const MKFS = ["assembly/mkfs/fat/base", "assembly/mkfs/fat", "assembly/mkfs/fat/check"];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf/records", "assembly/fs/wf", "assembly/fs/ro"];
-const BASE = ["host/base", "host/base/platform"];
+const BASE = ["host/base", "host/base/web", "host/base/platform"];
 const DEVICE = ["assembly/format", ...BASE, "host/device"];
 const CORE = [
   ...DEVICE,
@@ -44,7 +44,10 @@ const SYSTEM = [
   ...[...BOOT, ...FLOWS, "host/system/install", "host/system"],
   ...[RAYOS_FORMAT, ...RAYOS_ROOMS],
 ];
-const ADAPTERS = ["host/device/local", "host/device/wrap", "host/device/remote", "host/device/nbd"];
+const ADAPTERS = [
+  ...["host/device/local", "host/device/wrap", "host/device/wrap/bridge"],
+  ...["host/device/remote", "host/device/nbd"],
+];
 const INSTALLER = ["host/system/disks", "host/system/installer"];
 const COMMANDS = ["host/cli/disk", "host/cli/data", "host/cli/flow", "host/cli/serve"];
 
@@ -93,12 +96,14 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/services/testing": ["assembly/services/abi", "assembly/services/kit"],
 
   "host/base": ["assembly/format"],
+  "host/base/web": ["assembly/format", "host/base"],
   "host/base/platform": ["host/base"],
   "host/format": ["assembly/format", ...BASE],
   "host/format/json": ["assembly/format", ...BASE, "host/format"],
   "host/format/rayos": ["assembly/format", ...BASE, "host/format", "host/format/json"],
   "host/device": ["assembly/format", ...BASE],
   "host/device/local": DEVICE,
+  "host/device/wrap/bridge": DEVICE,
   "host/device/wrap": DEVICE,
   "host/device/remote": DEVICE,
   "host/device/nbd": DEVICE,
@@ -144,10 +149,18 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/rayos/apply": [...RAYOS, ...RAYOS_ROOMS.slice(0, 3)],
   "host/system/rayos": [...RAYOS, ...RAYOS_ROOMS.slice(0, 4)],
   "host/system/disk": [...ADAPTERS, ...SYSTEM],
+  "host/system/disk/remote": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
+  "host/system/disk/web": [
+    ...[...ADAPTERS, ...SYSTEM, "host/system/disk"],
+    "host/system/disk/remote",
+  ],
   "host/system/disks": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
   "host/system/installer": [...[...ADAPTERS, ...SYSTEM, "host/system/disk"], "host/system/disks"],
   "host/system/shell": SYSTEM,
-  host: [...ADAPTERS, ...SYSTEM, "host/system/disk"],
+  host: [
+    ...[...ADAPTERS, ...SYSTEM, "host/system/disk"],
+    ...["host/system/disk/remote", "host/system/disk/web"],
+  ],
   "host/cli/kit": [...ADAPTERS, ...SYSTEM, "host/system/disk"],
   "host/cli/disk": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],
   "host/cli/data": [...ADAPTERS, ...SYSTEM, "host/cli/kit"],

@@ -60,6 +60,8 @@ export enum ErrorCode {
   EILSEQ = -84,
   /** The device or format does not have this operation. */
   EOPNOTSUPP = -95,
+  /** The other side did not answer in time. */
+  ETIMEDOUT = -110,
   /** The handle belongs to a state that was thrown away, or a second writer was detected. */
   ESTALE = -116,
   /** No recognised structure is on the medium. */

@@ -31,8 +31,8 @@ export interface SubjectOptions {
 export interface Subject {
   readonly device: BlockDevice;
   /** Opens again, after close(), what a FLUSH has kept. Absent: nothing outlives the device. */
-  readonly reopen?: (() => BlockDevice) | undefined;
-  readonly dispose?: (() => void) | undefined;
+  readonly reopen?: (() => BlockDevice | Promise<BlockDevice>) | undefined;
+  readonly dispose?: (() => void | Promise<void>) | undefined;
 }
 
 export interface ContractTraits {
@@ -51,13 +51,13 @@ const HUGE = 2 ** 41 + 2 ** 20;
 /** Runs the whole contract against the devices that `make` builds. */
 export function deviceContract(
   name: string,
-  make: (options: SubjectOptions) => Subject,
+  make: (options: SubjectOptions) => Subject | Promise<Subject>,
   traits: ContractTraits = {},
 ): void {
   const { blkSizes = [512, 4096], writable = true, sizeMax = HUGE } = traits;
   const open: Subject[] = [];
-  const subject = (options: Partial<SubjectOptions>, blkSize: 512 | 4096): Subject => {
-    const made = make({
+  const subject = async (options: Partial<SubjectOptions>, blkSize: 512 | 4096) => {
+    const made = await make({
       sizeBytes: SMALL,
       readOnly: !writable,
       content: new Uint8Array(0),
@@ -67,14 +67,15 @@ export function deviceContract(
     open.push(made);
     return made;
   };
-  afterEach(() => {
+  afterEach(async () => {
     for (const made of open.splice(0)) {
       made.device.close();
-      made.dispose?.();
+      await made.dispose?.();
     }
   });
   for (const blkSize of blkSizes) {
-    const device = (options: Partial<SubjectOptions> = {}) => subject(options, blkSize).device;
+    const device = async (options: Partial<SubjectOptions> = {}) =>
+      (await subject(options, blkSize)).device;
     describe(`${name}, blocks of ${blkSize}`, () => {
       describeShape(device, blkSize);
       describeRefusals(device, blkSize);
@@ -90,11 +91,11 @@ export function deviceContract(
   }
 }
 
-type Open = (options?: Partial<SubjectOptions>) => BlockDevice;
+type Open = (options?: Partial<SubjectOptions>) => Promise<BlockDevice>;
 
 function describeShape(open: Open, blkSize: number): void {
-  test("config names block size, capacity and the limits of what it offers", () => {
-    const { config, identity, durability, name } = open();
+  test("config names block size, capacity and the limits of what it offers", async () => {
+    const { config, identity, durability, name } = await open();
     expect(config.blkSize).toBe(blkSize);
     expect(config.capacity).toBe(SMALL / SECTOR_SIZE);
     expect(config.features & Feature.BLK_SIZE).not.toBe(0);
@@ -106,24 +107,24 @@ function describeShape(open: Open, blkSize: number): void {
     expect(name).not.toBe("");
   });
 
-  test("content is read where it lies, zeros elsewhere, at the first and the last block", () => {
+  test("content is read where it lies, zeros elsewhere, at the first and the last block", async () => {
     const content = noise(3 * blkSize, 1);
-    const device = open({ content });
+    const device = await open({ content });
     expectBytes(read(device, 0, 4 * blkSize), padded(content, 4 * blkSize));
     const last = device.config.capacity - blkSize / SECTOR_SIZE;
     expectBytes(read(device, last, blkSize), new Uint8Array(blkSize));
   });
 
-  test("GET_ID answers the serial padded with NUL to 20 bytes", () => {
-    const device = open();
+  test("GET_ID answers the serial padded with NUL to 20 bytes", async () => {
+    const device = await open();
     const asked = request(GET_ID, 0, new Uint8Array(20).fill(0xaa));
     device.submit([asked]);
     expect(asked.status).toBe(OK);
     expect(new TextDecoder().decode(asked.data)).toBe(device.identity.serial.padEnd(20, "\0"));
   });
 
-  test("requests of length zero succeed and move nothing, also just past the last sector", () => {
-    const device = open();
+  test("requests of length zero succeed and move nothing, also just past the last sector", async () => {
+    const device = await open();
     for (const sector of [0, device.config.capacity]) {
       const asked = request(IN, sector, new Uint8Array(0));
       device.submit([asked]);
@@ -131,8 +132,8 @@ function describeShape(open: Open, blkSize: number): void {
     }
   });
 
-  test("a read fills its view and no byte beside it, in shared memory too", () => {
-    const device = open({ content: noise(blkSize, 2) });
+  test("a read fills its view and no byte beside it, in shared memory too", async () => {
+    const device = await open({ content: noise(blkSize, 2) });
     for (const memory of [new ArrayBuffer(3 * blkSize), new SharedArrayBuffer(3 * blkSize)]) {
       const around = new Uint8Array(memory).fill(0xaa);
       const asked = request(IN, 0, around.subarray(7, 7 + blkSize));
@@ -144,8 +145,8 @@ function describeShape(open: Open, blkSize: number): void {
     }
   });
 
-  test("an empty batch does nothing", () => {
-    const device = open();
+  test("an empty batch does nothing", async () => {
+    const device = await open();
     device.submit([]);
     expectBytes(read(device, 0, blkSize), new Uint8Array(blkSize));
   });
@@ -154,8 +155,8 @@ function describeShape(open: Open, blkSize: number): void {
 function describeRefusals(open: Open, blkSize: number): void {
   const block = blkSize / SECTOR_SIZE;
 
-  test("a range that leaves the device is IOERR with a cause and moves no byte", () => {
-    const device = open();
+  test("a range that leaves the device is IOERR with a cause and moves no byte", async () => {
+    const device = await open();
     const { capacity } = device.config;
     const outside = [capacity, capacity + block, 2 ** 32, 2 ** 40, 2 ** 52, -block];
     for (const sector of [...outside, 2 ** 63, Number.NaN, Infinity]) {
@@ -168,8 +169,8 @@ function describeRefusals(open: Open, blkSize: number): void {
     expect(across.data.every((byte) => byte === 0xaa)).toBe(true);
   });
 
-  test("a range that is not whole blocks is IOERR", () => {
-    const device = open();
+  test("a range that is not whole blocks is IOERR", async () => {
+    const device = await open();
     const uneven: [sector: number, length: number][] = [
       [0, 100],
       [0, blkSize + 1],
@@ -182,16 +183,16 @@ function describeRefusals(open: Open, blkSize: number): void {
     }
   });
 
-  test("an unknown request type is UNSUPP", () => {
-    const device = open();
+  test("an unknown request type is UNSUPP", async () => {
+    const device = await open();
     for (const type of [2, 3, 5, 7, 9, 10, 12, 14, 255, 0xffffffff]) {
       const asked = request(type as RequestType, 0, new Uint8Array(blkSize));
       expectRefused(device, asked, UNSUPP, `type ${type}`);
     }
   });
 
-  test("a feature that is not offered is UNSUPP, and so are unknown flags", () => {
-    const device = open();
+  test("a feature that is not offered is UNSUPP, and so are unknown flags", async () => {
+    const device = await open();
     const { features } = device.config;
     if ((features & Feature.DISCARD) === 0) {
       expectRefused(device, request(DISCARD, 0, EMPTY, block), UNSUPP, "DISCARD");
@@ -207,8 +208,8 @@ function describeRefusals(open: Open, blkSize: number): void {
     expectRefused(device, request(IN, 0, new Uint8Array(blkSize), blkSize, 1), UNSUPP, "IN 1");
   });
 
-  test("a closed device answers IOERR to everything, and closing it again is harmless", () => {
-    const device = open();
+  test("a closed device answers IOERR to everything, and closing it again is harmless", async () => {
+    const device = await open();
     device.close();
     device.close();
     for (const type of [IN, OUT, FLUSH, GET_ID, DISCARD, WRITE_ZEROES, 99 as RequestType]) {
@@ -219,9 +220,9 @@ function describeRefusals(open: Open, blkSize: number): void {
 }
 
 function describeReadOnly(open: Open, blkSize: number): void {
-  test("a read-only device says RO, reads, takes FLUSH, and refuses every change", () => {
+  test("a read-only device says RO, reads, takes FLUSH, and refuses every change", async () => {
     const content = noise(blkSize, 3);
-    const device = open({ readOnly: true, content });
+    const device = await open({ readOnly: true, content });
     const { features } = device.config;
     expect(features & Feature.RO).not.toBe(0);
     const block = blkSize / SECTOR_SIZE;
@@ -238,8 +239,8 @@ function describeReadOnly(open: Open, blkSize: number): void {
 function describeWrites(open: Open, blkSize: number): void {
   const block = blkSize / SECTOR_SIZE;
 
-  test("a write is read back, and its neighbours are unharmed", () => {
-    const device = open({ content: noise(8 * blkSize, 4) });
+  test("a write is read back, and its neighbours are unharmed", async () => {
+    const device = await open({ content: noise(8 * blkSize, 4) });
     const want = noise(8 * blkSize, 4);
     for (const [index, count] of [[3, 1] as const, [5, 2] as const, [0, 1] as const]) {
       const data = noise(count * blkSize, 100 + index);
@@ -249,8 +250,8 @@ function describeWrites(open: Open, blkSize: number): void {
     }
   });
 
-  test("the last block can be written; a write across the end changes nothing", () => {
-    const device = open();
+  test("the last block can be written; a write across the end changes nothing", async () => {
+    const device = await open();
     const last = device.config.capacity - block;
     const data = noise(blkSize, 5);
     run(device, request(OUT, last, data));
@@ -259,8 +260,8 @@ function describeWrites(open: Open, blkSize: number): void {
     expectBytes(read(device, last, blkSize), data);
   });
 
-  test("a write of part of a block is IOERR and changes nothing", () => {
-    const device = open({ content: noise(2 * blkSize, 7) });
+  test("a write of part of a block is IOERR and changes nothing", async () => {
+    const device = await open({ content: noise(2 * blkSize, 7) });
     expectRefused(device, request(OUT, 0, new Uint8Array(blkSize - 1)), IOERR, "short");
     if (block > 1) {
       expectRefused(device, request(OUT, 1, new Uint8Array(blkSize)), IOERR, "sector 1");
@@ -268,8 +269,8 @@ function describeWrites(open: Open, blkSize: number): void {
     expectBytes(read(device, 0, 2 * blkSize), noise(2 * blkSize, 7));
   });
 
-  test("several devices at once do not reach one another", () => {
-    const devices = [open(), open(), open()];
+  test("several devices at once do not reach one another", async () => {
+    const devices = [await open(), await open(), await open()];
     for (const [index, device] of devices.entries()) {
       run(device, request(OUT, block, noise(blkSize, 20 + index)));
     }
@@ -285,8 +286,8 @@ function describeWrites(open: Open, blkSize: number): void {
 function describeBatches(open: Open, blkSize: number): void {
   const block = blkSize / SECTOR_SIZE;
 
-  test("a batch in any order does what its requests do one by one", () => {
-    const device = open({ content: noise(64 * blkSize, 8) });
+  test("a batch in any order does what its requests do one by one", async () => {
+    const device = await open({ content: noise(64 * blkSize, 8) });
     const want = noise(64 * blkSize, 8);
     const order = [9, 8, 10, 40, 11, 3, 2, 1, 63, 30, 31, 33];
     const batch: BlockRequest[] = [];
@@ -304,8 +305,8 @@ function describeBatches(open: Open, blkSize: number): void {
     expectBytes(read(device, 0, 64 * blkSize), want);
   });
 
-  test("neighbours whose memory is one piece, or in reverse, or apart, all move right", () => {
-    const device = open();
+  test("neighbours whose memory is one piece, or in reverse, or apart, all move right", async () => {
+    const device = await open();
     const memory = noise(64 * blkSize, 9);
     const piece = (index: number) => memory.subarray(index * blkSize, (index + 1) * blkSize);
     const places = [0, 1, 2, 3, 9, 8, 7, 6, 20, 22, 21, 24];
@@ -325,9 +326,9 @@ function describeBatches(open: Open, blkSize: number): void {
     expect(target.slice(4 * blkSize, 6 * blkSize)).toEqual(new Uint8Array(2 * blkSize));
   });
 
-  test("a run of 1,500 neighbours, more than one vectored call takes, moves whole", () => {
+  test("a run of 1,500 neighbours, more than one vectored call takes, moves whole", async () => {
     const count = 1500;
-    const device = open({ sizeBytes: count * 4096 });
+    const device = await open({ sizeBytes: count * 4096 });
     const pieces = Array.from({ length: count }, (_, index) => noise(blkSize, index));
     device.submit(pieces.map((data, index) => request(OUT, index * block, data)));
     const back = pieces.map((_, index) => request(IN, index * block, new Uint8Array(blkSize)));
@@ -337,8 +338,8 @@ function describeBatches(open: Open, blkSize: number): void {
     expect(back.findIndex(({ data }, index) => !equal(data, pieces[index]))).toBe(-1);
   });
 
-  test("one bad request of a batch fails alone", () => {
-    const device = open();
+  test("one bad request of a batch fails alone", async () => {
+    const device = await open();
     const batch = [
       request(OUT, 0, noise(blkSize, 1)),
       request(OUT, device.config.capacity, noise(blkSize, 2)),
@@ -357,8 +358,8 @@ function describeBatches(open: Open, blkSize: number): void {
 function describeErase(open: Open, blkSize: number): void {
   const block = blkSize / SECTOR_SIZE;
 
-  test("WRITE_ZEROES zeroes its range and nothing beside it, with and without unmap", () => {
-    const device = open({ content: noise(SMALL, 10) });
+  test("WRITE_ZEROES zeroes its range and nothing beside it, with and without unmap", async () => {
+    const device = await open({ content: noise(SMALL, 10) });
     const want = noise(SMALL, 10);
     const { features, capacity, maxWriteZeroes } = device.config;
     const offered = (features & Feature.WRITE_ZEROES) !== 0;
@@ -386,8 +387,8 @@ function describeErase(open: Open, blkSize: number): void {
     expect(equal(read(device, 0, SMALL), want)).toBe(true);
   });
 
-  test("DISCARD leaves everything beside its range as it was", () => {
-    const device = open({ content: noise(SMALL, 11) });
+  test("DISCARD leaves everything beside its range as it was", async () => {
+    const device = await open({ content: noise(SMALL, 11) });
     const offered = (device.config.features & Feature.DISCARD) !== 0;
     const asked = request(DISCARD, 256, EMPTY, 1024);
     device.submit([asked]);
@@ -414,9 +415,9 @@ function describeModel(open: Open, blkSize: number): void {
     { minLength: 1, maxLength: 12 },
   );
 
-  test("random batches do what they would do to a flat array of bytes", () => {
-    const runs = fc.property(fc.array(step, { maxLength: 8 }), (batches) => {
-      const device = open({ sizeBytes: blocks * blkSize });
+  test("random batches do what they would do to a flat array of bytes", async () => {
+    const runs = fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (batches) => {
+      const device = await open({ sizeBytes: blocks * blkSize });
       const model = new Uint8Array(blocks * blkSize);
       const zeroes = (device.config.features & Feature.WRITE_ZEROES) !== 0;
       for (const steps of batches) {
@@ -447,18 +448,18 @@ function describeModel(open: Open, blkSize: number): void {
       expect(equal(read(device, 0, model.length), model)).toBe(true);
       device.close();
     });
-    fc.assert(runs, { numRuns: 40 });
+    await fc.assert(runs, { numRuns: 40 });
   });
 }
 
 function describeReopen(
-  open: (options?: Partial<SubjectOptions>) => Subject,
+  open: (options?: Partial<SubjectOptions>) => Promise<Subject>,
   blkSize: number,
 ): void {
   const block = blkSize / SECTOR_SIZE;
 
-  test("what a FLUSH has covered is there after a reopen, where the device claims so", () => {
-    const { device, reopen } = open();
+  test("what a FLUSH has covered is there after a reopen, where the device claims so", async () => {
+    const { device, reopen } = await open();
     const claims = device.durability.level !== "none";
     expect(reopen !== undefined || !claims).toBe(true);
     run(device, request(OUT, 0, noise(blkSize, 1)), request(OUT, 7 * block, noise(blkSize, 2)));
@@ -466,7 +467,7 @@ function describeReopen(
     device.submit([flush]);
     expect(flush.status).toBe((device.config.features & Feature.FLUSH) !== 0 ? OK : UNSUPP);
     device.close();
-    const again = reopen?.();
+    const again = await reopen?.();
     if (again === undefined) return;
     expect(again.config).toEqual(device.config);
     expectBytes(read(again, 0, blkSize), noise(blkSize, 1));
@@ -476,8 +477,8 @@ function describeReopen(
 }
 
 function describeHuge(open: Open, blkSize: number): void {
-  test("a sparse device beyond 4 GiB and 2^32 sectors keeps places apart", () => {
-    const device = open({ sizeBytes: HUGE });
+  test("a sparse device beyond 4 GiB and 2^32 sectors keeps places apart", async () => {
+    const device = await open({ sizeBytes: HUGE });
     const { capacity } = device.config;
     const last = capacity - blkSize / SECTOR_SIZE;
     // Places that one lost high word, or one lost factor 512, would throw together.

@@ -57,5 +57,8 @@ export function expectBytes(got: Uint8Array, want: Uint8Array, what = "bytes"): 
 }
 
 export function equal(left: Uint8Array, right: Uint8Array | undefined): boolean {
-  return right !== undefined && Buffer.compare(left, right) === 0;
+  if (right === undefined || left.length !== right.length) return false;
+  // A browser has no Buffer.
+  if (typeof Buffer !== "undefined") return Buffer.compare(left, right) === 0;
+  return left.every((byte, at) => byte === right[at]);
 }

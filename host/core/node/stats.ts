@@ -212,6 +212,11 @@ export class Dirent {
     this.#type = type;
   }
 
+  /** What the constructor was given, so that the entry can be made again in another thread. */
+  static given(entry: Dirent): ConstructorParameters<typeof Dirent> {
+    return [entry.name, entry.parentPath, entry.#type, entry.ino];
+  }
+
   /** The older name of `parentPath`. */
   get path(): string {
     return this.parentPath;

@@ -7,6 +7,7 @@
  */
 import * as fs from "node:fs";
 import { failure } from "../../base/errors.ts";
+import { sortBySector } from "../batch.ts";
 import { type BlockRequest, complete, RequestType, refuse, SECTOR_SIZE } from "../device.ts";
 
 /** The calls a file device makes; tests put failing ones in their place. */
@@ -168,14 +169,4 @@ function endOfRun(list: readonly BlockRequest[], first: number): number {
     last++;
   }
   return last;
-}
-
-/** Batches mostly come in order: look before sorting. */
-function sortBySector(list: BlockRequest[]): void {
-  for (let index = 1; index < list.length; index++) {
-    if ((list[index] as BlockRequest).sector < (list[index - 1] as BlockRequest).sector) {
-      list.sort((left, right) => left.sector - right.sector);
-      return;
-    }
-  }
 }

@@ -1,0 +1,140 @@
+/** The measured part of bench/opfs.ts, in a worker: times of each candidate, round by round. */
+import {
+  Core,
+  type FileSystem,
+  loadModules,
+  OpfsDevice,
+  Region,
+  removeOpfs,
+} from "../../host/browser.ts";
+import { RequestType, request } from "../../host/device/device.ts";
+import type { SyncFile } from "../../host/device/local/opfs.ts";
+
+const SIZE_BYTES = 64 << 20;
+const STEP_BYTES = 1 << 20;
+const ROUNDS = 7;
+
+/** What each round of a candidate took, in milliseconds. */
+export type Times = Record<string, number[]>;
+
+interface Candidate {
+  readonly name: string;
+  /** Prepares a fresh file; answers the measured part and what ends it. */
+  open(): Promise<{ run(step: Uint8Array): void; end(): Promise<void> }>;
+}
+
+const raw: Candidate = {
+  name: "raw handle",
+  async open() {
+    const root = await navigator.storage.getDirectory();
+    const handle = await root.getFileHandle("raw.bin", { create: true });
+    const file = await (
+      handle as unknown as { createSyncAccessHandle(): Promise<SyncFile> }
+    ).createSyncAccessHandle();
+    file.truncate(0);
+    file.flush();
+    return {
+      run(step) {
+        for (let at = 0; at < SIZE_BYTES; at += STEP_BYTES) file.write(step, { at });
+        file.flush();
+      },
+      async end() {
+        file.close();
+        await root.removeEntry("raw.bin");
+      },
+    };
+  },
+};
+
+const device: Candidate = {
+  name: "OpfsDevice",
+  async open() {
+    const disk = await OpfsDevice.create("device.img", { size: "256MiB", overwrite: true });
+    return {
+      run(step) {
+        for (let at = 0; at < SIZE_BYTES; at += STEP_BYTES) {
+          disk.submit([request(RequestType.OUT, at / 512, step)]);
+        }
+        const flush = request(RequestType.FLUSH, 0);
+        disk.submit([flush]);
+        if (flush.status !== 0) throw flush.cause;
+      },
+      async end() {
+        disk.close();
+        await removeOpfs("device.img");
+      },
+    };
+  },
+};
+
+/** A file on a disk of 1 GiB, which is fresh or has had one of that size before. */
+function files(name: string, fresh: boolean): Candidate {
+  return {
+    name,
+    async open() {
+      const disk = await OpfsDevice.create("files.img", { size: "1GiB", overwrite: true });
+      const core = new Core();
+      const id = core.attach(disk);
+      Region.format(core, id);
+      const region = Region.open(core, id, { strict: false });
+      const mounted = region.files as FileSystem;
+      const run = (step: Uint8Array) => {
+        const fd = mounted.open("/large", "w");
+        for (let at = 0; at < SIZE_BYTES; at += STEP_BYTES) {
+          mounted.write(fd, step, 0, STEP_BYTES, at);
+        }
+        mounted.close(fd);
+        mounted.sync();
+      };
+      if (!fresh) {
+        run(new Uint8Array(STEP_BYTES).fill(1));
+        mounted.unlink("/large");
+        mounted.sync();
+      }
+      return {
+        run,
+        async end() {
+          region.close();
+          disk.close();
+          await removeOpfs("files.img");
+        },
+      };
+    },
+  };
+}
+
+const CANDIDATES: readonly Candidate[] = [
+  raw,
+  device,
+  files("a file on a fresh disk", true),
+  files("a file on a used disk", false),
+];
+
+async function measure(): Promise<Times> {
+  await loadModules({ core: "/build/core.wasm", media: "/build/media.wasm" });
+  const step = crypto.getRandomValues(new Uint8Array(65_536));
+  const piece = new Uint8Array(STEP_BYTES);
+  for (let at = 0; at < STEP_BYTES; at += step.length) piece.set(step, at);
+  const times: Times = {};
+  for (let round = -1; round < ROUNDS; round++) {
+    const order = [...CANDIDATES];
+    if (round % 2 !== 0) order.reverse();
+    for (const candidate of order) {
+      const { run, end } = await candidate.open();
+      const started = performance.now();
+      run(piece);
+      const ms = performance.now() - started;
+      await end();
+      // The first round warms up.
+      if (round < 0) continue;
+      times[candidate.name] ??= [];
+      times[candidate.name]?.push(ms);
+    }
+  }
+  return times;
+}
+
+measure().then(
+  (times) => postMessage(times),
+  (error: unknown) => postMessage({ error: String((error as Error)?.stack ?? error) }),
+);

@@ -1,0 +1,57 @@
+/**
+ * One writer per name in this browser, by Web Locks: a lock ends with the tab or worker that holds
+ * it, however that ends.
+ */
+import { failure } from "../../base/errors.ts";
+
+export interface LockOptions {
+  /** How long to wait for a holder that is just ending, such as this page before a reload. */
+  readonly waitMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const WAIT_MS = 1000;
+
+/** A lock that is held until `release()` or the end of this tab or worker. */
+export interface NameLock {
+  release(): void;
+}
+
+/** True where this browser has Web Locks. */
+export function haveLocks(): boolean {
+  return typeof navigator !== "undefined" && navigator.locks !== undefined;
+}
+
+/**
+ * The lock of the disk `name`, or undefined where the browser has no Web Locks.
+ *
+ * @throws {StorageError} EBUSY: another tab or worker has it; ECANCELED
+ */
+export async function lockName(
+  name: string,
+  options: LockOptions = {},
+): Promise<NameLock | undefined> {
+  const { waitMs = WAIT_MS, signal } = options;
+  if (!haveLocks()) return undefined;
+  const patience = AbortSignal.timeout(waitMs);
+  const either = signal === undefined ? patience : AbortSignal.any([signal, patience]);
+  return new Promise((resolve, reject) => {
+    const held = () =>
+      new Promise<void>((release) => {
+        resolve({ release });
+      });
+    navigator.locks
+      .request(`diskwright:${name}`, { signal: either }, held)
+      .catch((cause: unknown) => reject(refused(name, cause, signal)));
+  });
+}
+
+function refused(name: string, cause: unknown, signal: AbortSignal | undefined): Error {
+  if (signal?.aborted) {
+    const message = `opening '${name}' was given up.`;
+    return failure("ECANCELED", "open", message, { path: name, cause: signal.reason });
+  }
+  const hint = "Close it there, or open it read-only.";
+  const message = `'${name}' is open for writing in another tab or worker.`;
+  return failure("EBUSY", "open", message, { path: name, cause, hint });
+}

@@ -1,0 +1,4 @@
+/** Starts the tests of quota.ts in this worker. */
+import { serveTests } from "./support/in-worker.ts";
+
+serveTests(() => import("./worker/quota.ts"));

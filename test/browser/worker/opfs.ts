@@ -1,0 +1,126 @@
+/** The OPFS device: the contract on real files, sizes, locks, and what is refused. */
+import { afterAll, expect, test } from "vitest";
+import { RequestType, request } from "../../../host/device/device.ts";
+import { OpfsDevice, opfsExists, removeOpfs } from "../../../host/device/local/opfs.ts";
+import { writeSectors } from "../../../host/device/sectors.ts";
+import { deviceContract, noise, read, run } from "../../support/contract.ts";
+
+const { OUT, FLUSH, WRITE_ZEROES } = RequestType;
+const FOLDER = `test-${Math.random()}`;
+let count = 0;
+
+function fresh(): string {
+  return `${FOLDER}/${count++}.img`;
+}
+
+afterAll(async () => {
+  const root = await navigator.storage.getDirectory();
+  await root.removeEntry(FOLDER, { recursive: true });
+});
+
+deviceContract(
+  "opfs",
+  async ({ sizeBytes, blkSize, readOnly, content }) => {
+    const path = fresh();
+    const shape = { blkSize, serial: "OPFS-1" };
+    let device = await OpfsDevice.create(path, { size: sizeBytes, ...shape });
+    if (content.length > 0) writeSectors(device, 0, content);
+    if (readOnly) {
+      device.close();
+      device = await OpfsDevice.open(path, { ...shape, readOnly });
+    }
+    return {
+      device,
+      reopen: () => OpfsDevice.open(path, shape),
+      dispose: () => removeOpfs(path),
+    };
+  },
+  { sizeMax: 2 ** 33 },
+);
+
+test("a sparse file of 5 GiB keeps places beyond 4 GiB apart and grows without losing them", async () => {
+  const path = fresh();
+  const device = await OpfsDevice.create(path, { size: "5GiB" });
+  const sectors = [0, 2 ** 23 - 8, 2 ** 23, 2 ** 23 + 8, device.config.capacity - 8];
+  for (const [index, sector] of sectors.entries()) {
+    run(device, request(OUT, sector, noise(4096, index)));
+  }
+  run(device, request(WRITE_ZEROES, 2 ** 22, undefined, 2 ** 18), request(FLUSH, 0));
+  device.close();
+  const grown = await OpfsDevice.open(path, { growTo: "6GiB" });
+  expect(grown.config.capacity).toBe((6 * 2 ** 30) / 512);
+  for (const [index, sector] of sectors.entries()) {
+    expect(read(grown, sector, 4096)).toEqual(noise(4096, index));
+  }
+  expect(read(grown, grown.config.capacity - 8, 4096)).toEqual(new Uint8Array(4096));
+  grown.close();
+  const same = await OpfsDevice.open(path, { growTo: "1GiB" });
+  expect(same.config.capacity).toBe(grown.config.capacity);
+  same.close();
+  await removeOpfs(path);
+});
+
+test("a second writer is EBUSY with a sentence, a reader is let in, close() frees the name", async () => {
+  const path = fresh();
+  const first = await OpfsDevice.create(path, { size: "1MiB" });
+  run(first, request(OUT, 0, noise(512, 1)), request(FLUSH, 0));
+  await expect(OpfsDevice.open(path, { waitMs: 50 })).rejects.toMatchObject({
+    code: "EBUSY",
+    path,
+    message: expect.stringMatching(/open for writing in another tab or worker.*open it read-only/),
+  });
+  const reader = await OpfsDevice.open(path, { readOnly: true });
+  expect(read(reader, 0, 512)).toEqual(noise(512, 1));
+  reader.close();
+  const waiting = OpfsDevice.open(path, { waitMs: 5000 });
+  first.close();
+  const second = await waiting;
+  expect(read(second, 0, 512)).toEqual(noise(512, 1));
+  second.close();
+});
+
+test("a file that something else holds is EBUSY, and the lock is free again", async () => {
+  const path = fresh();
+  (await OpfsDevice.create(path, { size: "1MiB" })).close();
+  const root = await navigator.storage.getDirectory();
+  const folder = await root.getDirectoryHandle(FOLDER);
+  const handle = (await folder.getFileHandle(path.split("/")[1] as string)) as unknown as {
+    createSyncAccessHandle(): Promise<{ close(): void }>;
+  };
+  const other = await handle.createSyncAccessHandle();
+  await expect(OpfsDevice.open(path)).rejects.toMatchObject({ code: "EBUSY", path });
+  other.close();
+  (await OpfsDevice.open(path)).close();
+});
+
+test("what does not exist, exists already, or is no name is refused by its code", async () => {
+  const path = fresh();
+  await expect(OpfsDevice.open(path)).rejects.toMatchObject({ code: "ENOENT", path });
+  const made = await OpfsDevice.create(path, { size: "1MiB" });
+  made.close();
+  await expect(OpfsDevice.create(path, { size: "1MiB" })).rejects.toMatchObject({ code: "EEXIST" });
+  await expect(OpfsDevice.open(FOLDER)).rejects.toMatchObject({ code: "EISDIR" });
+  await expect(OpfsDevice.open(`${path}/below`)).rejects.toMatchObject({ code: "EISDIR" });
+  for (const bad of ["", "/", "../up", "a/.."]) {
+    await expect(OpfsDevice.open(bad), bad).rejects.toMatchObject({ code: "EINVAL" });
+  }
+  await expect(OpfsDevice.create(fresh(), { size: "1.5KiB", blkSize: 4096 })).rejects.toMatchObject(
+    {
+      code: "EINVAL",
+    },
+  );
+  const signal = AbortSignal.abort(new Error("changed my mind"));
+  await expect(OpfsDevice.open(path, { signal })).rejects.toMatchObject({ code: "ECANCELED" });
+  await removeOpfs(path);
+  await expect(removeOpfs(path)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("a size beyond what the browser grants is ENOSPC with its figures, and leaves no file", async () => {
+  const path = fresh();
+  await expect(OpfsDevice.create(path, { size: "4096TiB" })).rejects.toMatchObject({
+    code: "ENOSPC",
+    path,
+    message: expect.stringMatching(/no room in this browser's storage: .* of .* were in use/),
+  });
+  expect(await opfsExists(path)).toBe(false);
+});
