@@ -18,7 +18,10 @@ import {
   type WebDiskSource,
 } from "./system/disk/web/open.ts";
 
-export { OpfsDevice } from "./device/local/opfs.ts";
+export { IndexedDbDevice, removeIndexedDb } from "./device/local/indexeddb.ts";
+export { OpfsDevice, opfsExists, removeOpfs } from "./device/local/opfs.ts";
+export { HttpRangeDevice, HttpSyncDevice } from "./device/remote/http.ts";
+export { JournalDevice } from "./device/wrap/bridge/journal.ts";
 export * from "./portable.ts";
 export type { AsyncDisk } from "./system/disk/remote/disk.ts";
 export type {
@@ -44,7 +47,8 @@ export function loadModules(sources: ModuleSources = {}): Promise<void> {
 /**
  * Opens the disk of a name in a worker of its own, or the one on a device in this thread.
  *
- * @param source `opfs:PATH`, `opfs:PATH:N` for its partition N, `mem:SIZE`, or a device
+ * @param source `opfs:PATH` or `idb:NAME`, both also with `:N` behind for partition N; an address
+ *   of the web, to be read; `mem:SIZE`; or a device
  * @throws {StorageError} as openDisk() of Node, and EIO: the worker could not be started
  */
 export async function openDisk(

@@ -15,10 +15,10 @@ import {
   openDiskOn,
 } from "./system/disk/disk.ts";
 
-export { OpfsDevice } from "./device/local/opfs.ts";
+export { OpfsDevice, opfsExists, removeOpfs } from "./device/local/opfs.ts";
 export * from "./portable.ts";
 
-/** Compiles the modules that are in this file, or others. As loadModules() of the browser's entry. */
+/** Compiles the modules that are in this file, or others. As loadModules() of the other entries. */
 export function loadModules(sources: ModuleSources = {}): Promise<void> {
   return load({ core: sources.core ?? CORE, media: sources.media ?? MEDIA });
 }

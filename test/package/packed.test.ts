@@ -91,7 +91,7 @@ test("a program bundled for Node finds core.wasm beside itself", () => {
 
 test("TypeScript finds the types, of Node and of browsers", () => {
   project.write(
-    "app.ts",
+    "app.mts",
     `import { createDisk, type Disk } from "diskwright";
      import { loadModules } from "diskwright/inline";
      const disk: Disk = await createDisk("mem:8MiB", { layout: "region" });
@@ -106,7 +106,7 @@ test("TypeScript finds the types, of Node and of browsers", () => {
   );
   const tsc = resolve("node_modules/.bin/tsc");
   const common = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--types", ""];
-  const node = ["--module", "nodenext", "app.ts"];
+  const node = ["--module", "nodenext", "app.mts"];
   const page = ["--module", "esnext", "--moduleResolution", "bundler"];
   expect(run(tsc, [...common, ...node], project.folder)).toBe("");
   const browser = ["--customConditions", "browser", "page.ts"];

@@ -20,7 +20,7 @@ beforeEach(async () => {
     createDiskOn(new MemoryDevice({ size: "64MiB" }), { layout: "region" }, { owned: true });
   local = await make();
   ports = new MessageChannel();
-  serveDisk(ports.port1, make);
+  serveDisk(ports.port1, async () => ({ disk: await make() }));
   remote = await connectDisk(ports.port2, undefined, { ended: () => ports.port2.close() });
 });
 
@@ -177,7 +177,8 @@ test("a signal that is aborted here ends calls there", async () => {
   const { port1, port2 } = new MessageChannel();
   const device = new MemoryDevice({ size: "64MiB" });
   serveDisk<{ signal: AbortSignal }>(port1, async ({ signal }) => {
-    return createDiskOn(device, { layout: "region", signal }, { owned: true });
+    const disk = await createDiskOn(device, { layout: "region", signal }, { owned: true });
+    return { disk };
   });
   const abort = new AbortController();
   const disk = await connectDisk(port2, { signal: abort.signal });
@@ -199,14 +200,14 @@ test("fs.promises is an own enumerable property, and so is each of its functions
 test("opening fails as it does here; the other end can be asked again", async () => {
   const { port1, port2 } = new MessageChannel();
   const device = new TraceDevice(new MemoryDevice({ size: "8MiB" }));
-  serveDisk(port1, async () => openDiskOn(device, {}, { owned: true }));
+  serveDisk(port1, async () => ({ disk: openDiskOn(device, {}, { owned: true }) }));
   await expect(connectDisk(port2, undefined)).rejects.toMatchObject({ code: "ENOENT" });
   port1.close();
 });
 
 test("what is no method of an object is not called", async () => {
   const { port1, port2 } = new MessageChannel();
-  serveDisk(port1, async () => local);
+  serveDisk(port1, async () => ({ disk: local }));
   const answer = new Promise<{ error?: { code: string } }>((resolve) => {
     port2.onmessage = ({ data }) => resolve(data);
   });

@@ -39,8 +39,21 @@ interface Parts {
 /** What either end shows first. */
 const DESK = 1;
 
+/** A disk to serve. */
+export interface ServedDisk {
+  readonly disk: Disk;
+  /** Resolves once what was flushed lasts, where that is later than the flush. */
+  readonly settled?: (() => Promise<void>) | undefined;
+  /** True: every answer waits for that, not only that of sync() and close(). */
+  readonly each?: boolean;
+}
+
 /** Serves one disk to the other end of `port`; `open` finds it. */
-export function serveDisk<Request>(port: Port, open: (request: Request) => Promise<Disk>): void {
+export function serveDisk<Request>(
+  port: Port,
+  open: (request: Request) => Promise<ServedDisk>,
+): void {
+  let served: ServedDisk | undefined;
   let disk: Disk | undefined;
   let told = "";
   const opened = () => {
@@ -55,15 +68,22 @@ export function serveDisk<Request>(port: Port, open: (request: Request) => Promi
   const desk: Desk<Request> = {
     open: async (request) => {
       if (disk !== undefined) throw failure("EBUSY", "open", `'${disk.path}' is open here.`);
-      disk = await open(request);
+      served = await open(request);
+      disk = served.disk;
       return parts();
     },
-    sync: () => opened().sync(),
+    sync: async () => {
+      await opened().sync();
+      await served?.settled?.();
+    },
     reopen: async () => {
       await opened().reopen();
       return parts();
     },
-    close: () => opened().close(),
+    close: async () => {
+      await opened().close();
+      await served?.settled?.();
+    },
   };
   const notice = () => {
     const info = infoOf(disk);
@@ -71,7 +91,10 @@ export function serveDisk<Request>(port: Port, open: (request: Request) => Promi
     told = JSON.stringify(info);
     return info;
   };
-  new Peer(port, { notice }).show(desk);
+  const settle = async () => {
+    if (served?.each) await served.settled?.();
+  };
+  new Peer(port, { notice, settle }).show(desk);
 }
 
 /** The disk's facts; undefined while it has none to tell, as after a failure or its close. */

@@ -49,6 +49,8 @@ interface Waiting {
 }
 
 export interface PeerOptions {
+  /** Awaited before a result is answered. */
+  readonly settle?: () => Promise<void>;
   /** Something to tell with every answer; undefined: nothing. */
   readonly notice?: () => unknown;
   readonly onNotice?: (notice: unknown) => void;
@@ -157,6 +159,7 @@ export class Peer {
     try {
       const own = given.map((each) => decode(each, this.#objects));
       const result = await callOn(this.#objects.find(object), method, own);
+      await this.#options.settle?.();
       const value = encode(withoutBuffers(result, own), this.#objects);
       const buffer = ownedBuffer(result, TRANSFER_BYTES_MIN);
       if (buffer !== undefined && !own.includes(result)) transfer.push(buffer);

@@ -1,8 +1,11 @@
-/** From a name to a device where there is no Node: `opfs:`, `mem:` and what else the table has. */
+/** From a name to a device where there is no Node. */
 import { failure } from "../../../base/errors.ts";
 import type { BlockDevice } from "../../../device/device.ts";
+import { IndexedDbDevice, removeIndexedDb } from "../../../device/local/indexeddb.ts";
 import { MemoryDevice } from "../../../device/local/memory.ts";
-import { OpfsDevice } from "../../../device/local/opfs.ts";
+import { OpfsDevice, removeOpfs } from "../../../device/local/opfs.ts";
+import { HttpSyncDevice } from "../../../device/remote/http.ts";
+import { JournalDevice } from "../../../device/wrap/bridge/journal.ts";
 
 /** What opening a device by its name may say. */
 export interface WebDeviceOptions {
@@ -16,28 +19,64 @@ export interface CreateWebOptions extends WebDeviceOptions {
   readonly overwrite?: boolean | undefined;
 }
 
+/** A device, and how long what it has flushed may take to last where that is not at once. */
+export interface WebDevice {
+  readonly device: BlockDevice;
+  settled?(): Promise<void>;
+}
+
 /** How devices of one kind are opened and made; `name` is what stands behind the scheme. */
 export interface DeviceKind {
-  open(name: string, options: WebDeviceOptions): BlockDevice | Promise<BlockDevice>;
-  create?(name: string, options: CreateWebOptions): BlockDevice | Promise<BlockDevice>;
+  open(name: string, options: WebDeviceOptions): Promise<WebDevice>;
+  create?(name: string, options: CreateWebOptions): Promise<WebDevice>;
+  remove?(name: string): Promise<unknown>;
 }
 
 /** By scheme, without its colon. */
 export type DeviceKinds = Readonly<Record<string, DeviceKind>>;
 
+const http: DeviceKind = {
+  open: async (address, { signal, blkSize }) => ({
+    device: await HttpSyncDevice.open(address, { signal, blkSize }),
+  }),
+};
+
 /** What every browser has. */
 export const WEB_DEVICES: DeviceKinds = {
   opfs: {
-    open: (name, options) => OpfsDevice.open(name, options),
-    create: (name, { size = "", ...options }) => OpfsDevice.create(name, { ...options, size }),
+    open: async (name, options) => ({ device: await OpfsDevice.open(name, options) }),
+    create: async (name, { size = "", ...options }) => ({
+      device: await OpfsDevice.create(name, { ...options, size }),
+    }),
+    remove: (name) => removeOpfs(name),
   },
+  idb: {
+    open: async (name, options) => journalled(await IndexedDbDevice.open(name, options)),
+    create: async (name, { size = "", ...options }) =>
+      journalled(await IndexedDbDevice.create(name, { ...options, size })),
+    remove: (name) => removeIndexedDb(name),
+  },
+  http,
+  https: http,
   mem: {
-    open: (name, { readOnly = false, blkSize = 512 }) =>
-      new MemoryDevice({ readOnly, blkSize, size: name, name: `mem:${name}` }),
-    create: (name, { blkSize = 512, size = "" }) =>
-      new MemoryDevice({ blkSize, size: name === "" ? size : name, name: `mem:${name}` }),
+    open: async (name, { readOnly = false, blkSize = 512 }) => ({
+      device: new MemoryDevice({ readOnly, blkSize, size: name, name: `mem:${name}` }),
+    }),
+    create: async (name, { blkSize = 512, size = "" }) => ({
+      device: new MemoryDevice({ blkSize, size: name || size, name: `mem:${name}` }),
+    }),
   },
 };
+
+async function journalled(below: IndexedDbDevice): Promise<WebDevice> {
+  try {
+    const device = await JournalDevice.open(below);
+    return { device, settled: () => device.settled() };
+  } catch (error) {
+    await below.close();
+    throw error;
+  }
+}
 
 /** A device's name in its parts. */
 export interface WebName {
@@ -55,8 +94,9 @@ export function parseWebName(name: string | URL): WebName {
     const hint = "There are paths in Node alone; here a name is like opfs:disk.img.";
     throw failure("EINVAL", "name", `'${text}' has no scheme.`, { path: text, hint });
   }
-  // An address has its port there, and its partition nowhere.
-  const [, whole, digits] = rest.startsWith("//") ? [] : (/^(.+):(\d+)$/.exec(rest) ?? []);
+  const [, whole, digits] = /^(.+):(\d+)$/.exec(rest) ?? [];
+  // An address has its port there, and its partition nowhere; it is its own name.
+  if (/^https?$/i.test(scheme)) return { scheme: scheme.toLowerCase(), rest: text };
   if (whole === undefined) return { scheme: scheme.toLowerCase(), rest };
   if (Number(digits) < 1) {
     throw failure("EINVAL", "name", `'${text}': partitions count from 1.`, { path: text });
@@ -67,7 +107,7 @@ export function parseWebName(name: string | URL): WebName {
 /** @throws {StorageError} EINVAL: no such kind; EOPNOTSUPP: one that cannot be made */
 export function kindOf(kinds: DeviceKinds, { scheme, rest }: WebName, make: boolean): DeviceKind {
   const kind = Object.hasOwn(kinds, scheme) ? kinds[scheme] : undefined;
-  const path = `${scheme}:${rest}`;
+  const path = rest.startsWith(`${scheme}:`) ? rest : `${scheme}:${rest}`;
   if (kind === undefined) {
     const known = Object.keys(kinds).map((name) => `${name}:`);
     const message = `'${path}': no device for ${scheme}:; there are ${known.join(", ")}.`;

@@ -1,5 +1,6 @@
 /** What a disk's worker does: finds the device by its name, and serves the disk on it. */
 import { loadModules, type ModuleSources } from "../../../core/load.ts";
+import type { BlockDevice } from "../../../device/device.ts";
 import { memoryTree } from "../../image/folder.ts";
 import { createDiskOn, type Disk, openDiskOn } from "../disk.ts";
 import { serveDisk } from "../remote/disk.ts";
@@ -11,31 +12,25 @@ import type { DiskRequest } from "./open.ts";
 export function serveWebDisk(port: Port, kinds: DeviceKinds, own: ModuleSources): void {
   serveDisk<DiskRequest>(port, async (request) => {
     await loadModules({ ...own, ...request.modules });
-    return request.create ? create(request, kinds) : open(request, kinds);
+    const name = parseWebName(request.name);
+    const { open, create, remove } = kindOf(kinds, name, request.create);
+    const { options } = request;
+    const isNew = request.create && create !== undefined;
+    const { device, settled } = await (isNew ? create : open)(name.rest, options);
+    try {
+      const place = { owned: true, partition: name.partition };
+      const disk = isNew ? await made(device, options) : openDiskOn(device, options, place);
+      return { disk, settled, each: options.durability === "each" };
+    } catch (error) {
+      device.close();
+      // Half a disk is none: what was made here goes again.
+      if (isNew && options.overwrite !== true) await remove?.(name.rest).catch(() => {});
+      throw error;
+    }
   });
 }
 
-async function open({ name, options }: DiskRequest, kinds: DeviceKinds): Promise<Disk> {
-  const parts = parseWebName(name);
-  const device = await kindOf(kinds, parts, false).open(parts.rest, options);
-  try {
-    return openDiskOn(device, options, { owned: true, partition: parts.partition });
-  } catch (error) {
-    device.close();
-    throw error;
-  }
-}
-
-async function create({ name, options }: DiskRequest, kinds: DeviceKinds): Promise<Disk> {
-  const parts = parseWebName(name);
-  const { boot, ...rest } = options;
-  const device = await kindOf(kinds, parts, true).create?.(parts.rest, options);
-  if (device === undefined) throw new Error("a kind that can make devices");
-  try {
-    const tree = boot === undefined ? {} : { boot: memoryTree(boot) };
-    return await createDiskOn(device, { ...rest, ...tree }, { owned: true });
-  } catch (error) {
-    device.close();
-    throw error;
-  }
+function made(device: BlockDevice, { boot, ...rest }: DiskRequest["options"]): Promise<Disk> {
+  const tree = boot === undefined ? {} : { boot: memoryTree(boot) };
+  return createDiskOn(device, { ...rest, ...tree }, { owned: true });
 }
