@@ -3,6 +3,7 @@
  * the target, which takes the target's place in one step when the stream is closed. Aborted, or
  * with the power cut before, the target is what it was.
  */
+import { constants } from "../node/async/constants.ts";
 import type { FileHandle } from "../node/async/handle.ts";
 import { asDom } from "./errors.ts";
 import type { HandleHost } from "./place.ts";
@@ -158,7 +159,7 @@ export async function openWritable(
   try {
     host.hide(collecting);
     if (options.keepExistingData) await fs.copyFile(target, collecting);
-    const flags = fs.constants.O_RDWR | fs.constants.O_CREAT;
+    const flags = constants.O_RDWR | constants.O_CREAT;
     const handle = await fs.open(collecting, flags, mode & PERMISSIONS);
     return new WritableFileStream(new Collector(host, target, collecting, handle));
   } catch (error) {
