@@ -1,4 +1,5 @@
 /** Whole files for promises: what comes in pieces, and what an AbortSignal may stop. */
+import { joined } from "../../../base/platform/bytes.ts";
 import { nextTurn } from "../../../base/work.ts";
 import type { FileCalls } from "../calls.ts";
 import { throwIfAborted } from "../codes.ts";
@@ -34,13 +35,12 @@ export function readAll(
 
 async function readPieces(files: FileCalls, fd: number, signal: AbortSignal): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  for (let length = 0; ; ) {
+  for (;;) {
     throwIfAborted(signal, "read");
     const piece = new Uint8Array(STEP_BYTES);
     const got = files.read(fd, piece, 0, STEP_BYTES, null);
-    length += got;
     if (got > 0) parts.push(piece.subarray(0, got));
-    if (got < STEP_BYTES) return joined(parts, length);
+    if (got < STEP_BYTES) return joined(parts);
     await nextTurn();
   }
 }
@@ -79,14 +79,4 @@ function inPieces(data: Content): data is Exclude<Content, Piece> {
   if (typeof data !== "object" || data === null) return false;
   if (ArrayBuffer.isView(data) || data instanceof ArrayBuffer) return false;
   return Symbol.asyncIterator in data || Symbol.iterator in data;
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

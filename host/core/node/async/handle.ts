@@ -102,13 +102,9 @@ export class FileHandle {
     position?: Position,
   ): Promise<{ bytesRead: number; buffers: readonly T[] }> {
     const fd = this.#open("read");
-    let bytesRead = 0;
-    for (const buffer of buffers) {
-      const from = plus(position, bytesRead);
-      const got = this.#files.read(fd, contentBytes(buffer), 0, buffer.byteLength, from);
-      bytesRead += got;
-      if (got < buffer.byteLength) break;
-    }
+    const bytesRead = inTurn(buffers, position, (bytes, from) =>
+      this.#files.read(fd, bytes, 0, bytes.length, from),
+    );
     return { bytesRead, buffers };
   }
 
@@ -138,13 +134,9 @@ export class FileHandle {
     position?: Position,
   ): Promise<{ bytesWritten: number; buffers: readonly T[] }> {
     const fd = this.#open("write");
-    let bytesWritten = 0;
-    for (const buffer of buffers) {
-      const to = plus(position, bytesWritten);
-      const put = this.#files.write(fd, contentBytes(buffer), 0, buffer.byteLength, to);
-      bytesWritten += put;
-      if (put < buffer.byteLength) break;
-    }
+    const bytesWritten = inTurn(buffers, position, (bytes, to) =>
+      this.#files.write(fd, bytes, 0, bytes.length, to),
+    );
     await this.#hooks.settle();
     return { bytesWritten, buffers };
   }
@@ -316,7 +308,18 @@ function spanOf(
   return [offset ?? undefined, length ?? undefined, position ?? null];
 }
 
-function plus(position: Position, done: number): number | bigint | null {
-  if (position === null || position === undefined || position === -1) return null;
-  return Number(position) + done;
+/** Moves one buffer after the other, until one is not moved whole; answers the bytes in all. */
+function inTurn(
+  buffers: readonly ArrayBufferView[],
+  position: Position,
+  move: (bytes: Uint8Array, position: number | null) => number,
+): number {
+  const stands = position === null || position === undefined || position === -1;
+  let done = 0;
+  for (const buffer of buffers) {
+    const moved = move(contentBytes(buffer), stands ? null : Number(position) + done);
+    done += moved;
+    if (moved < buffer.byteLength) break;
+  }
+  return done;
 }
