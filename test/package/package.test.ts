@@ -3,10 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { diskwright } from "../support/cli.ts";
-import { temporaryPaths } from "../support/folder.ts";
 
-const fresh = temporaryPaths();
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 function node(...argv: string[]) {
@@ -16,24 +13,6 @@ function node(...argv: string[]) {
   });
   return { status, stdout, stderr };
 }
-
-test("examples/disk.mjs runs as it stands", () => {
-  expect(node("examples/disk.mjs", fresh("example.img"))).toEqual({
-    status: 0,
-    stdout: "44 bytes, motd: hello\n",
-    stderr: "",
-  });
-});
-
-test("examples/raw.mjs makes and reads a disk with the module alone", () => {
-  const disk = fresh("raw.img");
-  const text = "written without a host of ours\n";
-  const quiet = { status: 0, stderr: "" };
-  expect(node("examples/raw.mjs", "new", disk)).toEqual({ ...quiet, stdout: "" });
-  expect(node("examples/raw.mjs", disk)).toEqual({ ...quiet, stdout: text });
-  expect(diskwright(["verify", disk]).stdout).toContain("clean");
-  expect(diskwright(["fs", "cat", disk, "/hello"]).stdout).toBe(text);
-});
 
 test("each program of the package is a file that a shell can start", () => {
   const { bin } = JSON.parse(readFileSync(`${ROOT}package.json`, "utf8")) as {
