@@ -22,6 +22,7 @@ export { IndexedDbDevice, removeIndexedDb } from "./device/local/indexeddb.ts";
 export { OpfsDevice, opfsExists, removeOpfs } from "./device/local/opfs.ts";
 export { HttpRangeDevice, HttpSyncDevice } from "./device/remote/http.ts";
 export { JournalDevice } from "./device/wrap/bridge/journal.ts";
+export { OverlayDevice } from "./device/wrap/overlay.ts";
 export * from "./portable.ts";
 export type { AsyncDisk } from "./system/disk/remote/disk.ts";
 export type {

@@ -162,11 +162,19 @@ function notices(metafiles) {
   writeFileSync("dist/THIRD-PARTY.txt", texts.join("\n\n"));
 }
 
+/** The core without SIMD, for engines and translators that know none: see examples/c. */
+function compilePlain() {
+  const out = join("build", "core.plain.wasm");
+  const plain = ["--target", "release", "--use", "abort=", "--disable", "simd"];
+  run("asc", MODULES.core, ...plain, "--outFile", out);
+}
+
 const MODULES = { core: "assembly/index.ts", media: "assembly/media.ts" };
 
 mkdirSync("build", { recursive: true });
 // `asc assembly/index.ts --target release` alone is the quick way while working.
 for (const [name, entry] of Object.entries(MODULES)) compile(entry, name);
+compilePlain();
 if (process.argv.includes("--test")) {
   // The same core with the switches of engine/planted.ts: what the simulator must be able to break.
   const entries = ["index", "engine/planted", "testing/tree"].map((name) => `assembly/${name}.ts`);
@@ -183,7 +191,7 @@ cpSync("build/services", "dist/services", {
   recursive: true,
   filter: (path) => !path.includes("testing"),
 });
-for (const name of Object.keys(MODULES)) {
+for (const name of [...Object.keys(MODULES), "core.plain"]) {
   copyFileSync(join("build", `${name}.wasm`), join("dist", `${name}.wasm`));
 }
 for (const main of ["dist/host/cli/main.js", "dist/host/cli/installer/main.js"]) {

@@ -114,14 +114,24 @@ test("TypeScript finds the types, of Node and of browsers", () => {
 });
 
 test("publint has nothing to say", async () => {
-  const { messages, pkg } = await publint({ pkgDir: project.installed, strict: true });
+  const { messages, pkg } = await publint({
+    ...{ pkgDir: project.installed, strict: true, pack: false },
+  });
   expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
 });
 
 test("are-the-types-wrong has nothing to say of a package of ES modules", () => {
   const attw = resolve("node_modules/.bin/attw");
-  const entries = [".", "worker", "inline", "device/device", "device/local/memory"];
-  const args = [project.tarball, "--profile", "esm-only", "--entrypoints", ...entries];
+  const entries = [".", "inline", "device/device"];
+  const args = [
+    project.tarball,
+    "--profile",
+    "esm-only",
+    "--format",
+    "ascii",
+    "--entrypoints",
+    ...entries,
+  ];
   const said = execFileSync(attw, [...args, "--no-color", "--no-emoji"], { encoding: "utf8" });
   // It ends with an error where it has found a problem.
   expect(said.match(/^(node16 \(from ESM\)|bundler): OK/gm)).toHaveLength(2 * entries.length);

@@ -1,9 +1,10 @@
 /**
  * Planted bugs: each is a switch in the code it would break, alive in the test build of the core
- * (assembly/engine/planted.ts), in the installer (host/system/install/planted.ts) or, for the toy
- * and the namespace, in the subject. The simulator must find every one within `seeds` scenarios of
+ * (assembly/engine/planted.ts), in the installer (host/system/install/planted.ts) or, for the toy,
+ * the layer and the namespace, in the subject. The simulator must find every one within `seeds` scenarios of
  * the subject named here, and nothing without the switch.
  */
+import type { CowBug } from "./subjects/cow.ts";
 import type { FlowBug } from "./subjects/generations-plants.ts";
 import type { SubjectName } from "./subjects/registry.ts";
 
@@ -26,6 +27,11 @@ function toy(name: string, what: string): Plant {
   return { name: `toy-${name}`, id: 0, subject: "toy", what, seed: 1, seeds: 3 };
 }
 
+/** In what the layer is given: test/sim/subjects/cow.ts. */
+function cow(name: CowBug, what: string, seed = 1): Plant {
+  return { name, id: 0, subject: "cow", what, seed, seeds: 6 };
+}
+
 function core(name: string, id: number, subject: SubjectName, what: string, seed = 1): Plant {
   return { name, id, subject, what, seed, seeds: 8 };
 }
@@ -46,6 +52,9 @@ export const PLANTS: readonly Plant[] = [
   toy("slots-together", "both slots lie in one 4 KiB block, which a tear destroys as a whole"),
   toy("ack-early", "a commit is acknowledged before the flush of its slot"),
   toy("heal-in-place", "a mount rewrites the newest slot, and a crash there tears it"),
+  cow("cow-no-flush", "the header is written without a flush after the maps it names"),
+  cow("cow-ack-early", "a FLUSH is answered before the header is durable"),
+  cow("cow-no-open-flush", "a layer trusts what only the device's cache holds", 7),
   core("tree-one-flush", 5, "store", "the slot is written without a flush after its pages"),
   core("tree-slot-not-healed", 6, "store", "a mount leaves the torn slot of the newest epoch"),
   core("tree-limbo-leak", 10, "store", "the last page of a freed extent stays marked for ever"),

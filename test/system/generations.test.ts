@@ -62,6 +62,7 @@ describe("a provisioned system", () => {
     expect(report.init?.settings.hostname).toBe("two");
     const status = withSystem(disk, statusOf);
     expect(status).toMatchObject({ phase: "idle", active: 2, golden: 2, previous: [1] });
+    expect(status).toMatchObject({ rollbacks: 0, why: null });
     expect(boot(disk).generation).toMatchObject({ id: 2, kind: "active" });
   });
 
@@ -74,6 +75,7 @@ describe("a provisioned system", () => {
     expect(report.lines.join("\n")).toMatch(/generation 2 [0-9a-f]{64} failed: service extra: /);
     const status = withSystem(disk, statusOf);
     expect(status).toMatchObject({ active: 1, candidate: null, rollbacks: 1 });
+    expect(status.why).toBe("the candidate failed in its attempts");
     expect(status.generations.find(({ id }) => id === 2)).toMatchObject({
       state: "BAD",
       bad: true,

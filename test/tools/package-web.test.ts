@@ -41,6 +41,14 @@ const APP = `
     said.push(await far.fs.promises.readFile("/far", "utf8"));
     said.push(await far.fs.promises.writeFile("/far", "").catch((error) => error.code));
     await far.close();
+    for (const wanted of ["first", "second"]) {
+      const layered = await openDisk(new URL("far.img", location.href), { changes: "opfs:far.cow" });
+      const { readFile, writeFile } = layered.fs.promises;
+      said.push(await readFile("/near", "utf8").catch((error) => error.code));
+      await writeFile("/near", wanted);
+      said.push(await readFile("/far", "utf8"));
+      await layered.close();
+    }
     said.push(await openDisk("opfs:none").catch((error) => error.code));
   } catch (error) {
     said.push(error.stack);
@@ -48,7 +56,10 @@ const APP = `
   document.title = JSON.stringify(said);`;
 const SAID = [
   ...["an object", "a file", true, "EBUSY", "an object", "a file"],
-  ...["a far file", "EROFS", "ENOENT"],
+  ...["a far file", "EROFS"],
+  // Over a disk of the web, with its changes kept here.
+  ...["ENOENT", "a far file", "first", "a far file"],
+  "ENOENT",
 ];
 const HTML = '<!doctype html><title></title><script type="module" src="./app.js"></script>';
 

@@ -189,6 +189,14 @@ export interface StatsFs {
   readonly ffree: number;
 }
 
+/** The same with every number a bigint. */
+export type BigIntStatsFs = { readonly [Field in keyof StatsFs]: bigint };
+
+export function bigStatsFs(numbers: StatsFs): BigIntStatsFs {
+  const rows = Object.entries(numbers).map(([field, number]) => [field, BigInt(number)]);
+  return Object.fromEntries(rows) as BigIntStatsFs;
+}
+
 /** Like Dirent of node:fs, with the inode number too. */
 export class Dirent {
   readonly name: string;

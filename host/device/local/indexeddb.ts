@@ -168,7 +168,7 @@ export class IndexedDbDevice implements AsyncBlockDevice {
     this.#lock?.release();
   }
 
-  /** Each block that has a record: its number and content. For who must have all of it in memory. */
+  /** Each block that has a record: its number and content, for who wants all of it in memory. */
   async *blocks(): AsyncGenerator<[index: number, bytes: Uint8Array]> {
     for (let after: IDBKeyRange | undefined; ; ) {
       const store = this.#database.transaction("blocks").objectStore("blocks");

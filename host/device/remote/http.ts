@@ -2,8 +2,8 @@
  * Read-only block devices over a file on a web server that answers ranges.
  *
  * `HttpRangeDevice` answers by promise, for the bridge and for whoever reads a disk from a page.
- * `HttpSyncDevice` asks by a synchronous XMLHttpRequest, which workers of a browser may, so it needs
- * no shared memory.
+ * `HttpSyncDevice` asks by a synchronous XMLHttpRequest, which workers of a browser may, so it
+ * needs no shared memory.
  */
 import { failure, StorageError } from "../../base/errors.ts";
 import type { AsyncBlockDevice } from "../async.ts";

@@ -214,7 +214,7 @@ export class ReadAhead {
     }
   }
 
-  /** From block `index` on what is wanted up to `end` and, in a sequence, twice as much each time. */
+  /** From block `index` on: what is wanted up to `end`, in a sequence twice as much each time. */
   #span(index: number, end: number): Span {
     const offset = index * this.#blockSize;
     const follows = offset === this.#next;

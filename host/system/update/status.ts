@@ -52,6 +52,12 @@ const WHY: Readonly<Record<RollbackReason, string | null>> = {
   [RollbackReason.RECOVERY]: "the active generation failed too often, and golden cannot run",
 };
 
+/** Null: there was none. A number that this version does not know is told as it is. */
+function whyOf(reason: number): string | null {
+  const known = WHY[reason as RollbackReason];
+  return known === undefined ? `reason ${reason}` : known;
+}
+
 /** Reads every object of every generation: what it says of them is true now. */
 export function statusOf(system: InstalledSystem): SystemStatus {
   const { generations, base } = system;
@@ -72,7 +78,7 @@ export function statusOf(system: InstalledSystem): SystemStatus {
     controlSequence: control.sequence,
     bootSequence: control.bootSequence,
     rollbacks: control.rollbackCount,
-    why: WHY[control.rollbackReason as RollbackReason] ?? `reason ${control.rollbackReason}`,
+    why: whyOf(control.rollbackReason),
     base: base === undefined ? null : { minOverlayEpoch: base.extensionPoints.minOverlayEpoch },
     generations: generations.ids().map((each) => generationStatus(system, each)),
   };

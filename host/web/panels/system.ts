@@ -205,7 +205,7 @@ function Timeline(props: {
           ` ${[...new Set(words)].join(", ")} `,
           h("code", null, manifestHash.slice(0, 16)),
           fault === null ? null : h("p", { class: "warning" }, fault),
-          id === active || ready !== true || bad
+          id === active || ready !== true || bad || roles.includes("candidate")
             ? null
             : h(Button, { disabled, onClick: () => rollback(id) }, `Roll back to generation ${id}`),
         );

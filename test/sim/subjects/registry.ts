@@ -1,5 +1,6 @@
 /** The subjects by name, and how many distinct crash states a full run covers of each. */
 import type { Subject, SubjectOptions } from "../subject.ts";
+import { CowSubject } from "./cow.ts";
 import { FilesSubject } from "./files.ts";
 import { GenerationsSubject } from "./generations.ts";
 import { GptSubject } from "./gpt.ts";
@@ -30,6 +31,12 @@ const ENTRIES = {
   toy: {
     create: (options: SubjectOptions) => new ToySubject(options) as Subject,
     states: 20_000,
+    groups: STORAGE,
+  },
+  cow: {
+    create: (options: SubjectOptions) => new CowSubject(options) as Subject,
+    states: 10_000,
+    thin: 2,
     groups: STORAGE,
   },
   gpt: {

@@ -73,8 +73,10 @@ testWith(
       await page.getByRole("listitem").filter({ hasText: "Read everything back" }).count(),
     ).toBe(1);
     await photograph(page, "2-plan");
+    const moved = movement(page);
     await button(page, "Install now").click();
     await said(page, "Installed on life, read back and equal.");
+    expect((await moved).length).toBeGreaterThan(1);
     expect(
       await page.getByRole("img", { name: /1 ESP, FAT32, 128 MiB; 2 diskwright-data/ }).count(),
     ).toBe(1);
@@ -111,6 +113,24 @@ testWith(
     await page.close();
   },
 );
+
+/** How many cells of the map showed writes, each time that this changed, until nothing runs. */
+function movement(page: Page): Promise<number[]> {
+  return page.evaluate(
+    () =>
+      new Promise<number[]>((resolve) => {
+        const counts: number[] = [];
+        const observer = new MutationObserver(() => {
+          const count = document.querySelectorAll("rect.written").length;
+          if (count > 0 && counts.at(-1) !== count) counts.push(count);
+          if (document.querySelector("progress") !== null || counts.length === 0) return;
+          observer.disconnect();
+          resolve(counts);
+        });
+        observer.observe(document.body, { subtree: true, childList: true });
+      }),
+  );
+}
 
 async function lookInside(page: Page): Promise<void> {
   await button(page, "Show bytes of README.TXT").click();

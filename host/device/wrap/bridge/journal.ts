@@ -145,7 +145,7 @@ export class JournalDevice implements BlockDevice {
       const size = Math.min(BLOCK_SIZE - start, length - at);
       const index = (offset + at - start) / BLOCK_SIZE;
       let block = this.#blocks.get(index);
-      // What waits to be written is not changed under the writer: a block is copied once an interval.
+      // What waits to be written must not change: a block is copied once an interval.
       if (block === undefined || !this.#changed.has(index)) {
         block = block?.slice() ?? new Uint8Array(BLOCK_SIZE);
         this.#blocks.set(index, block);

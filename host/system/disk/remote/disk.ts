@@ -3,9 +3,12 @@
  * and errors are the same, and everything that takes time is done over there.
  */
 import { failure } from "../../../base/errors.ts";
-import type { FilePromises } from "../../../core/node/promises.ts";
+import { constants } from "../../../core/node/async/constants.ts";
+import type { FilePromises } from "../../../core/node/async/promises.ts";
+import { contentBytes } from "../../../core/node/flags.ts";
 import type { RegionInfo } from "../../../core/region.ts";
-import type { Disk, DiskFiles } from "../disk.ts";
+import type { Disk } from "../disk.ts";
+import { DiskFiles } from "../files.ts";
 import type { DiskStore } from "../store.ts";
 import { Peer, type Port } from "./peer.ts";
 
@@ -13,7 +16,7 @@ import { Peer, type Port } from "./peer.ts";
 export interface AsyncDisk {
   readonly path: string;
   readonly store: Pick<DiskStore, keyof DiskStore> | null;
-  readonly fs: Pick<DiskFiles, keyof DiskFiles> | null;
+  readonly fs: DiskFiles | null;
   /** As of the newest answer of the disk. */
   readonly info: RegionInfo | null;
   sync(): Promise<void>;
@@ -113,6 +116,7 @@ export class RemoteDisk implements AsyncDisk {
   readonly #ended: () => void;
   #parts: Parts;
   #fs: AsyncDisk["fs"];
+  #store: AsyncDisk["store"];
   #info: RegionInfo | null;
   #closing: Promise<void> | undefined;
 
@@ -121,6 +125,7 @@ export class RemoteDisk implements AsyncDisk {
     this.#peer = peer;
     this.#parts = parts;
     this.#fs = filesOf(parts);
+    this.#store = storeOf(parts);
     this.#info = parts.info;
     this.#ended = ended;
     if (typeof Symbol.asyncDispose === "symbol") {
@@ -133,7 +138,7 @@ export class RemoteDisk implements AsyncDisk {
   }
 
   get store(): AsyncDisk["store"] {
-    return this.#parts.store;
+    return this.#store;
   }
 
   get fs(): AsyncDisk["fs"] {
@@ -151,6 +156,7 @@ export class RemoteDisk implements AsyncDisk {
   async reopen(): Promise<void> {
     this.#parts = (await this.#peer.call(DESK, "reopen", [])) as Parts;
     this.#fs = filesOf(this.#parts);
+    this.#store = storeOf(this.#parts);
     this.#info = this.#parts.info;
   }
 
@@ -202,6 +208,25 @@ export async function connectDisk(
   }
 }
 
+/** The shapes of a filesystem are made here, over the calls to the other end. */
 function filesOf({ promises }: Parts): AsyncDisk["fs"] {
-  return promises === null ? null : { promises };
+  return promises === null ? null : new DiskFiles(Object.assign(promises, { constants }));
+}
+
+/**
+ * The store of the other end; what answers with a stream at once is made here, over a call that
+ * takes or gives one. Close and store are two steps: the hash tells when the object is stored.
+ */
+function storeOf({ store }: Parts): AsyncDisk["store"] {
+  if (store === null) return null;
+  const writeStream: DiskStore["writeStream"] = (options = {}) => {
+    const { readable, writable } = new TransformStream<Uint8Array | string, Uint8Array>({
+      transform: (chunk, controller) => controller.enqueue(contentBytes(chunk)),
+    });
+    const hash = store.putStream(readable, options);
+    // Whoever does not ask for the hash is told by the stream.
+    hash.catch(() => {});
+    return { writable, hash };
+  };
+  return Object.assign(store, { writeStream });
 }

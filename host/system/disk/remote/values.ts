@@ -50,6 +50,7 @@ const MARK = "diskwright:packed";
 const NOT_SHOWN = ["constructor", "createReadStream", "createWriteStream"];
 /** Methods that answer with a stream or an iterable at once, not with a promise of one. */
 const AT_ONCE: Readonly<Record<string, (later: Promise<unknown>) => unknown>> = {
+  getStream: (later) => laterReadable(later as Promise<ReadableStream>),
   readableWebStream: (later) => laterReadable(later as Promise<ReadableStream>),
   writableWebStream: (later) => laterWritable(later as Promise<WritableStream>),
   readLines: (later) => laterIterable(later as Promise<AsyncIterable<unknown>>),

@@ -20,6 +20,11 @@ export type WebDiskSource = string | URL | BlockDevice;
 export interface OpenWebDiskOptions extends Omit<OpenDiskOptions, "core"> {
   /** The worker for the disk, which ends with it. Default: `diskwright/worker`. */
   readonly worker?: () => Worker;
+  /**
+   * Where everything that is written goes, such as `opfs:NAME`: the disk itself is only read. It is
+   * made when it is not there, and goes with this disk from then on.
+   */
+  readonly changes?: string | URL | undefined;
 }
 
 export interface CreateWebDiskOptions extends Omit<CreateDiskOptions, "core" | "boot"> {
@@ -62,11 +67,12 @@ export async function createWebDisk(
 
 async function inWorker(
   ask: Ask,
-  { worker: own, ...options }: OpenWebDiskOptions & CreateWebDiskOptions,
+  { worker: own, changes, ...rest }: OpenWebDiskOptions & CreateWebDiskOptions,
   start: () => Worker,
 ): Promise<AsyncDisk> {
   const worker = (own ?? start)();
   const { name } = ask;
+  const options = changes === undefined ? rest : { ...rest, changes: `${changes}` };
   return connectDisk(
     worker,
     { ...ask, options, modules: loadedModules() },
