@@ -35,7 +35,7 @@ deviceContract(
     };
     return { device, reopen, dispose: () => device.settled().then(() => removeIndexedDb(name)) };
   },
-  { sizeMax: 2 ** 40 },
+  { sizeMax: 2 ** 40, runs: 10 },
 );
 
 test("refused by code: no such disk, one that exists, a second writer; readers are let in", async () => {
