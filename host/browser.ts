@@ -18,10 +18,16 @@ import {
   type WebDiskSource,
 } from "./system/disk/web/open.ts";
 
+export { type CarriedError, packError, unpackError } from "./base/web/carry.ts";
+export type { StorageRoom } from "./base/web/dom.ts";
+export type { AsyncBlockDevice } from "./device/async.ts";
 export { IndexedDbDevice, removeIndexedDb } from "./device/local/indexeddb.ts";
+export { lockName, type NameLock } from "./device/local/locks.ts";
 export { OpfsDevice, opfsExists, removeOpfs } from "./device/local/opfs.ts";
 export { HttpRangeDevice, HttpSyncDevice } from "./device/remote/http.ts";
+export { BridgeDevice, canBridge, cancelBridge } from "./device/wrap/bridge/client.ts";
 export { JournalDevice } from "./device/wrap/bridge/journal.ts";
+export { type BridgeEnd, type Served, serveDevice } from "./device/wrap/bridge/servant.ts";
 export { OverlayDevice } from "./device/wrap/overlay.ts";
 export * from "./portable.ts";
 export type { AsyncDisk } from "./system/disk/remote/disk.ts";

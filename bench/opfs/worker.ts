@@ -100,7 +100,11 @@ function files(name: string, fresh: boolean, around = (disk: BlockDevice) => dis
       if (!fresh) {
         run(new Uint8Array(STEP_BYTES).fill(1));
         mounted.unlink("/large");
-        mounted.sync();
+        // The space of a deleted file is free two commits later.
+        for (let commit = 0; commit < 3; commit++) {
+          mounted.writeFile("/small", `${commit}`);
+          mounted.sync();
+        }
       }
       return {
         run,

@@ -2,7 +2,9 @@
 import { expect, test } from "vitest";
 import { RequestStatus, RequestType, request } from "../../host/device/device.ts";
 import { IndexedDbDevice, removeIndexedDb } from "../../host/device/local/indexeddb.ts";
+import { BridgeDevice, canBridge } from "../../host/device/wrap/bridge/client.ts";
 import { JournalDevice } from "../../host/device/wrap/bridge/journal.ts";
+import { serveDevice } from "../../host/device/wrap/bridge/servant.ts";
 import { deviceContract, expectRefused, noise, read, run } from "../support/contract.ts";
 import { testsOfWorker } from "./support/in-worker.ts";
 
@@ -35,8 +37,19 @@ deviceContract(
     };
     return { device, reopen, dispose: () => device.settled().then(() => removeIndexedDb(name)) };
   },
-  { sizeMax: 2 ** 40 },
+  { sizeMax: 2 ** 40, runs: 10 },
 );
+
+test("a page may serve a bridge, but not wait on one: EOPNOTSUPP, and the journal is there", async () => {
+  const name = fresh();
+  const disk = await IndexedDbDevice.create(name, { size: "1MiB" });
+  const { end, closed, cancel } = serveDevice(disk);
+  expect(canBridge()).toBe(false);
+  expect(() => new BridgeDevice(end)).toThrow(expect.objectContaining({ code: "EOPNOTSUPP" }));
+  cancel();
+  await closed;
+  await removeIndexedDb(name);
+});
 
 test("refused by code: no such disk, one that exists, a second writer; readers are let in", async () => {
   const name = fresh();

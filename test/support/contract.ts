@@ -41,6 +41,8 @@ export interface ContractTraits {
   readonly writable?: boolean;
   /** Largest size it is tried at; absent: 2 TiB and more. */
   readonly sizeMax?: number;
+  /** Random workloads that it goes through. Default 40; fewer where a device is costly to open. */
+  readonly runs?: number;
 }
 
 const { IN, OUT, FLUSH, GET_ID, DISCARD, WRITE_ZEROES } = RequestType;
@@ -54,7 +56,7 @@ export function deviceContract(
   make: (options: SubjectOptions) => Subject | Promise<Subject>,
   traits: ContractTraits = {},
 ): void {
-  const { blkSizes = [512, 4096], writable = true, sizeMax = HUGE } = traits;
+  const { blkSizes = [512, 4096], writable = true, sizeMax = HUGE, runs = 40 } = traits;
   const open: Subject[] = [];
   const subject = async (options: Partial<SubjectOptions>, blkSize: 512 | 4096) => {
     const made = await make({
@@ -84,7 +86,7 @@ export function deviceContract(
       describeWrites(device, blkSize);
       describeBatches(device, blkSize);
       describeErase(device, blkSize);
-      describeModel(device, blkSize);
+      describeModel(device, blkSize, runs);
       describeReopen((options = {}) => subject(options, blkSize), blkSize);
       if (sizeMax >= HUGE) describeHuge(device, blkSize);
     });
@@ -402,7 +404,7 @@ function describeErase(open: Open, blkSize: number): void {
   });
 }
 
-function describeModel(open: Open, blkSize: number): void {
+function describeModel(open: Open, blkSize: number, numRuns: number): void {
   const block = blkSize / SECTOR_SIZE;
   const blocks = 40;
   const step = fc.array(
@@ -448,7 +450,7 @@ function describeModel(open: Open, blkSize: number): void {
       expect(equal(read(device, 0, model.length), model)).toBe(true);
       device.close();
     });
-    await fc.assert(runs, { numRuns: 40 });
+    await fc.assert(runs, { numRuns });
   });
 }
 

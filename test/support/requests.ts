@@ -60,5 +60,6 @@ export function equal(left: Uint8Array, right: Uint8Array | undefined): boolean 
   if (right === undefined || left.length !== right.length) return false;
   // A browser has no Buffer.
   if (typeof Buffer !== "undefined") return Buffer.compare(left, right) === 0;
-  return left.every((byte, at) => byte === right[at]);
+  for (let at = 0; at < left.length; at++) if (left[at] !== right[at]) return false;
+  return true;
 }

@@ -10,6 +10,7 @@ import { failure } from "../../base/errors.ts";
 import { parseSize } from "../../base/size.ts";
 import { domFailure, storageRoom, throwIfAborted } from "../../base/web/dom.ts";
 import type { AsyncBlockDevice } from "../async.ts";
+import { blockParts } from "../blocks.ts";
 import {
   admit,
   answerId,
@@ -216,11 +217,8 @@ export class IndexedDbDevice implements AsyncBlockDevice {
     const first = Math.floor(offset / BLOCK_SIZE);
     const last = Math.ceil((offset + length) / BLOCK_SIZE);
     const found = await this.#load(range(first, last));
-    for (let at = 0; at < length; ) {
-      const start = (offset + at) % BLOCK_SIZE;
-      const size = Math.min(BLOCK_SIZE - start, length - at);
-      visit(found.get((offset + at - start) / BLOCK_SIZE), start, at, size);
-      at += size;
+    for (const { index, start, at, size } of blockParts(offset, length, BLOCK_SIZE)) {
+      visit(found.get(index), start, at, size);
     }
   }
 
@@ -249,10 +247,7 @@ export class IndexedDbDevice implements AsyncBlockDevice {
     length: number,
     change: (block: Uint8Array, start: number, at: number, size: number) => void,
   ): Promise<void> {
-    for (let at = 0; at < length; ) {
-      const start = (offset + at) % BLOCK_SIZE;
-      const size = Math.min(BLOCK_SIZE - start, length - at);
-      const index = (offset + at - start) / BLOCK_SIZE;
+    for (const { index, start, at, size } of blockParts(offset, length, BLOCK_SIZE)) {
       let block = this.#dirty.get(index);
       if (block === undefined) {
         const whole = size === BLOCK_SIZE;
@@ -263,7 +258,6 @@ export class IndexedDbDevice implements AsyncBlockDevice {
         this.#dirty.set(index, block);
       }
       change(block, start, at, size);
-      at += size;
     }
   }
 

@@ -10,7 +10,7 @@ export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const WAIT_MS = 1000;
+const WAIT_MS = 2000;
 
 /** A lock that is held until `release()` or the end of this tab or worker. */
 export interface NameLock {
@@ -40,8 +40,18 @@ export async function lockName(
       new Promise<void>((release) => {
         resolve({ release });
       });
+    const key = `diskwright:${name}`;
+    const last = async (cause: unknown) => {
+      // A thread that was busy for so long has not seen yet that the lock is free.
+      if (signal?.aborted) throw cause;
+      await navigator.locks.request(key, { ifAvailable: true }, (lock) => {
+        if (lock === null) throw cause;
+        return held();
+      });
+    };
     navigator.locks
-      .request(`diskwright:${name}`, { signal: either }, held)
+      .request(key, { signal: either }, held)
+      .catch(last)
       .catch((cause: unknown) => reject(refused(name, cause, signal)));
   });
 }

@@ -343,8 +343,9 @@ async function openFile(path: string, create: boolean, options: OpfsOptions): Pr
       const message = `'${path}' can be opened in a dedicated worker only.`;
       throw failure("EOPNOTSUPP", "open", message, { path });
     }
-    // The lock keeps writers apart and lets readers in, which an exclusive handle would not.
-    const mode = haveLocks() ? "readwrite-unsafe" : "readwrite";
+    // Where a lock keeps writers apart, the handle may let readers in; else it keeps all out.
+    const shared = haveLocks() && (lock || readOnly);
+    const mode = shared ? "readwrite-unsafe" : "readwrite";
     const file = await handle.createSyncAccessHandle({ mode });
     if (signal?.aborted) file.close();
     throwIfAborted(signal, "open", path);

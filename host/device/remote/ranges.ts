@@ -3,6 +3,7 @@
  * and what is kept of it. No word here of how a request travels: fetch() or a synchronous one.
  */
 import { failure, type StorageError } from "../../base/errors.ts";
+import { blockParts } from "../blocks.ts";
 
 /** The file that was opened, as its server tells one version of it from another. */
 export interface RemoteFile {
@@ -195,10 +196,7 @@ export class ReadAhead {
 
   /** Fills `into`; asks for each span that is not kept by yielding it, and is given its bytes. */
   *read(offset: number, into: Uint8Array): Generator<Span, void, Uint8Array> {
-    for (let at = 0; at < into.length; ) {
-      const start = (offset + at) % this.#blockSize;
-      const index = (offset + at - start) / this.#blockSize;
-      const size = Math.min(this.#blockSize - start, into.length - at);
+    for (const { index, start, at, size } of blockParts(offset, into.length, this.#blockSize)) {
       let block = this.#blocks.get(index);
       if (block === undefined) {
         const span = this.#span(index, offset + into.length);
@@ -210,7 +208,6 @@ export class ReadAhead {
         this.#blocks.set(index, block);
       }
       into.set(block.subarray(start, start + size), at);
-      at += size;
     }
   }
 

@@ -11,6 +11,7 @@ import { isSameBytes } from "../../base/hash.ts";
 import { sha256 } from "../../base/seed.ts";
 import { parseSize } from "../../base/size.ts";
 import { BLOCK_BASE, BLOCK_ZERO, HEADER_PLACES_USED, isBlockSize } from "../../format/cow.ts";
+import { blockParts } from "../blocks.ts";
 import {
   admit,
   answerId,
@@ -295,15 +296,11 @@ export class OverlayDevice implements BlockDevice {
   }
 
   #zero(offset: number, length: number): void {
-    for (let at = 0; at < length; ) {
-      const start = (offset + at) % this.#blockSize;
-      const index = (offset + at - start) / this.#blockSize;
-      const size = Math.min(this.#blockSize - start, length - at);
+    for (const { index, start, size } of blockParts(offset, length, this.#blockSize)) {
       if (size === this.#blockSize) this.#image.set(index, BLOCK_ZERO);
       else if (this.#image.at(index) !== BLOCK_ZERO) {
         this.#patch(index, start, new Uint8Array(size));
       }
-      at += size;
     }
   }
 }

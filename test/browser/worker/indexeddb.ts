@@ -35,7 +35,7 @@ deviceContract(
     const reopen = () => served({ name, options });
     return { device, reopen, dispose: () => removeIndexedDb(name) };
   },
-  { sizeMax: 2 ** 40 },
+  { sizeMax: 2 ** 40, runs: 10 },
 );
 
 test("a disk made over the bridge keeps its files over a reopen, and errors keep their code", async () => {

@@ -35,7 +35,7 @@ deviceContract(
       dispose: () => removeOpfs(path),
     };
   },
-  { sizeMax: 2 ** 33 },
+  { sizeMax: 2 ** 33, runs: 10 },
 );
 
 test("a sparse file of 5 GiB keeps places beyond 4 GiB apart and grows without losing them", async () => {

@@ -9,6 +9,7 @@
  */
 import type { StorageError } from "../../../base/errors.ts";
 import type { AsyncBlockDevice } from "../../async.ts";
+import { blockParts } from "../../blocks.ts";
 import {
   admit,
   answerId,
@@ -125,13 +126,10 @@ export class JournalDevice implements BlockDevice {
   }
 
   #read(offset: number, data: Uint8Array): void {
-    for (let at = 0; at < data.length; ) {
-      const start = (offset + at) % BLOCK_SIZE;
-      const size = Math.min(BLOCK_SIZE - start, data.length - at);
-      const block = this.#blocks.get((offset + at - start) / BLOCK_SIZE);
+    for (const { index, start, at, size } of blockParts(offset, data.length, BLOCK_SIZE)) {
+      const block = this.#blocks.get(index);
       if (block === undefined) data.fill(0, at, at + size);
       else data.set(block.subarray(start, start + size), at);
-      at += size;
     }
   }
 
@@ -140,10 +138,7 @@ export class JournalDevice implements BlockDevice {
     length: number,
     change: (block: Uint8Array, start: number, at: number, size: number) => void,
   ): void {
-    for (let at = 0; at < length; ) {
-      const start = (offset + at) % BLOCK_SIZE;
-      const size = Math.min(BLOCK_SIZE - start, length - at);
-      const index = (offset + at - start) / BLOCK_SIZE;
+    for (const { index, start, at, size } of blockParts(offset, length, BLOCK_SIZE)) {
       let block = this.#blocks.get(index);
       // What waits to be written must not change: a block is copied once an interval.
       if (block === undefined || !this.#changed.has(index)) {
@@ -152,7 +147,6 @@ export class JournalDevice implements BlockDevice {
         this.#changed.add(index);
       }
       change(block, start, at, size);
-      at += size;
     }
   }
 

@@ -1,0 +1,4 @@
+/** Starts the tests of overlay.ts in this worker. */
+import { serveTests } from "./support/in-worker.ts";
+
+serveTests(() => import("./worker/overlay.ts"));
