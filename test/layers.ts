@@ -152,7 +152,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/install": [...BOOT, ...FLOWS],
   "host/system": [...BOOT, ...FLOWS, "host/system/install"],
   "host/system/demo": BOOT,
-  "host/system/rayos/source": [...RAYOS, "host/device/wrap"],
+  "host/system/rayos/source": [...RAYOS, "host/device/remote"],
   "host/system/rayos/plan": [...RAYOS, ...RAYOS_ROOMS.slice(0, 1)],
   "host/system/rayos/content": [...RAYOS, ...RAYOS_ROOMS.slice(0, 2)],
   "host/system/rayos/apply": [...RAYOS, ...RAYOS_ROOMS.slice(0, 3)],

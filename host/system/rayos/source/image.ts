@@ -14,7 +14,7 @@ import { node } from "../../../base/platform/node.ts";
 import { type ByteSource, fileSource } from "../../../base/platform/source.ts";
 import type { Work } from "../../../base/work.ts";
 import { createDigest, type DigestAlgorithm } from "../../../core/hash/digest.ts";
-import { BytesDevice } from "../../../device/wrap/bytes.ts";
+import { BytesDevice } from "../../../device/remote/bytes.ts";
 import {
   CHECKSUMS_NAME,
   type ChecksumRow,
