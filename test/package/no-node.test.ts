@@ -6,11 +6,11 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { beforeAll, expect, test } from "vitest";
 import { memorySource } from "../../host/base/platform/source.ts";
-import { demoBoot, demoOverlay } from "../../host/system/demo/system.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
 import { readSectors } from "../../host/device/sectors.ts";
-import { install, RAYOS_FILES, requestFor, SMALL_DISK } from "../system/rayos/support.ts";
+import { demoBoot, demoOverlay } from "../../host/system/demo/system.ts";
 import { shippedService } from "../../host/system/service/shipped.ts";
+import { install, RAYOS_FILES, requestFor, SMALL_DISK } from "../system/rayos/support.ts";
 import { tar } from "../system/rayos/tars.ts";
 
 /** What the package may use of a browser. `process`, `Buffer` and `setImmediate` are not among it. */
