@@ -7,6 +7,8 @@
  * const hash = await disk.store.put(new TextEncoder().encode("hello"));
  * await disk.close();
  */
+
+export { loadModules } from "./core/load.ts";
 export { FileDevice } from "./device/local/file.ts";
 export * from "./portable.ts";
 export { createDisk, openDisk } from "./system/disk/named.ts";

@@ -16,6 +16,12 @@ export {
   openImage,
 } from "./core/files.ts";
 export * as Gpt from "./core/gpt.ts";
+export {
+  DiskDirectoryHandle,
+  DiskFileHandle,
+  type DiskHandle,
+  rootHandle,
+} from "./core/handles/handles.ts";
 export { Core, loadModules, type ModuleSource, type ModuleSources } from "./core/load.ts";
 export {
   type BootImage,
@@ -25,8 +31,10 @@ export {
 } from "./core/media/iso.ts";
 export { MediaCore } from "./core/media/load.ts";
 export { openIso } from "./core/media/open.ts";
+export type { Directory } from "./core/node/async/directory.ts";
+export type { FileHandle } from "./core/node/async/handle.ts";
+export type { FilePromises } from "./core/node/async/promises.ts";
 export type { ImageEntry } from "./core/node/image.ts";
-export type { FilePromises } from "./core/node/promises.ts";
 export type { BigIntStats, Dirent, Stats, StatsFs } from "./core/node/stats.ts";
 export { Region } from "./core/region.ts";
 export { Store } from "./core/store.ts";
@@ -94,11 +102,11 @@ export {
   type CreateDiskOptions,
   createDiskOn,
   Disk,
-  type DiskFiles,
   type DiskSource,
   type OpenDiskOptions,
   openDiskOn,
 } from "./system/disk/disk.ts";
+export { DiskFiles } from "./system/disk/files.ts";
 export type { Durability } from "./system/disk/group.ts";
 export { DiskStore } from "./system/disk/store.ts";
 export { drawDisk } from "./system/draw.ts";

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import { signaturesOf } from "./support/signatures.ts";
 
 const STRUCT = /^ \* ([A-Z][A-Z0-9_]*),.*$/;
 const ROW = /^ \* \| +(0x[0-9a-f]+) \| +(\d+) \| (\w+) /;
@@ -49,6 +50,28 @@ test("docs/abi.md names every export and every import of both modules, and nothi
   // What both export stands there once.
   const functions = [...core, ...functionsOf("media").filter((name) => !core.includes(name))];
   expect(named.sort()).toEqual(functions.sort());
+});
+
+test("docs/abi.md says of each how many arguments of which size it takes, and what it answers", () => {
+  const page = readFileSync("docs/abi.md", "utf8");
+  const middle = page.indexOf("\n## Exports\n");
+  // Wasm knows 32 bits, whatever they mean.
+  const rowsOf = (text: string) =>
+    new Map(
+      [...text.matchAll(/^\| `(\w+)` \| (\(.*?) \|/gm)].map(([, name = "", row = ""]) => [
+        name,
+        row.replace(/\w+: /g, "").replaceAll("u32", "i32"),
+      ]),
+    );
+  const [taken, given] = [rowsOf(page.slice(0, middle)), rowsOf(page.slice(middle))];
+  for (const name of ["core", "media"]) {
+    const { imports, exports } = signaturesOf(readFileSync(`build/${name}.wasm`));
+    expect(exports.size).toBeGreaterThan(20);
+    for (const [each, signature] of imports)
+      expect([each, taken.get(each.slice(5))]).toEqual([each, signature]);
+    for (const [each, signature] of exports)
+      expect([each, given.get(each)]).toEqual([each, signature]);
+  }
 });
 
 /** Exports and imports of a module of the build. */

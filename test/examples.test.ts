@@ -1,8 +1,9 @@
-/** Code on the pages runs as it stands: plain JavaScript over dist/, each block a program. */
+/** Examples, and code on the pages, run as they stand: plain JavaScript over dist/. */
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { diskwright } from "./support/cli.ts";
 import { temporaryPaths } from "./support/folder.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -40,4 +41,38 @@ test.each(found)("%s runs, and what it asserts holds", (_name, code) => {
 test("the pages on devices and embedding have programs", () => {
   const pages = new Set(found.map(([name]) => name.split(",")[0]));
   expect([...pages]).toEqual(expect.arrayContaining(["docs/devices.md", "docs/embedding.md"]));
+});
+
+/** What each example prints. */
+const PRINTED: Readonly<Record<string, RegExp>> = {
+  "custom-device.mjs": /^kept in a folder; motd: hello; few files of 256\n$/,
+  "git-on-a-disk.mjs": /^first\nsecond\nnotes: first\n$/,
+  "node-store.mjs": /^44 bytes, motd: hello\n$/,
+  "streams.mjs": /^same size; copied [0-9]+ bytes\n$/,
+};
+
+test.each(Object.entries(PRINTED))("examples/%s runs as it stands", (name, printed) => {
+  const cwd = fresh("cwd");
+  fs.mkdirSync(cwd);
+  const program = `${ROOT}examples/${name}`;
+  const result = spawnSync(process.execPath, [program], { cwd, encoding: "utf8" });
+  expect(result).toMatchObject({ stderr: "", status: 0 });
+  expect(result.stdout).toMatch(printed);
+});
+
+test("examples/raw.mjs makes and reads a disk with the module alone", () => {
+  const disk = fresh("raw.img");
+  const program = `${ROOT}examples/raw.mjs`;
+  const text = "written without a host of ours\n";
+  for (const [args, printed] of [[["new", disk], ""] as const, [[disk], text] as const]) {
+    const result = spawnSync(process.execPath, [program, ...args], { encoding: "utf8" });
+    expect(result).toMatchObject({ stderr: "", status: 0, stdout: printed });
+  }
+  expect(diskwright(["verify", disk]).stdout).toContain("clean");
+  expect(diskwright(["fs", "cat", disk, "/hello"]).stdout).toBe(text);
+});
+
+test("every example for Node is run", () => {
+  const programs = fs.readdirSync(`${ROOT}examples`).filter((name) => name.endsWith(".mjs"));
+  expect(programs.sort()).toEqual([...Object.keys(PRINTED), "raw.mjs"].sort());
 });

@@ -50,7 +50,9 @@ export function equalBytes(a: usize, b: usize, length: u32): bool {
 export function isZero(address: usize, length: u32): bool {
   let at: u32 = 0;
   for (; at + 16 <= length; at += 16) {
-    if (v128.any_true(v128.load(address + at))) return false;
+    if (ASC_FEATURE_SIMD) {
+      if (v128.any_true(v128.load(address + at))) return false;
+    } else if ((load<u64>(address + at) | load<u64>(address + at, 8)) !== 0) return false;
   }
   for (; at < length; at++) {
     if (load<u8>(address + at) !== 0) return false;

@@ -2,9 +2,11 @@
  * The program `diskwright`: the command line to a command, and the only place that ends the
  * process.
  */
-import "./kit/footprint.ts";
 import { readFileSync } from "node:fs";
-import { type CommandSpec, runCli } from "./kit/command.ts";
+import type { CommandSpec } from "./kit/command.ts";
+import { keepSmall } from "./kit/footprint.ts";
+
+keepSmall();
 
 /** Each loads what it needs when it is asked for, so that a small command starts fast. */
 const COMMANDS: Readonly<Record<string, () => Promise<CommandSpec>>> = {
@@ -45,5 +47,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+const { runCli } = await import("./kit/command.ts");
 const argv = process.argv.slice(2);
 process.exitCode = await runCli(await commandsFor(argv), version, argv, abort.signal);

@@ -22,6 +22,7 @@ import { CONTROL_SIZE } from "../../assembly/format/wf.ts";
 import { failure } from "../base/errors.ts";
 import { SystemRecords } from "./boot/records.ts";
 import type { Core } from "./load.ts";
+import { createPromises, type FilePromises } from "./node/async/promises.ts";
 import type {
   EncodingOption,
   FileCalls,
@@ -29,6 +30,7 @@ import type {
   ReaddirOptions,
   ReadFileOptions,
   RmOptions,
+  StatFsOptions,
   StatOptions,
   WriteFileOptions,
   XattrOptions,
@@ -47,24 +49,34 @@ import {
   writeWhole,
 } from "./node/compose.ts";
 import {
+  checkSpan,
   contentBytes,
-  decoded,
-  type Encoding,
-  encodingOf,
   type ModeLike,
   nanoseconds,
   openFlags,
   type PathLike,
   pathText,
   permissions,
+  placeOf,
+  spanOf,
   type TimeLike,
 } from "./node/flags.ts";
 import { type BuildOptions, type ImageEntry, type ImageWindow, writeImage } from "./node/image.ts";
 import { FilesPort } from "./node/port.ts";
-import { createPromises, type FilePromises } from "./node/promises.ts";
-import type { BigIntStats, Dirent, Stats, StatsFs } from "./node/stats.ts";
+import {
+  type BigIntStats,
+  type BigIntStatsFs,
+  bigStatsFs,
+  type Dirent,
+  type Stats,
+  type StatsFs,
+} from "./node/stats.ts";
+import { decoded, type Encoding, encodingOf } from "./node/text.ts";
 
 const W_OK = 2;
+const X_OK = 1;
+/** It is a directory, or somebody has the right. */
+const ANY_EXECUTES = 0o040111;
 /** What node:fs makes of its defaults under the usual umask of 022. */
 const DIRECTORY_MODE = 0o755;
 const FILE_MODE = 0o644;
@@ -138,7 +150,7 @@ export class FileSystem implements FileCalls {
     position: number | bigint | null = null,
   ): number {
     checkSpan(buffer, offset, length, "read");
-    return this.#port.read(fd, buffer.subarray(offset, offset + length), at(position));
+    return this.#port.read(fd, spanOf(buffer, offset, length), placeOf(position));
   }
 
   /** Writes bytes, or text as UTF-8; without a position where the descriptor stands. */
@@ -150,9 +162,9 @@ export class FileSystem implements FileCalls {
     position: number | bigint | null = null,
   ): number {
     const bytes = contentBytes(data);
-    const span = length ?? bytes.length - offset;
-    checkSpan(bytes, offset, span, "write");
-    return this.#port.write(fd, bytes.subarray(offset, offset + span), at(position));
+    const size = length ?? bytes.length - offset;
+    checkSpan(bytes, offset, size, "write");
+    return this.#port.write(fd, spanOf(bytes, offset, size), placeOf(position));
   }
 
   fsync(fd: number): void {
@@ -212,8 +224,10 @@ export class FileSystem implements FileCalls {
     return this.#stat(path, false, options);
   }
 
-  statfs(): StatsFs {
-    return this.#port.statfs();
+  statfs(): StatsFs;
+  statfs(options?: StatFsOptions): StatsFs | BigIntStatsFs;
+  statfs(options?: StatFsOptions): StatsFs | BigIntStatsFs {
+    return options?.bigint ? bigStatsFs(this.#port.statfs()) : this.#port.statfs();
   }
 
   exists(path: PathLike): boolean {
@@ -228,7 +242,12 @@ export class FileSystem implements FileCalls {
 
   /** Throws if the path leads nowhere, or if `mode` asks to write where nothing can be written. */
   access(path: PathLike, mode = 0): void {
-    this.#port.stat(path, true, false, "access");
+    const { mode: bits } = this.#port.stat(path, true, false, "access");
+    if ((mode & X_OK) !== 0 && (Number(bits) & ANY_EXECUTES) === 0) {
+      throw failure("EACCES", "access", `nobody may execute '${pathText(path)}'.`, {
+        path: pathText(path),
+      });
+    }
     if ((mode & W_OK) !== 0 && this.readOnly) {
       throw failure("EROFS", "access", `'${pathText(path)}' is on a read-only filesystem.`, {
         path: pathText(path),
@@ -466,8 +485,7 @@ export function openImage(core: Core, device: number, window: ImageWindow = {}):
 
 /**
  * Builds a CAPOSRO1 image in a window of an attached device: the same entries and uuid give the
- * same
- * bytes. Answers its size in sectors of 512 bytes.
+ * same bytes. Answers its size in sectors of 512 bytes.
  */
 export function buildImage(
   core: Core,
@@ -476,17 +494,4 @@ export function buildImage(
   options: BuildOptions,
 ): number {
   return writeImage(core, device, entries, options);
-}
-
-function at(position: number | bigint | null): number {
-  if (position === null) return -1;
-  const value = Number(position);
-  if (Number.isSafeInteger(value) && value >= -1) return value;
-  throw failure("EINVAL", "read", `${position} is not a position in a file.`);
-}
-
-function checkSpan(buffer: Uint8Array, offset: number, length: number, syscall: string): void {
-  const fits = offset >= 0 && length >= 0 && offset + length <= buffer.length;
-  if (fits && Number.isInteger(offset) && Number.isInteger(length)) return;
-  throw failure("ERANGE", syscall, `offset ${offset} and length ${length} leave the buffer.`);
 }

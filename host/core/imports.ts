@@ -42,12 +42,15 @@ export interface Environment {
   sha256(data: Uint8Array, out: Uint8Array): boolean;
 }
 
+const PAGE_BYTES = 4096;
+const WINDOWS_MAX = 256;
+
 /** What getRandomValues() fills at once. */
 const RANDOM_BYTES_MAX = 65536;
 
 /** The clock and the randomness of where this runs; Node's own SHA-256 where there is Node. */
 export const ownEnvironment: Environment = {
-  clock: () => BigInt(Date.now()) * 1_000_000n,
+  clock: wallClock(),
   random: (into) => {
     for (let at = 0; at < into.length; at += RANDOM_BYTES_MAX) {
       const piece = into.subarray(at, at + RANDOM_BYTES_MAX);
@@ -65,6 +68,20 @@ function nodeSha256(data: Uint8Array, out: Uint8Array): boolean {
   return true;
 }
 
+/** Date.now() in ns. It is asked at each change of a file, mostly many times in a millisecond. */
+function wallClock(): () => bigint {
+  let lastMs = Number.NaN;
+  let lastNs = 0n;
+  return () => {
+    const nowMs = Date.now();
+    if (nowMs !== lastMs) {
+      lastMs = nowMs;
+      lastNs = BigInt(nowMs) * 1_000_000n;
+    }
+    return lastNs;
+  };
+}
+
 /** The devices one instance may reach, and the import module over them. */
 export class HostImports {
   /** Set once the module is instantiated. */
@@ -73,6 +90,7 @@ export class HostImports {
   lastCause: unknown;
   readonly #devices = new Map<number, BlockDevice>();
   readonly #environment: Environment;
+  readonly #windows = new Map<number, Uint8Array>();
   #nextId = 1;
 
   constructor(environment: Environment) {
@@ -117,7 +135,7 @@ export class HostImports {
     const { bytes, view } = this.memory;
     const requests: BlockRequest[] = [];
     for (let index = 0, entry = at; index < count; index++, entry += REQUEST_SIZE) {
-      requests.push(decodeRequest(bytes, view, entry));
+      requests.push(this.#decode(bytes, view, entry));
     }
     try {
       device.submit(requests);
@@ -159,25 +177,35 @@ export class HostImports {
     put(CONFIG_WRITEBACK, config.writeback ? 1 : 0);
     return 0;
   }
-}
 
-function decodeRequest(bytes: Uint8Array, view: DataView, entry: number): BlockRequest {
-  const type = view.getUint32(entry + REQUEST_TYPE, true) as RequestType;
-  const low = view.getUint32(entry + REQUEST_SECTOR, true);
-  const high = view.getUint32(entry + REQUEST_SECTOR + 4, true);
-  const address = view.getUint32(entry + REQUEST_ADDRESS, true);
-  const length = view.getUint32(entry + REQUEST_LENGTH, true);
-  const size = dataSize(type, length);
-  return {
-    type,
-    sector: high * 0x1_0000_0000 + low,
-    data: new Uint8Array(bytes.buffer, size === 0 ? 0 : address, size),
-    length,
-    flags: view.getUint32(entry + REQUEST_FLAGS, true),
-    status: -1,
-    transferred: 0,
-    cause: undefined,
-  };
+  #decode(bytes: Uint8Array, view: DataView, entry: number): BlockRequest {
+    const type = view.getUint32(entry + REQUEST_TYPE, true) as RequestType;
+    const low = view.getUint32(entry + REQUEST_SECTOR, true);
+    const high = view.getUint32(entry + REQUEST_SECTOR + 4, true);
+    const length = view.getUint32(entry + REQUEST_LENGTH, true);
+    const size = dataSize(type, length);
+    return {
+      type,
+      sector: high * 0x1_0000_0000 + low,
+      data: this.#window(bytes, view.getUint32(entry + REQUEST_ADDRESS, true), size),
+      length,
+      flags: view.getUint32(entry + REQUEST_FLAGS, true),
+      status: -1,
+      transferred: 0,
+      cause: undefined,
+    };
+  }
+
+  /** Views of pages are used again: the core moves most of what it moves from few places. */
+  #window(bytes: Uint8Array, address: number, size: number): Uint8Array {
+    if (size !== PAGE_BYTES) return new Uint8Array(bytes.buffer, size === 0 ? 0 : address, size);
+    const known = this.#windows.get(address);
+    if (known !== undefined && known.buffer === bytes.buffer) return known;
+    if (this.#windows.size >= WINDOWS_MAX) this.#windows.clear();
+    const made = new Uint8Array(bytes.buffer, address, size);
+    this.#windows.set(address, made);
+    return made;
+  }
 }
 
 function dataSize(type: RequestType, length: number): number {

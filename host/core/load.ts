@@ -41,6 +41,11 @@ export function productModule(name: ModuleName): WebAssembly.Module {
   return module;
 }
 
+/** The modules that are compiled already, for another thread to take. */
+export function loadedModules(): { readonly [Name in ModuleName]?: WebAssembly.Module } {
+  return Object.fromEntries(modules);
+}
+
 /**
  * Loads the modules, so that `new Core()` and `new MediaCore()` work at once from then on. Where
  * there is Node this is not needed: there they are read from the package when they are first used.

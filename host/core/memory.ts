@@ -21,12 +21,13 @@ export class CoreMemory {
 
   /** All of the memory. Growth makes a new one: never keep it across a call. */
   get bytes(): Uint8Array {
-    if (this.#bytes.buffer !== this.#memory.buffer) this.#renew();
+    // What has grown is detached: to see that is cheaper than to ask the memory for its buffer.
+    if (this.#bytes.length === 0) this.#renew();
     return this.#bytes;
   }
 
   get view(): DataView {
-    if (this.#bytes.buffer !== this.#memory.buffer) this.#renew();
+    if (this.#bytes.length === 0) this.#renew();
     return this.#view;
   }
 

@@ -1,5 +1,6 @@
 /** The hash kernels against node:crypto, zlib, published vectors and slow references. */
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { crc32 as zlibCrc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -280,4 +281,16 @@ describe("SHA-256", () => {
       expect(found, `length ${length}`).toEqual(expected);
     }
   });
+});
+
+test("the core without SIMD hashes alike: one, four, streamed, of any length", () => {
+  const module = new WebAssembly.Module(readFileSync("build/core.plain.wasm"));
+  const { memory, exports, address, out, hex: own } = loaded(new Core({ module }));
+  for (const length of lengths.filter((_, index) => index % 3 === 0)) {
+    const wanted = createHash("sha256").update(noise.subarray(0, length)).digest("hex");
+    exports.sha256Own(address, length, out);
+    expect(own()).toBe(wanted);
+    exports.sha256Four(address, address + 1, address, address + 2, length, out);
+    expect(hex(memory.slice(out + 64, 32))).toBe(wanted);
+  }
 });

@@ -2,9 +2,14 @@
  * Hostile records: whatever the bytes, a decoder answers a value that encodes to the same bytes, or
  * RecordReject. Length and digest are repaired after each change, so that the change is looked at.
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
+import { buildSync } from "esbuild";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { accountFormat, accountWire } from "../../host/format/account.ts";
 import { generationFormat, generationWire } from "../../host/format/generation.ts";
 import { manifestFormat, manifestWire } from "../../host/format/manifest.ts";
@@ -284,10 +289,10 @@ test("a heap of 24 MiB is enough for every decoder and any lie about lengths", a
   const script = `
     const { parentPort, workerData } = require("node:worker_threads");
     (async () => {
-      const { recordDigest } = await import(workerData.dist + "/record.js");
+      const { recordDigest } = await import(workerData.dist + "/record.mjs");
       let rejected = 0;
       for (const { name, whole, long } of workerData.records) {
-        const module = await import(workerData.dist + "/" + name + ".js");
+        const module = await import(workerData.dist + "/" + name + ".mjs");
         const decode = module[name + "Format"].decode;
         const attempt = (bytes) => {
           try { decode(bytes); } catch (error) { if (error.class) rejected++; else throw error; }
@@ -302,7 +307,14 @@ test("a heap of 24 MiB is enough for every decoder and any lie about lengths", a
       }
       parentPort.postMessage(rejected);
     })();`;
-  const dist = new URL("../../dist/host/format", import.meta.url).href;
+  const folder = mkdtempSync(join(tmpdir(), "diskwright-fuzz-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  buildSync({
+    entryPoints: ["record", ...Object.keys(KINDS)].map((name) => `host/format/${name}.ts`),
+    ...{ bundle: true, splitting: true, format: "esm", outdir: folder },
+    outExtension: { ".js": ".mjs" },
+  });
+  const dist = pathToFileURL(folder).href;
   const rejected = await new Promise((done, failed) => {
     const worker = new Worker(script, {
       eval: true,

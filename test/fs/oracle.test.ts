@@ -9,6 +9,7 @@ import type { FileSystem } from "../../host/core/files.ts";
 import { Region } from "../../host/core/region.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
 import { freshCore } from "../support/core.ts";
+import { bytes, path, plainPath, size } from "../support/paths.ts";
 
 /** What both sides can do; `at` makes a path of the side's own. */
 interface Side {
@@ -38,38 +39,6 @@ interface Side {
 }
 
 type Operation = (side: Side) => unknown;
-
-const name = fc.constantFrom("a", "b", "c", "ä");
-const path = fc
-  .tuple(
-    fc.array(fc.oneof({ weight: 12, arbitrary: name }, fc.constantFrom(".", "..")), {
-      minLength: 1,
-      maxLength: 4,
-    }),
-    fc.boolean(),
-  )
-  .map(([parts, slash]) => {
-    // Never above the root: on the other side that is somebody else's directory.
-    let depth = 0;
-    const safe = parts.map((part) => {
-      if (part === ".." && depth === 0) return "a";
-      depth += part === ".." ? -1 : part === "." ? 0 : 1;
-      return part;
-    });
-    return safe.join("/") + (slash && safe.length === 1 ? "/" : "");
-  });
-const plainPath = path.map((text) => text.replace(/\/$/, ""));
-const size = fc.oneof(
-  fc.integer({ min: 0, max: 1100 }),
-  fc.integer({ min: 0, max: 20_000 }),
-  fc.constantFrom(0, 1, 1023, 1024, 1025, 4095, 4096, 4097, 8192, 70_000, 300_000),
-);
-
-function bytes(length: number, seed: number): Uint8Array {
-  const out = new Uint8Array(length);
-  for (let at = 0; at < length; at++) out[at] = (at * 13 + seed + (at >>> 8)) & 255;
-  return out;
-}
 
 function withFile<T>(side: Side, where: string, flags: string, use: (fd: number) => T): T {
   const fd = side.fs.openSync(side.at(where), flags);

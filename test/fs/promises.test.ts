@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { FileSystem } from "../../host/core/files.ts";
-import { createPromises } from "../../host/core/node/promises.ts";
+import { createPromises } from "../../host/core/node/async/promises.ts";
 import { Region } from "../../host/core/region.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
 import { freshCore } from "../support/core.ts";

@@ -16,7 +16,7 @@ import { tar } from "../system/rayos/tars.ts";
 const WEB = {
   ...{ TextEncoder, TextDecoder, URL, AbortController, AbortSignal, MessageChannel },
   ...{ crypto, performance, atob, btoa, structuredClone, fetch, Response },
-  ...{ setTimeout, clearTimeout, queueMicrotask },
+  ...{ setTimeout, clearTimeout, queueMicrotask, ReadableStream, WritableStream },
 };
 
 let page: (program: string, given?: Record<string, unknown>) => Promise<unknown>;

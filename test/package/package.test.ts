@@ -3,9 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { temporaryPaths } from "../support/folder.ts";
 
-const fresh = temporaryPaths();
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 function node(...argv: string[]) {
@@ -15,14 +13,6 @@ function node(...argv: string[]) {
   });
   return { status, stdout, stderr };
 }
-
-test("examples/disk.mjs runs as it stands", () => {
-  expect(node("examples/disk.mjs", fresh("example.img"))).toEqual({
-    status: 0,
-    stdout: "44 bytes, motd: hello\n",
-    stderr: "",
-  });
-});
 
 test("each program of the package is a file that a shell can start", () => {
   const { bin } = JSON.parse(readFileSync(`${ROOT}package.json`, "utf8")) as {

@@ -1,4 +1,5 @@
 /** SHA-256 of four messages of one length at once: each lane of a vector is one message. */
+import { sha256Own } from "./sha256";
 import { SHA256_ROUNDS, SHA256_START } from "./sha256-tables";
 
 /** 64 words of the schedule, four lanes each; 8 words of the state, likewise; the last blocks. */
@@ -15,6 +16,13 @@ export function sha256Four(
   length: u32,
   out: usize,
 ): void {
+  if (!ASC_FEATURE_SIMD) {
+    sha256Own(a0, length, out);
+    sha256Own(a1, length, out + 32);
+    sha256Own(a2, length, out + 64);
+    sha256Own(a3, length, out + 96);
+    return;
+  }
   for (let word: usize = 0; word < 8; word++) {
     v128.store(state + (word << 4), v128.load_splat<u32>(SHA256_START + (word << 2)));
   }

@@ -7,6 +7,7 @@
  * sha256Update as often as needed, sha256End, over SHA256_STATE_SIZE bytes of the caller.
  */
 import { sha256 as hostSha256 } from "./host";
+import { plainRounds } from "./sha256-plain";
 import { SHA256_ROUNDS, SHA256_START } from "./sha256-tables";
 
 /** From this length up a call to the host costs less than the own kernel. */
@@ -84,7 +85,8 @@ export function sha256End(state: usize, out: usize): void {
 /** Takes `blocks` blocks of 64 bytes at `address` into the state. */
 function compress(state: usize, address: usize, blocks: u32): void {
   for (; blocks > 0; blocks--) {
-    rounds(state, address);
+    if (ASC_FEATURE_SIMD) rounds(state, address);
+    else plainRounds(state, address, schedule);
     address += 64;
   }
 }

@@ -102,7 +102,15 @@ function keyAt(base: usize, index: u32): u64 {
 }
 
 function swap(a: usize, b: usize): void {
-  const held = v128.load(a);
-  v128.store(a, v128.load(b));
-  v128.store(b, held);
+  if (ASC_FEATURE_SIMD) {
+    const held = v128.load(a);
+    v128.store(a, v128.load(b));
+    v128.store(b, held);
+    return;
+  }
+  for (let at: usize = 0; at < 16; at += 8) {
+    const held = load<u64>(a + at);
+    store<u64>(a + at, load<u64>(b + at));
+    store<u64>(b + at, held);
+  }
 }

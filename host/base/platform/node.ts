@@ -11,6 +11,7 @@ export interface NodeModules {
   readonly url: typeof import("node:url");
   readonly crypto: typeof import("node:crypto");
   readonly zlib: typeof import("node:zlib");
+  readonly stream: typeof import("node:stream");
 }
 
 /** True where Node's modules are: in Node, and in what stands in for it as a whole. */
@@ -36,6 +37,9 @@ export const node: NodeModules = {
   },
   get zlib() {
     return builtin("zlib");
+  },
+  get stream() {
+    return builtin("stream");
   },
 };
 

@@ -5,8 +5,8 @@
 import { failure, systemFailure } from "../errors.ts";
 import { hasNode, node } from "./node.ts";
 
-/** Set by the build in what it bundles: where the folder is from there. */
-declare const PACKAGE_FOLDER: string | undefined;
+/** What the build makes lies below this. */
+const BUILT = "/dist/host/";
 
 const given = new Map<string, Uint8Array>();
 
@@ -23,7 +23,7 @@ export function provideFile(name: string, bytes: Uint8Array): void {
 export function packageFile(name: string): Uint8Array {
   const bytes = given.get(name);
   if (bytes !== undefined) return bytes;
-  if (!hasNode) {
+  if (!hasNode || import.meta.url === undefined) {
     const hint = "Call `await loadModules()` once, and `await loadServices()` for services.";
     throw failure("EINVAL", "load", `'${name}' is not loaded.`, { path: name, hint });
   }
@@ -52,11 +52,11 @@ export async function bytesOf(
   throw failure(code, "load", message, { path: name });
 }
 
+/** Where those files are in Node. */
 function folder(): URL {
-  if (typeof PACKAGE_FOLDER === "string") return new URL(PACKAGE_FOLDER, import.meta.url);
-  // In build/ when the sources run as they are.
-  return new URL(
-    import.meta.url.endsWith(".ts") ? "../../../build/" : "../../../",
-    import.meta.url,
-  );
+  const own = import.meta.url as string | undefined;
+  const built = own?.lastIndexOf(BUILT) ?? -1;
+  if (built >= 0) return new URL(`${own?.slice(0, built)}/dist/`);
+  // In build/ when the sources run as they are; beside the bundle that others make of the package.
+  return new URL(own?.endsWith(".ts") ? "../../../build/" : "./", own);
 }

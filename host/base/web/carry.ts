@@ -56,6 +56,8 @@ export function unpackError(packed: CarriedError): Error {
   if (packed.name === "StorageError" && errno !== undefined && syscall !== undefined) {
     const Class = packed.refused === true ? Refusal : StorageError;
     error = new Class(errno, syscall, { message, path, hint, fault, cause });
+    // Some have a name of Node's own, such as ERR_FS_EISDIR.
+    if (code !== undefined) Object.assign(error, { code });
     if (lostSince !== undefined) (error as StorageError).lostSince = lostSince;
   } else {
     error = cause === undefined ? new Error(message) : new Error(message, { cause });

@@ -2,8 +2,11 @@
  * The program `rayos-installer`: says that it has started before it looks at its command line, and
  * before most of it is loaded; and it is the only place that ends the process.
  */
-import "../kit/footprint.ts";
+import { fileURLToPath } from "node:url";
 import { STARTED } from "../../format/rayos/lines.ts";
+import { keepSmall } from "../kit/footprint.ts";
+
+keepSmall();
 
 // A reader that has seen enough (head, less) is no error of ours.
 for (const stream of [process.stdout, process.stderr]) {
@@ -15,4 +18,4 @@ for (const stream of [process.stdout, process.stderr]) {
 process.stderr.write(`${STARTED}\n`);
 
 const { start } = await import("./start.ts");
-process.exitCode = await start(process.argv.slice(2));
+process.exitCode = await start(process.argv.slice(2), fileURLToPath(import.meta.url));

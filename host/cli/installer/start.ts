@@ -1,5 +1,4 @@
 /** The program behind its first line: streams, signals and the front end of one run. */
-import { fileURLToPath } from "node:url";
 import { sourceDateEpoch } from "../../system/image/reproducible.ts";
 import { runInstaller } from "./app.ts";
 import { engine } from "./engine.ts";
@@ -11,12 +10,16 @@ const out = (text: string): void => void process.stdout.write(text);
 const err = (text: string): void => void process.stderr.write(text);
 
 /** Runs `argv`, without node and script, and answers the exit code. */
-export async function start(argv: readonly string[]): Promise<number> {
+export async function start(argv: readonly string[], program: string): Promise<number> {
   const options = parseOptions(argv, { out, err });
-  return "exitCode" in options ? options.exitCode : await runOptions(options, argv);
+  return "exitCode" in options ? options.exitCode : await runOptions(options, argv, program);
 }
 
-async function runOptions(given: InstallerOptions, argv: readonly string[]): Promise<number> {
+async function runOptions(
+  given: InstallerOptions,
+  argv: readonly string[],
+  program: string,
+): Promise<number> {
   const abort = new AbortController();
   let stoppedBy: number | undefined;
   for (const [name, code] of [
@@ -38,7 +41,7 @@ async function runOptions(given: InstallerOptions, argv: readonly string[]): Pro
     ...{ out, err, signal, engine, front },
     nowMs: Date.now(),
     sourceDateEpoch: () => sourceDateEpoch(process.env),
-    program: fileURLToPath(new URL("./main.js", import.meta.url)),
+    program,
     resumeCommand: resumeCommand(argv),
   };
   try {

@@ -1,6 +1,7 @@
 /** The synchronous calls of a filesystem, shaped like node:fs without "Sync" in the names. */
-import type { Encoding, ModeLike, PathLike, TimeLike } from "./flags.ts";
-import type { BigIntStats, Dirent, Stats, StatsFs } from "./stats.ts";
+import type { ModeLike, PathLike, TimeLike } from "./flags.ts";
+import type { BigIntStats, BigIntStatsFs, Dirent, Stats, StatsFs } from "./stats.ts";
+import type { Encoding } from "./text.ts";
 
 export type EncodingOption = Encoding | { readonly encoding?: Encoding | null } | null | undefined;
 
@@ -10,7 +11,12 @@ export interface StatOptions {
   readonly throwIfNoEntry?: boolean;
 }
 
+export interface StatFsOptions {
+  readonly bigint?: boolean;
+}
+
 export interface ReaddirOptions {
+  readonly encoding?: Encoding | null;
   readonly withFileTypes?: boolean;
   readonly recursive?: boolean;
 }
@@ -24,6 +30,9 @@ export interface RmOptions {
   readonly recursive?: boolean;
   /** No error if there is nothing at the path. */
   readonly force?: boolean;
+  /** Taken, without an effect: nothing here is busy for a while. */
+  readonly maxRetries?: number;
+  readonly retryDelay?: number;
 }
 
 export interface ReadFileOptions {
@@ -70,7 +79,7 @@ export interface FileCalls {
 
   stat(path: PathLike, options?: StatOptions): Stats | BigIntStats | undefined;
   lstat(path: PathLike, options?: StatOptions): Stats | BigIntStats | undefined;
-  statfs(): StatsFs;
+  statfs(options?: StatFsOptions): StatsFs | BigIntStatsFs;
   exists(path: PathLike): boolean;
   access(path: PathLike, mode?: number): void;
   readFile(

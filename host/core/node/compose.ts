@@ -14,16 +14,10 @@ import type {
   RmOptions,
   WriteFileOptions,
 } from "./calls.ts";
-import {
-  contentBytes,
-  decoded,
-  type Encoding,
-  encodingOf,
-  openFlags,
-  type PathLike,
-  pathText,
-} from "./flags.ts";
+import { NodeError } from "./codes.ts";
+import { contentBytes, openFlags, type PathLike, pathText } from "./flags.ts";
 import type { Dirent } from "./stats.ts";
+import { decoded, type Encoding, encodingOf } from "./text.ts";
 
 /** The largest file that is read whole, as in node:fs. */
 const WHOLE_SIZE_MAX = 2 ** 31 - 1;
@@ -32,6 +26,7 @@ const ATOMIC_RECORDS = 40;
 const ATOMIC_BYTES = 65536;
 const PAGE_BYTES = 4096;
 const COPYFILE_EXCL = 1;
+const COPYFILE_FICLONE_FORCE = 4;
 const READ_STEP_MIN = 4096;
 const TRIES_MAX = 100;
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -82,13 +77,15 @@ export function readWhole(
   }
 }
 
-function readRest(files: FileCalls, fd: number, fromPosition: boolean): Uint8Array {
+/** All that follows; `fromPosition`: the descriptor may stand anywhere, not only at the start. */
+export function readRest(files: FileCalls, fd: number, fromPosition: boolean): Uint8Array {
   const status = files.fstat(fd);
   // Only to have it refused as read() does.
   if (status.isDirectory()) files.read(fd, new Uint8Array(1));
   const size = Number(status.size);
   if (size > WHOLE_SIZE_MAX) {
-    throw failure("EFBIG", "read", `a file of ${size} bytes is too large to be read at once.`);
+    const message = `a file of ${size} bytes is too large to be read at once.`;
+    throw failure("EFBIG", "read", message);
   }
   let content = new Uint8Array(size);
   let length = 0;
@@ -146,6 +143,9 @@ export function copy(files: FileCalls, from: PathLike, to: PathLike, mode: numbe
 }
 
 function copyContent(files: FileCalls, from: PathLike, to: PathLike, mode: number): void {
+  if ((mode & COPYFILE_FICLONE_FORCE) !== 0) {
+    throw new StorageError(-95, "copyfile", { path: pathText(from) });
+  }
   const source = files.open(from, "r");
   try {
     const status = files.fstat(source);
@@ -177,11 +177,12 @@ export function makeDirectories(
   options: MkdirOptions,
 ): string | undefined {
   const text = pathText(path);
-  const parts = text.split("/").filter((part) => part !== "");
-  const lead = text.startsWith("/") ? "/" : "";
+  const ends = [...text.matchAll(/[^/](?=\/)/g)].map(({ index }) => index + 1);
+  if (!text.endsWith("/")) ends.push(text.length);
   let first: string | undefined;
-  for (let depth = 1; depth <= parts.length; depth++) {
-    const step = lead + parts.slice(0, depth).join("/");
+  for (const [depth, end] of ends.entries()) {
+    const isLast = depth === ends.length - 1;
+    const step = isLast ? text : text.slice(0, end);
     try {
       files.mkdir(step, { ...options, recursive: false });
       first ??= step;
@@ -189,9 +190,7 @@ export function makeDirectories(
       if (!isCode(error, "EEXIST")) throw error;
       const there = files.stat(step, { throwIfNoEntry: false });
       if (there?.isDirectory()) continue;
-      throw depth === parts.length
-        ? error
-        : new StorageError(-20, "mkdir", { path: text, cause: error });
+      throw isLast ? error : new StorageError(-20, "mkdir", { path: text, cause: error });
     }
   }
   return first;
@@ -253,10 +252,15 @@ export function removeTree(files: FileCalls, path: PathLike, options: RmOptions)
     return;
   }
   if (!options.recursive) {
-    throw failure("EISDIR", "rm", `rm '${text}': it is a directory.`, {
-      path: text,
-      hint: "Use recursive to remove it and what is in it.",
-    });
+    const message = `'${text}' is a directory; with recursive it goes, and what is in it.`;
+    throw new NodeError("ERR_FS_EISDIR", "rm", message, { path: text });
+  }
+  try {
+    files.rmdir(path);
+    return;
+  } catch (error) {
+    // Nothing is removed below what cannot go itself, such as the root.
+    if (!isCode(error, "ENOTEMPTY")) throw error;
   }
   // Depth first without recursion: a directory is visited again when all below it is gone.
   const stack = [text];
@@ -295,7 +299,9 @@ export function makeTemporary(files: FileCalls, prefix: string): string {
 
 /** Resolves every link and dot of a path, one component after the other. */
 export function resolvePath(files: FileCalls, path: PathLike): string {
-  files.stat(path);
+  // What leads nowhere is refused as a whole.
+  const found = files.stat(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new StorageError(-2, "realpath", { path: pathText(path) });
   const left = pathText(path).split("/");
   const done: string[] = [];
   for (let part = left.shift(); part !== undefined; part = left.shift()) {

@@ -9,27 +9,16 @@ import {
   OPEN_WRITE,
 } from "../../../assembly/format/abi.ts";
 import { failure } from "../../base/errors.ts";
-import { decodeText, encodeText } from "../../base/platform/text.ts";
+import { type Encoding, encodeText } from "./text.ts";
 
 /** A path: text, its bytes, or a file: URL. */
 export type PathLike = string | Uint8Array | URL;
 export type TimeLike = number | bigint | string | Date;
 export type ModeLike = number | string;
-export type Encoding =
-  | "utf8"
-  | "utf-8"
-  | "latin1"
-  | "binary"
-  | "hex"
-  | "base64"
-  | "ascii"
-  | "buffer";
 
 const FLAGS: Readonly<Record<string, number>> = {
   r: OPEN_READ,
-  rs: OPEN_READ,
   "r+": OPEN_READ_WRITE,
-  "rs+": OPEN_READ_WRITE,
   w: OPEN_WRITE | OPEN_CREATE | OPEN_TRUNCATE,
   wx: OPEN_WRITE | OPEN_CREATE | OPEN_TRUNCATE | OPEN_EXCLUSIVE,
   "w+": OPEN_READ_WRITE | OPEN_CREATE | OPEN_TRUNCATE,
@@ -38,17 +27,17 @@ const FLAGS: Readonly<Record<string, number>> = {
   ax: OPEN_WRITE | OPEN_CREATE | OPEN_APPEND | OPEN_EXCLUSIVE,
   "a+": OPEN_READ_WRITE | OPEN_CREATE | OPEN_APPEND,
   "ax+": OPEN_READ_WRITE | OPEN_CREATE | OPEN_APPEND | OPEN_EXCLUSIVE,
-  as: OPEN_WRITE | OPEN_CREATE | OPEN_APPEND,
-  "as+": OPEN_READ_WRITE | OPEN_CREATE | OPEN_APPEND,
 };
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-const encoder = new TextEncoder();
 
-/** "r+", "wx" and the like, or Linux's numbers. */
+/** "r+", "wx" and the like, or Linux's numbers. An "s" for synchronous and the order are free. */
 export function openFlags(flags: string | number): number {
   if (typeof flags === "number") return flags;
-  const known = FLAGS[flags];
+  const known =
+    FLAGS[flags] ??
+    FLAGS[flags.replace(/^([ra])s|^s([ra])/, "$1$2")] ??
+    FLAGS[flags.replace(/^x([wa])/, "$1x")];
   if (known === undefined) throw failure("EINVAL", "open", `'${flags}' is not a flag of open().`);
   return known;
 }
@@ -78,12 +67,8 @@ export function pathText(path: PathLike): string {
 
 /** Content as bytes: text is encoded, a view is taken as it lies. */
 export function contentBytes(data: unknown, encoding?: Encoding | null): Uint8Array {
-  if (typeof data === "string") {
-    return encoding === undefined || encoding === null || isUtf8(encoding)
-      ? encoder.encode(data)
-      : encodeText(data, encoding);
-  }
   if (data instanceof Uint8Array) return data;
+  if (typeof data === "string") return encodeText(data, encoding);
   if (ArrayBuffer.isView(data)) {
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
@@ -91,20 +76,27 @@ export function contentBytes(data: unknown, encoding?: Encoding | null): Uint8Ar
   throw failure("EINVAL", "write", "the data is neither text nor bytes.");
 }
 
-/** Bytes as the encoding asks: text, or the bytes themselves where it is absent or "buffer". */
-export function decoded(bytes: Uint8Array, encoding?: Encoding | null): Uint8Array | string {
-  if (encoding === undefined || encoding === null || encoding === "buffer") return bytes;
-  if (isUtf8(encoding)) return decoder.decode(bytes);
-  return decodeText(bytes, encoding);
+/** A position in a file as the core has it: below 0 where the descriptor stands. */
+export function placeOf(position: number | bigint | null): number {
+  if (position === null) return -1;
+  const value = typeof position === "number" ? position : Number(position);
+  if (Number.isSafeInteger(value) && value >= -1) return value;
+  throw failure("EINVAL", "read", `${position} is not a position in a file.`);
 }
 
-/** The `encoding` of an options argument, which may be the encoding itself. */
-export function encodingOf(options: unknown): Encoding | null {
-  if (typeof options === "string") return options as Encoding;
-  const named = (options as { encoding?: Encoding | null } | null | undefined)?.encoding;
-  return named ?? null;
+/** ERANGE: the part is not one of the buffer. */
+export function checkSpan(
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  syscall: string,
+): void {
+  const fits = offset >= 0 && length >= 0 && offset + length <= buffer.length;
+  if (fits && Number.isInteger(offset) && Number.isInteger(length)) return;
+  throw failure("ERANGE", syscall, `offset ${offset} and length ${length} leave the buffer.`);
 }
 
-function isUtf8(encoding: Encoding): boolean {
-  return encoding === "utf8" || encoding === "utf-8";
+/** A part of a buffer: the buffer itself where that is all of it. */
+export function spanOf(buffer: Uint8Array, offset: number, length: number): Uint8Array {
+  return length === buffer.length ? buffer : buffer.subarray(offset, offset + length);
 }

@@ -27,7 +27,7 @@ import {
 } from "../../../assembly/format/wf.ts";
 import { codeName, failure } from "../../base/errors.ts";
 import type { CoreAccess } from "./exports.ts";
-import { type PathLike, pathText } from "./flags.ts";
+import { type PathLike, pathText, spanOf } from "./flags.ts";
 import { BigIntStats, type Dirent, readEntries, Stats, type StatsFs } from "./stats.ts";
 
 /** Fixed places in the scratch block: two paths, a name, and a result or value. */
@@ -61,6 +61,8 @@ export class FilesPort {
   readonly #mount: number;
   readonly #scratch: number;
   #data = 0;
+  /** The view of the last read; empty once the memory has grown. */
+  #last: Uint8Array = new Uint8Array(0);
   #open = true;
 
   constructor(core: CoreAccess, mount: number) {
@@ -117,7 +119,7 @@ export class FilesPort {
       const got = this.#core.exports.filesRead(fd, data, asked, from);
       if (got < 0 && done > 0) return done;
       this.#check(got, "read");
-      into.set(this.#core.memory.subarray(data, got), done);
+      into.set(this.#moved(data, got), done);
       done += got;
       if (got < asked) break;
     }
@@ -129,7 +131,7 @@ export class FilesPort {
     let done = 0;
     do {
       const asked = Math.min(DATA_ROOM, from.length - done);
-      this.#core.memory.bytes.set(from.subarray(done, done + asked), data);
+      this.#core.memory.bytes.set(spanOf(from, done, asked), data);
       const to = position < 0 ? -1 : position + done;
       const put = this.#core.exports.filesWrite(fd, data, asked, to);
       if (put < 0 && done > 0) return done;
@@ -452,6 +454,14 @@ export class FilesPort {
     const error = this.#core.error(result, syscall, { path: pathText(path) });
     if (dest !== undefined) Object.assign(error, { dest: pathText(dest) });
     throw error;
+  }
+
+  /** What the core has put at `data`. Callers mostly ask for one size again and again. */
+  #moved(data: number, length: number): Uint8Array {
+    if (this.#last.length !== length || length === 0) {
+      this.#last = this.#core.memory.subarray(data, length);
+    }
+    return this.#last;
   }
 
   #dataRoom(): number {

@@ -189,6 +189,14 @@ export interface StatsFs {
   readonly ffree: number;
 }
 
+/** The same with every number a bigint. */
+export type BigIntStatsFs = { readonly [Field in keyof StatsFs]: bigint };
+
+export function bigStatsFs(numbers: StatsFs): BigIntStatsFs {
+  const rows = Object.entries(numbers).map(([field, number]) => [field, BigInt(number)]);
+  return Object.fromEntries(rows) as BigIntStatsFs;
+}
+
 /** Like Dirent of node:fs, with the inode number too. */
 export class Dirent {
   readonly name: string;
@@ -202,6 +210,11 @@ export class Dirent {
     this.parentPath = parentPath;
     this.ino = ino;
     this.#type = type;
+  }
+
+  /** What the constructor was given, so that the entry can be made again in another thread. */
+  static given(entry: Dirent): ConstructorParameters<typeof Dirent> {
+    return [entry.name, entry.parentPath, entry.#type, entry.ino];
   }
 
   /** The older name of `parentPath`. */

@@ -8,12 +8,13 @@ import { failure, type StorageError } from "../../base/errors.ts";
 import { run } from "../../base/work.ts";
 import { FileSystem, openImage } from "../../core/files.ts";
 import { Core } from "../../core/load.ts";
-import { createPromises, type FilePromises } from "../../core/node/promises.ts";
+import { createPromises } from "../../core/node/async/promises.ts";
 import { Region, type RegionInfo } from "../../core/region.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { type MakeDiskOptions, makeDisk } from "../image/mkdisk.ts";
 import { makeStore } from "../image/mkstore.ts";
 import { AmbiguousPlace, findRegion } from "../place.ts";
+import { DiskFiles } from "./files.ts";
 import { CommitGroup, type Durability, type Part } from "./group.ts";
 import { closedDisk, DiskStore, StorePart } from "./store.ts";
 
@@ -46,12 +47,6 @@ export interface CreateDiskOptions extends OpenDiskOptions {
   readonly boot?: MakeDiskOptions["boot"];
   /** Any text: the same text gives the same bytes. */
   readonly seed?: string;
-}
-
-/** The filesystem of a disk. */
-export interface DiskFiles {
-  /** Shaped like node:fs/promises. */
-  readonly promises: FilePromises;
 }
 
 /** What a fresh disk of layout capos has beside system/config. */
@@ -287,12 +282,12 @@ class FilesPart implements Part {
 function filesOf(part: FilesPart, group: CommitGroup): DiskFiles {
   const settle = () => group.changed(part);
   const sync = () => group.sync(part);
-  return { promises: createPromises(part.files, { settle, sync }) };
+  return new DiskFiles(createPromises(part.files, { settle, sync }));
 }
 
 function imageSession(files: FileSystem): Session {
   const group = new CommitGroup([], { durability: "batch", readOnly: true });
-  const fs = { promises: files.promises };
+  const fs = new DiskFiles(files.promises);
   return { info: () => null, group, store: null, fs, close: () => files.unmount() };
 }
 

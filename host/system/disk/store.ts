@@ -3,6 +3,9 @@ import { failure } from "../../base/errors.ts";
 import type { HashLike } from "../../base/hash.ts";
 import type { StoreEntry, StoreFinding, StoreStat } from "../../base/objects.ts";
 import { nextTurn } from "../../base/work.ts";
+import { disposeBy } from "../../core/node/async/dispose.ts";
+import { byteSink, byteStream, pieces } from "../../core/node/async/streams.ts";
+import { throwIfAborted } from "../../core/node/codes.ts";
 import type { Store } from "../../core/store.ts";
 import { type CommitGroup, markLost, type Part } from "./group.ts";
 
@@ -12,9 +15,17 @@ const LIST_TURN = 256;
 
 /** Where the bytes of an object come from. */
 export type ObjectSource =
+  | ReadableStream<Uint8Array>
   | AsyncIterable<Uint8Array>
   | Iterable<Uint8Array>
   | (() => Iterable<Uint8Array>);
+
+/** An object on its way into the store, as a stream. */
+export interface ObjectStream {
+  readonly writable: WritableStream<Uint8Array | string>;
+  /** Its SHA-256, once it is stored. */
+  readonly hash: Promise<Uint8Array>;
+}
 
 /** Where the store meets the rest of its disk. */
 export interface StoreContext {
@@ -52,6 +63,7 @@ export class StorePart implements Part {
 
 /** Content-addressed objects; an object is named by the SHA-256 of its bytes. */
 export class DiskStore {
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>;
   readonly #store: Store;
   readonly #context: StoreContext;
 
@@ -80,19 +92,60 @@ export class DiskStore {
    * Stores what `source` yields, never whole in memory: a stream, any iterable of bytes, or a
    * function that yields them anew at each call, which is read twice and may be of any length.
    */
-  async putStream(source: ObjectSource): Promise<Uint8Array> {
-    if (!isAsync(source)) return this.#change(0, (store) => store.putStream(source));
+  async putStream(
+    source: ObjectSource,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<Uint8Array> {
+    const yielded = "getReader" in source ? pieces(source) : source;
+    if (!isAsync(yielded)) return this.#change(0, (store) => store.putStream(yielded));
     this.#context.admit();
     const writer = this.#store.writer();
     try {
-      for await (const piece of source) {
+      for await (const piece of yielded) {
         this.#context.admit();
+        throwIfAborted(options.signal, "put");
         writer.write(piece);
       }
       return await this.#change(0, () => writer.end());
     } finally {
       writer.cancel();
     }
+  }
+
+  /**
+   * An object that is written as a stream: `hash` resolves when the stream is closed and the object
+   * as durable as the mode says. Aborted, nothing is stored and `hash` rejects.
+   */
+  writeStream(options: { readonly signal?: AbortSignal } = {}): ObjectStream {
+    this.#context.admit();
+    const writer = this.#store.writer();
+    let settle: { resolve(hash: Uint8Array): void; reject(reason: unknown): void };
+    const hash = new Promise<Uint8Array>((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+    // Whoever does not ask for the hash is told by the stream.
+    hash.catch(() => {});
+    const give = (reason: unknown) => {
+      writer.cancel();
+      settle.reject(reason);
+    };
+    const writable = byteSink({
+      signal: options.signal,
+      write: (bytes) => {
+        this.#context.admit();
+        writer.write(bytes);
+      },
+      close: async () => {
+        try {
+          settle.resolve(await this.#change(0, () => writer.end()));
+        } catch (error) {
+          give(error);
+          throw error;
+        }
+      },
+      abort: give,
+    });
+    return { writable, hash };
   }
 
   /** The bytes of an object, verified. ENOENT; EBADMSG: damaged. */
@@ -120,6 +173,28 @@ export class DiskStore {
       yield piece;
       this.#context.admit();
     }
+  }
+
+  /** The same as a byte stream. ENOENT and EBADMSG come from its first and its last read. */
+  getStream(
+    hash: HashLike,
+    options: { readonly verify?: boolean; readonly signal?: AbortSignal } = {},
+  ): ReadableStream<Uint8Array> {
+    const source = this.readStream(hash, options);
+    let piece = new Uint8Array(0);
+    return byteStream({
+      signal: options.signal,
+      read: async (into) => {
+        if (piece.length === 0) piece = (await source.next()).value ?? piece;
+        const part = piece.subarray(0, into.length);
+        into.set(part);
+        piece = piece.subarray(part.length);
+        return part.length;
+      },
+      close: async () => {
+        await source.return(undefined);
+      },
+    });
   }
 
   async has(hash: HashLike): Promise<boolean> {
@@ -207,7 +282,12 @@ export class DiskStore {
   }
 }
 
-function isAsync(source: ObjectSource): source is AsyncIterable<Uint8Array> {
+// `await using store = disk.store`: what was stored is durable at the end of the block.
+disposeBy(DiskStore, (store) => store.commit());
+
+function isAsync(
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | (() => unknown),
+): source is AsyncIterable<Uint8Array> {
   return Symbol.asyncIterator in source;
 }
 
