@@ -1,7 +1,6 @@
 /** The package as a registry would hand it out, installed in a folder of its own. */
 import { spawnSync } from "node:child_process";
 import {
-  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -60,11 +59,4 @@ export function run(command: string, args: readonly string[], folder: string): s
   if (error) throw error;
   if (status !== 0) throw new Error(`${command} ended with ${status}:\n${stdout}${stderr}`);
   return stdout;
-}
-
-/** Bytes of all files below `folder`. */
-export function sizeOf(folder: string): number {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .map((name) => lstatSync(join(folder, name)))
-    .reduce((sum, stats) => sum + (stats.isFile() ? stats.size : 0), 0);
 }
