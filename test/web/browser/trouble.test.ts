@@ -8,8 +8,10 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readFileSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,8 +21,10 @@ import { afterAll, beforeAll, expect } from "vitest";
 import { run } from "../../../host/base/work.ts";
 import { FileDevice } from "../../../host/device/local/file.ts";
 import { demoBoot } from "../../../host/system/demo/system.ts";
-import { memoryTree } from "../../../host/system/image/folder.ts";
+import { folderTree, memoryTree } from "../../../host/system/image/folder.ts";
 import { makeDisk as makeMedium } from "../../../host/system/image/mkdisk.ts";
+import { splitDisk } from "../../../host/system/image/split.ts";
+import { makeMedia, planMedia } from "../../../host/system/media/media.ts";
 import { shippedService } from "../../../host/system/service/shipped.ts";
 import { tar } from "../../system/rayos/tars.ts";
 import { findTool, scratch, testWith } from "../../tools/tools.ts";
@@ -235,19 +239,63 @@ test("a worker that is stopped: what waits for it is told to reload, and the dis
     await said(page, "passed its health checkpoint.");
   }));
 
-test("an image of one's own is looked into where it lies, booted, and not written to", async () => {
+/** A disk image of ours, and an ISO medium that carries it. */
+async function ownMedia(): Promise<{ image: string; iso: string }> {
   const folder = scratch();
-  const path = join(folder, "own.img");
-  const device = FileDevice.create(path, { size: "160MiB" });
-  await run(makeMedium(device, { boot: memoryTree(demoBoot(shippedService)) }));
-  device.close();
+  const [image, iso] = [join(folder, "own.img"), join(folder, "own.iso")];
+  const boot = memoryTree(demoBoot(shippedService));
+  const disk = FileDevice.create(image, { size: "160MiB" });
+  await run(makeMedium(disk, { boot }));
+  await run(splitDisk(disk, join(folder, "parts")));
+  disk.close();
+  const given = { boot, payload: folderTree(join(folder, "parts")) };
+  const medium = FileDevice.create(iso, { size: planMedia(given).sectors * 512 });
+  await run(makeMedia(medium, given));
+  medium.close();
+  return { image, iso };
+}
+
+test("an image of one's own is looked into, booted, not written to, and installed", async () => {
+  const { image, iso } = await ownMedia();
+  const before = readFileSync(image);
   await onPage(served.address, async (page) => {
-    await page.getByLabel("Or look into an image of yours").setInputFiles(path);
+    await page.getByLabel("Or look into an image of yours").setInputFiles(image);
     await said(page, "own.img is open. It is not written to");
     await button(page, "Provision").click();
     await said(page, "Generation 1 is provisioned and active.");
     await button(page, "Boot").click();
     await said(page, "passed its health checkpoint, generation 1");
+    await expectClean(page);
+    expect(Buffer.compare(readFileSync(image), before)).toBe(0);
+    await makeDisk(page, "copy", "160MiB");
+    for (const path of [image, iso]) {
+      await page.getByLabel("An image or ISO medium").check();
+      await page.getByLabel("Disk image, or ISO of mkmedia").setInputFiles(path);
+      await page.getByLabel("Write over what is on the disk").check();
+      await button(page, "Prepare and show the plan").click();
+      await said(page, "Nothing is written to the disk yet.");
+      await button(page, "Install now").click();
+      await said(page, "Installed on copy, read back and equal.");
+      await button(page, "Boot").click();
+      await said(page, "passed its health checkpoint.");
+    }
+  });
+});
+
+test("a damaged partition table is found at its LBA, and mended from the backup", async () => {
+  const { image } = await ownMedia();
+  const file = openSync(image, "r+");
+  writeSync(file, Uint8Array.of(0xff), 0, 1, 512 + 16);
+  closeSync(file);
+  await onPage(served.address, async (page) => {
+    await page.getByLabel("Or look into an image of yours").setInputFiles(image);
+    await said(page, "own.img is open.");
+    await button(page, "Verify").click();
+    await said(page, /\d places? on the disk (is|are) damaged\./);
+    const found = page.getByRole("row", { name: /^table 1 .* found$/ });
+    expect(await found.count()).toBeGreaterThan(0);
+    await button(page, "Repair").click();
+    await said(page, /mended; it is clean now\./);
     await expectClean(page);
   });
 });
