@@ -37,7 +37,7 @@ export const RESERVE_DELETE: u32 = 1;
 /** Dirty pages of one commit at most (1.7). */
 export const BATCH_PAGES_MAX: u32 = 8192;
 /** A grant is at least this share of the store's free chunks. */
-const GRANT_SHARE: u32 = 16;
+const GRANT_SHARE: u32 = 4;
 const SUPPLY_ROUNDS: i32 = 3;
 
 /**
