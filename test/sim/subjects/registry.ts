@@ -67,8 +67,8 @@ const ENTRIES = {
   },
   rayos: {
     create: () => new RayosSubject() as Subject,
-    states: 4_800,
-    thin: 4,
+    states: 19_000,
+    thin: 1,
     groups: ["flows"],
   },
   generations: {

@@ -92,7 +92,7 @@ export function browse(profile: string): Promise<BrowserContext> {
 
 /** Opens the page; what it asks of other origins, and what goes wrong in it, is in the lists. */
 export async function visit(context: BrowserContext, address: string) {
-  const page = await context.newPage();
+  const page = await openPage(context);
   const strange: string[] = [];
   const errors: string[] = [];
   page.on("request", (request) => {
@@ -108,6 +108,25 @@ export async function visit(context: BrowserContext, address: string) {
 }
 
 const SAID_MS = 15_000;
+const OPENED_MS = 20_000;
+const OPENINGS_MAX = 3;
+
+/**
+ * A new page. The browser keeps a renderer in reserve, and who kills renderers may kill it while it
+ * becomes a page: then the browser waits for it for ever, and another page is asked for.
+ */
+async function openPage(context: BrowserContext): Promise<Page> {
+  for (let opening = 1; opening <= OPENINGS_MAX; opening++) {
+    let timer = 0;
+    const late = new Promise<undefined>((done) => {
+      timer = setTimeout(done, OPENED_MS);
+    });
+    const page = await Promise.race([context.newPage(), late]);
+    clearTimeout(timer);
+    if (page !== undefined) return page;
+  }
+  throw new Error(`no new page within ${OPENED_MS} ms, ${OPENINGS_MAX} times`);
+}
 
 /** The status says so, soon. */
 export function said(page: Page, text: string | RegExp, timeoutMs = SAID_MS): Promise<void> {
