@@ -77,8 +77,13 @@ function plugged(disk: BlockDevice): BlockDevice {
   return new PowerDevice(disk, { random: systemRandom });
 }
 
-/** A file on a disk of 1 GiB, which is fresh or has had one of that size before. */
-function files(name: string, fresh: boolean, around = (disk: BlockDevice) => disk): Candidate {
+/**
+ * What the disk of 1 GiB has had before: nothing at all; a small file, as every disk with a system
+ * has; a file as large as the measured one, deleted since.
+ */
+type Past = "nothing" | "a small file" | "a large file";
+
+function files(name: string, past: Past, around = (disk: BlockDevice) => disk): Candidate {
   return {
     name,
     async open() {
@@ -97,7 +102,11 @@ function files(name: string, fresh: boolean, around = (disk: BlockDevice) => dis
         mounted.close(fd);
         mounted.sync();
       };
-      if (!fresh) {
+      if (past === "a small file") {
+        mounted.writeFile("/small", "a system's own");
+        mounted.sync();
+      }
+      if (past === "a large file") {
         run(new Uint8Array(STEP_BYTES).fill(1));
         mounted.unlink("/large");
         // The space of a deleted file is free two commits later.
@@ -122,9 +131,9 @@ const CANDIDATES: readonly Candidate[] = [
   raw,
   device("OpfsDevice"),
   device("with the page's plug", plugged),
-  files("a file on a fresh disk", true),
-  files("a file on a used disk", false),
-  files("a file in the page's stack", true, plugged),
+  files("a file on a fresh disk", "nothing"),
+  files("a file on a used disk", "a large file"),
+  files("a file in the page's stack", "a small file", plugged),
 ];
 
 async function measure(): Promise<Times> {

@@ -67,7 +67,7 @@ const ENTRIES = {
   },
   rayos: {
     create: () => new RayosSubject() as Subject,
-    states: 19_000,
+    states: 40_000,
     thin: 1,
     groups: ["flows"],
   },
