@@ -127,6 +127,23 @@ export function deviceConfig(capacity: number, given: Partial<DeviceConfig> = {}
   };
 }
 
+/** Sectors of one WRITE_ZEROES where nothing else sets a limit: 1 TiB. */
+const ZEROES_SECTORS_MAX = 2 ** 31;
+
+/** The same for a device that zeroes whatever range it is asked to, or that is read-only. */
+export function zeroingConfig(
+  capacity: number,
+  readOnly: boolean,
+  given: Partial<DeviceConfig>,
+): DeviceConfig {
+  const common = Feature.SEG_MAX | Feature.BLK_SIZE | Feature.FLUSH | Feature.TOPOLOGY;
+  return deviceConfig(capacity, {
+    features: common | (readOnly ? Feature.RO : Feature.WRITE_ZEROES),
+    maxWriteZeroes: readOnly ? 0 : ZEROES_SECTORS_MAX,
+    ...given,
+  });
+}
+
 /** A request that has not run. */
 export function request(
   type: RequestType,

@@ -20,7 +20,6 @@ import {
   type DeviceConfig,
   type DeviceIdentity,
   type DurabilityClaim,
-  deviceConfig,
   deviceIdentity,
   Feature,
   type IdentityOptions,
@@ -28,6 +27,7 @@ import {
   refuse,
   refuseClosed,
   SECTOR_SIZE,
+  zeroingConfig,
 } from "../device.ts";
 import { isZero } from "../sectors.ts";
 import { type LockOptions, lockName, type NameLock } from "./locks.ts";
@@ -38,7 +38,6 @@ const CACHE_BLOCKS = 64;
 /** Changed blocks that may wait for FLUSH: 64 MiB. */
 const DIRTY_BLOCKS_MAX = 1024;
 const VERSION = 1;
-const ZEROES_SECTORS_MAX = 2 ** 31;
 
 export interface IndexedDbOptions extends IdentityOptions, LockOptions {
   readonly readOnly?: boolean | undefined;
@@ -99,16 +98,9 @@ export class IndexedDbDevice implements AsyncBlockDevice {
     checkGeometry(capacity, blkSize, name);
     const byName = name.replace(/[^\x20-\x7e]/g, "_").slice(0, 20);
     this.identity = deviceIdentity({ pci: options.pci, serial: options.serial ?? byName });
-    this.config = deviceConfig(capacity, {
-      features:
-        Feature.SEG_MAX |
-        Feature.BLK_SIZE |
-        Feature.TOPOLOGY |
-        Feature.FLUSH |
-        (readOnly ? Feature.RO : Feature.WRITE_ZEROES),
+    this.config = zeroingConfig(capacity, readOnly, {
       blkSize,
       optIoSize: BLOCK_SIZE / blkSize,
-      maxWriteZeroes: readOnly ? 0 : ZEROES_SECTORS_MAX,
       zeroesMayUnmap: !readOnly,
     });
     this.name = name;

@@ -21,7 +21,6 @@ import {
   type DeviceConfig,
   type DeviceIdentity,
   type DurabilityClaim,
-  deviceConfig,
   deviceIdentity,
   Feature,
   type IdentityOptions,
@@ -29,6 +28,7 @@ import {
   refuse,
   refuseClosed,
   SECTOR_SIZE,
+  zeroingConfig,
 } from "../device.ts";
 import { PendingWrites } from "../pending.ts";
 import { isZero } from "../sectors.ts";
@@ -84,8 +84,6 @@ interface Opened {
   readonly room: StorageRoom | undefined;
 }
 
-/** Sectors of one WRITE_ZEROES: 1 TiB. */
-const ZEROES_SECTORS_MAX = 2 ** 31;
 const PIECE_SIZE = 2 ** 20;
 /** How long the figures of a full storage are good enough. */
 const ROOM_AGE_MS = 5000;
@@ -122,7 +120,7 @@ export class OpfsDevice implements BlockDevice {
     const serial = options.serial ?? name.slice(0, 20);
     this.identity = deviceIdentity({ pci: options.pci, serial });
     this.name = path;
-    this.config = configOf(capacity, blkSize, readOnly);
+    this.config = zeroingConfig(capacity, readOnly, { blkSize, segMax: 1024 });
     this.#file = file;
     this.#lock = lock;
     this.#room = room;
@@ -390,19 +388,4 @@ async function folderOf(
   let folder = root ?? (await navigator.storage.getDirectory());
   for (const part of parts) folder = await folder.getDirectoryHandle(part, { create });
   return { folder, name };
-}
-
-function configOf(capacity: number, blkSize: 512 | 4096, readOnly: boolean): DeviceConfig {
-  const erases = readOnly ? 0 : Feature.WRITE_ZEROES;
-  return deviceConfig(capacity, {
-    features:
-      Feature.SEG_MAX |
-      Feature.BLK_SIZE |
-      Feature.TOPOLOGY |
-      Feature.FLUSH |
-      (readOnly ? Feature.RO : erases),
-    blkSize,
-    segMax: 1024,
-    maxWriteZeroes: readOnly ? 0 : ZEROES_SECTORS_MAX,
-  });
 }

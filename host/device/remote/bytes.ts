@@ -13,6 +13,7 @@ import {
   deviceConfig,
   deviceIdentity,
   Feature,
+  type IdentityOptions,
   RequestType,
   refuse,
   refuseClosed,
@@ -23,13 +24,14 @@ import {
 export class BytesDevice implements BlockDevice {
   readonly name: string;
   readonly config: DeviceConfig;
-  readonly identity: DeviceIdentity = deviceIdentity();
+  readonly identity: DeviceIdentity;
   readonly durability: DurabilityClaim = { level: "none", flush: "nothing: bytes to read" };
   readonly #source: ByteSource;
   #closed = false;
 
-  constructor(source: ByteSource) {
+  constructor(source: ByteSource, options: IdentityOptions = {}) {
     this.#source = source;
+    this.identity = deviceIdentity(options);
     this.name = source.name;
     const features = Feature.RO | Feature.SEG_MAX | Feature.BLK_SIZE | Feature.FLUSH;
     const capacity = Math.floor(source.sizeBytes / SECTOR_SIZE);

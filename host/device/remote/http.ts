@@ -17,14 +17,13 @@ import {
   type DeviceConfig,
   type DeviceIdentity,
   type DurabilityClaim,
-  deviceConfig,
   deviceIdentity,
-  Feature,
   type IdentityOptions,
   RequestType,
   refuse,
   refuseClosed,
   SECTOR_SIZE,
+  zeroingConfig,
 } from "../device.ts";
 import { type Courier, fetchRange, xhrRange } from "./couriers.ts";
 import {
@@ -66,6 +65,7 @@ abstract class HttpBase {
   /** Which version of which file this is. */
   readonly file: RemoteFile;
   protected readonly cache: ReadAhead;
+  protected readonly options: HttpOptions;
   protected closed = false;
 
   protected constructor(file: RemoteFile, options: HttpOptions) {
@@ -80,11 +80,9 @@ abstract class HttpBase {
     });
     this.name = path;
     this.file = file;
+    this.options = options;
     this.cache = new ReadAhead(file.sizeBytes, options);
-    this.config = deviceConfig(capacity, {
-      features: Feature.SEG_MAX | Feature.BLK_SIZE | Feature.TOPOLOGY | Feature.FLUSH | Feature.RO,
-      blkSize,
-    });
+    this.config = zeroingConfig(capacity, true, { blkSize });
   }
 
   /** What is left to do of a batch: its reads. The rest is answered at once. */
@@ -112,11 +110,8 @@ abstract class HttpBase {
  * const { end } = serveDevice(disk); // for the core, in another thread
  */
 export class HttpRangeDevice extends HttpBase implements AsyncBlockDevice {
-  readonly #options: HttpOptions;
-
   private constructor(file: RemoteFile, options: HttpOptions) {
     super(file, options);
-    this.#options = options;
   }
 
   /**
@@ -147,9 +142,9 @@ export class HttpRangeDevice extends HttpBase implements AsyncBlockDevice {
   }
 
   #fetch(span: Span, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    return repeated(this.#options, async () => {
+    return repeated(this.options, async () => {
       const { bytes } = await fetchRange(
-        courier(this.file.url, this.#options),
+        courier(this.file.url, this.options),
         span,
         this.file,
         signal,
@@ -167,11 +162,8 @@ export class HttpRangeDevice extends HttpBase implements AsyncBlockDevice {
  * const device = await HttpSyncDevice.open(new URL("disk.img", location.href));
  */
 export class HttpSyncDevice extends HttpBase implements BlockDevice {
-  readonly #options: HttpOptions;
-
   private constructor(file: RemoteFile, options: HttpOptions) {
     super(file, options);
-    this.#options = options;
   }
 
   /** As HttpRangeDevice.open(); EOPNOTSUPP also where there is no XMLHttpRequest. */
@@ -200,10 +192,10 @@ export class HttpSyncDevice extends HttpBase implements BlockDevice {
   }
 
   #ask(span: Span): Uint8Array {
-    const { retries = RETRIES } = this.#options;
+    const { retries = RETRIES } = this.options;
     for (let left = retries; ; left--) {
       try {
-        return xhrRange(courier(this.file.url, this.#options), span, this.file);
+        return xhrRange(courier(this.file.url, this.options), span, this.file);
       } catch (error) {
         if (left <= 0 || !(error instanceof StorageError) || !isPassing(error)) throw error;
       }

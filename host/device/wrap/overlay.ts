@@ -21,12 +21,12 @@ import {
   complete,
   type DeviceConfig,
   type DurabilityClaim,
-  deviceConfig,
   Feature,
   RequestType,
   refuse,
   refuseClosed,
   SECTOR_SIZE,
+  zeroingConfig,
 } from "../device.ts";
 import { readInto, writeSectors } from "../sectors.ts";
 import { CowImage, extentOf } from "./overlay/image.ts";
@@ -54,7 +54,6 @@ interface Versioned {
 const BLOCK_BYTES = 16_384;
 /** How much may be written twice between two FLUSHes in a file of sizeFor(). */
 const SLACK_BYTES = 2 ** 26;
-const ZEROES_SECTORS_MAX = 2 ** 31;
 
 /**
  * A writable disk over `base`, whose changes lie in `file`. Closing it closes both.
@@ -88,16 +87,9 @@ export class OverlayDevice implements BlockDevice {
     this.#blockSize = blockSize;
     const { level, flush } = file.durability;
     this.durability = { level, flush: `one commit: two of ${flush}` };
-    this.config = deviceConfig(capacity, {
-      features:
-        Feature.SEG_MAX |
-        Feature.BLK_SIZE |
-        Feature.TOPOLOGY |
-        Feature.FLUSH |
-        (readOnly ? Feature.RO : Feature.WRITE_ZEROES),
+    this.config = zeroingConfig(capacity, readOnly, {
       blkSize,
       optIoSize: blockSize / blkSize,
-      maxWriteZeroes: readOnly ? 0 : ZEROES_SECTORS_MAX,
       zeroesMayUnmap: !readOnly,
     });
   }

@@ -4,6 +4,7 @@
  */
 import { failure } from "../../base/errors.ts";
 import { node } from "../../base/platform/node.ts";
+import { type ByteSource, memorySource } from "../../base/platform/source.ts";
 
 /** A file or folder to copy. */
 export interface TreeEntry {
@@ -102,15 +103,19 @@ function fileReader(path: string): TreeReader {
 
 /** A reader of bytes in memory. */
 export function memoryReader(content: Uint8Array): TreeReader {
+  return sourceReader(memorySource("memory", content));
+}
+
+/** A reader of a source from its first byte on; it closes the source. */
+export function sourceReader(source: ByteSource): TreeReader {
   let at = 0;
   return {
     read: (into) => {
-      const piece = content.subarray(at, at + into.length);
-      into.set(piece);
-      at += piece.length;
-      return piece.length;
+      const got = source.read(into, at);
+      at += got;
+      return got;
     },
-    close: () => {},
+    close: () => source.close(),
   };
 }
 

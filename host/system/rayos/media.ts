@@ -24,7 +24,13 @@ import {
   encodeBootMode,
 } from "../../format/rayos/boot-mode.ts";
 import { MEDIUM_LABEL } from "../../format/rayos/layout.ts";
-import { memoryReader, type Tree, type TreeEntry, type TreeReader } from "../image/folder.ts";
+import {
+  memoryReader,
+  sourceReader,
+  type Tree,
+  type TreeEntry,
+  type TreeReader,
+} from "../image/folder.ts";
 import { timestampMs } from "../image/mkdisk.ts";
 import { originOf, type SeedOptions } from "../image/reproducible.ts";
 import type { MakeMediaOptions } from "../media/media.ts";
@@ -145,23 +151,15 @@ function* archiveOf(payload: string, kind: SystemImage["kind"]): Work<Archive> {
       throw failure("EMEDIUMTYPE", "mkmedia", message, { path: payload });
     }
     const name = kind === "tar.zst" ? zstd : kind === "tar.gz" ? gzip : tar;
-    return { name, sizeBytes: file.sizeBytes, omitted: 0, open: () => localReader(payload) };
+    return {
+      name,
+      sizeBytes: file.sizeBytes,
+      omitted: 0,
+      open: () => sourceReader(fileSource(payload)),
+    };
   } finally {
     file.close();
   }
-}
-
-function localReader(path: string): TreeReader {
-  const file = fileSource(path);
-  let at = 0;
-  return {
-    read: (into) => {
-      const got = file.read(into, at);
-      at += got;
-      return got;
-    },
-    close: () => file.close(),
-  };
 }
 
 function* hashContent({ name, sizeBytes, open }: Archive): Work<string> {

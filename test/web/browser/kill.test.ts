@@ -3,46 +3,19 @@
  * all that they held are gone. Opened again, the disk is consistent, and the flow goes on or is
  * done. The seed is printed in each test's name; DISKWRIGHT_SEED chooses another one.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, beforeAll, expect } from "vitest";
+import type { Page } from "playwright-core";
+import { expect } from "vitest";
 import { seededRandom } from "../../../host/base/seed.ts";
-import { findTool, testWith } from "../../tools/tools.ts";
-import {
-  browse,
-  button,
-  CHROMIUM,
-  installDemo,
-  makeDisk,
-  prepareDemo,
-  type Served,
-  said,
-  serve,
-  visit,
-} from "./page.ts";
+import { testWith } from "../../tools/tools.ts";
+import { ownBrowser } from "./own.ts";
+import { button, CHROMIUM, installDemo, makeDisk, prepareDemo, said, visit } from "./page.ts";
 import { renderers } from "./processes.ts";
 
 const SEED = process.env["DISKWRIGHT_SEED"] ?? "5";
 const KILLS = 10;
 const test = testWith(CHROMIUM);
-const profile = mkdtempSync(join(tmpdir(), "diskwright-profile-"));
+const browser = ownBrowser();
 const random = seededRandom(SEED, "kill");
-let served: Served;
-let context: BrowserContext;
-
-beforeAll(async () => {
-  if (findTool(CHROMIUM) === undefined) return;
-  served = await serve();
-  context = await browse(profile);
-});
-
-afterAll(async () => {
-  await context?.close();
-  await served?.close();
-  rmSync(profile, { recursive: true, force: true });
-});
 
 function upTo(most: number): number {
   const bytes = new Uint8Array(4);
@@ -56,17 +29,17 @@ async function killedAfter(page: Page, name: string, ms: number, act: () => Prom
   // What waits for a page that is dead fails some time later.
   void act().catch(() => undefined);
   await new Promise((done) => setTimeout(done, ms));
-  const pids = renderers(profile);
+  const pids = renderers(browser.profile);
   expect(pids).not.toEqual([]);
   for (const pid of pids) process.kill(pid, "SIGKILL");
   await crashed;
-  const { page: next } = await visit(context, `${served.address}#${name}`);
+  const { page: next } = await visit(browser.context, `${browser.address}#${name}`);
   await next.getByRole("heading", { name: `Disk ${name}` }).waitFor();
   return next;
 }
 
 test(`killed at ${KILLS} moments of installations, seed ${SEED}: resumed, or done`, async () => {
-  let { page } = await visit(context, served.address);
+  let { page } = await visit(browser.context, browser.address);
   const name = "killed";
   await makeDisk(page, name, "160MiB");
   await prepareDemo(page);
@@ -117,7 +90,7 @@ async function goOn(page: Page): Promise<"resumed" | "begun" | "done"> {
 }
 
 test(`killed at ${KILLS} moments of updates and boots, seed ${SEED}: gone on with`, async () => {
-  let { page } = await visit(context, served.address);
+  let { page } = await visit(browser.context, browser.address);
   const name = "updated";
   await makeDisk(page, name, "160MiB");
   await installDemo(page);

@@ -2,47 +2,30 @@
  * The whole life of a disk in the page, in real Chromium: each state is asserted by role and text,
  * then it is photographed; the image that comes out is judged by other people's tools and firmware.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, beforeAll, expect } from "vitest";
+import type { Page } from "playwright-core";
+import { expect } from "vitest";
 import { GREETING } from "../../../host/system/demo/system.ts";
 import { bootDisk, FIRMWARE_TOOLS } from "../../tools/firmware.ts";
 import { expectCleanFat, expectGoodTable, JUDGES } from "../../tools/judges.ts";
-import { findTool, scratch, testWith } from "../../tools/tools.ts";
+import { scratch, testWith } from "../../tools/tools.ts";
+import { ownBrowser } from "./own.ts";
 import {
-  browse,
   button,
   CHROMIUM,
   complained,
   installDemo,
   makeDisk,
   SCREENSHOTS,
-  type Served,
   said,
-  serve,
   visit,
 } from "./page.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const test = testWith(CHROMIUM);
-const profile = mkdtempSync(join(tmpdir(), "diskwright-profile-"));
-let served: Served;
-let context: BrowserContext;
-
-beforeAll(async () => {
-  if (findTool(CHROMIUM) === undefined) return;
-  served = await serve();
-  context = await browse(profile);
-});
-
-afterAll(async () => {
-  await context?.close();
-  await served?.close();
-  rmSync(profile, { recursive: true, force: true });
-});
+const browser = ownBrowser();
 
 testWith(
   CHROMIUM,
@@ -51,7 +34,7 @@ testWith(
 )(
   "a disk is made, installed, booted, updated, falls back, rolls back and boots in OVMF",
   async () => {
-    const { page, strange, errors } = await visit(context, served.address);
+    const { page, strange, errors } = await visit(browser.context, browser.address);
     const boot = async (generation: number) => {
       await button(page, "Boot").click();
       await said(page, `passed its health checkpoint, generation ${generation}`);
@@ -196,7 +179,7 @@ async function downloadAndBoot(page: Page): Promise<void> {
 }
 
 test("an action that a person does by keyboard alone", async () => {
-  const { page } = await visit(context, served.address);
+  const { page } = await visit(browser.context, browser.address);
   await page.getByLabel("Name", { exact: true }).focus();
   await page.keyboard.press("Control+A");
   await page.keyboard.type("keys");
@@ -215,7 +198,7 @@ test("an action that a person does by keyboard alone", async () => {
 });
 
 test("a disk that is too small, a name that is taken and one that is none are told", async () => {
-  const { page } = await visit(context, served.address);
+  const { page } = await visit(browser.context, browser.address);
   await makeDisk(page, "small", "64MiB");
   await button(page, "Prepare and show the plan").click();
   await complained(page, /the smallest size that would do is 1\d\d/);
@@ -234,7 +217,7 @@ async function makeDiskBadly(page: Page, name: string, size: string, text: strin
 }
 
 test("a report names the browser and the disk, and is not sent", async () => {
-  const { page, strange } = await visit(context, served.address);
+  const { page, strange } = await visit(browser.context, browser.address);
   await makeDisk(page, "told", "160MiB");
   await installDemo(page);
   await page.getByLabel("What happened").fill("It did not boot.");

@@ -6,18 +6,15 @@ import {
   closeSync,
   ftruncateSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readFileSync,
-  rmSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import type { BrowserContext, Page } from "playwright-core";
-import { afterAll, beforeAll, expect } from "vitest";
+import type { Page } from "playwright-core";
+import { expect } from "vitest";
 import { run } from "../../../host/base/work.ts";
 import { FileDevice } from "../../../host/device/local/file.ts";
 import { demoBoot } from "../../../host/system/demo/system.ts";
@@ -27,18 +24,16 @@ import { splitDisk } from "../../../host/system/image/split.ts";
 import { makeMedia, planMedia } from "../../../host/system/media/media.ts";
 import { shippedService } from "../../../host/system/service/shipped.ts";
 import { tar } from "../../system/rayos/tars.ts";
-import { findTool, scratch, testWith } from "../../tools/tools.ts";
+import { scratch, testWith } from "../../tools/tools.ts";
+import { ownBrowser } from "./own.ts";
 import {
-  browse,
   button,
   CHROMIUM,
   complained,
   installDemo,
   makeDisk,
   prepareDemo,
-  type Served,
   said,
-  serve,
   visit,
   whenShown,
 } from "./page.ts";
@@ -46,25 +41,11 @@ import {
 /** Steps of an installation after which more is to come. */
 const MIDDLE = /Wipe|Make the ESP|Format the data region|Copy the|Read everything back/;
 const test = testWith(CHROMIUM);
-const profile = mkdtempSync(join(tmpdir(), "diskwright-profile-"));
-let served: Served;
-let context: BrowserContext;
-
-beforeAll(async () => {
-  if (findTool(CHROMIUM) === undefined) return;
-  served = await serve();
-  context = await browse(profile);
-});
-
-afterAll(async () => {
-  await context?.close();
-  await served?.close();
-  rmSync(profile, { recursive: true, force: true });
-});
+const browser = ownBrowser();
 
 /** A page of its own for each test, which must leave no error behind in the page itself. */
 async function onPage(address: string, use: (page: Page) => Promise<void>): Promise<void> {
-  const { page, strange } = await visit(context, address);
+  const { page, strange } = await visit(browser.context, address);
   await use(page);
   expect(strange).toEqual([]);
   await page.close();
@@ -76,7 +57,7 @@ async function expectClean(page: Page): Promise<void> {
 }
 
 test("power cut in the middle of an installation: switched on again, it is resumed", () =>
-  onPage(served.address, async (page) => {
+  onPage(browser.address, async (page) => {
     await makeDisk(page, "cut", "320MiB");
     await prepareDemo(page);
     await page.getByLabel("Cut it in the middle of the next action").check();
@@ -91,7 +72,7 @@ test("power cut in the middle of an installation: switched on again, it is resum
   }));
 
 test("the plug is pulled by hand while an installation runs: it is resumed", () =>
-  onPage(served.address, async (page) => {
+  onPage(browser.address, async (page) => {
     await makeDisk(page, "plug", "1GiB");
     await prepareDemo(page);
     await whenShown(page, MIDDLE, { click: "Cut the power now" });
@@ -105,7 +86,7 @@ test("the plug is pulled by hand while an installation runs: it is resumed", () 
   }));
 
 test("power cuts in updates and boots leave what was committed", () =>
-  onPage(served.address, async (page) => {
+  onPage(browser.address, async (page) => {
     await makeDisk(page, "often", "160MiB");
     await installDemo(page);
     await button(page, "Provision").click();
@@ -127,7 +108,7 @@ test("power cuts in updates and boots leave what was committed", () =>
   }));
 
 test("a reload in the middle of an installation: the page offers to resume it", () =>
-  onPage(served.address, async (page) => {
+  onPage(browser.address, async (page) => {
     await makeDisk(page, "again", "1GiB");
     await prepareDemo(page);
     await whenShown(page, MIDDLE, "reload");
@@ -139,7 +120,7 @@ test("a reload in the middle of an installation: the page offers to resume it", 
   }));
 
 test("an installation that is stopped can be gone on with", () =>
-  onPage(served.address, async (page) => {
+  onPage(browser.address, async (page) => {
     await makeDisk(page, "stopped", "1GiB");
     await prepareDemo(page);
     await whenShown(page, MIDDLE, { click: "Stop" });
@@ -150,10 +131,10 @@ test("an installation that is stopped can be gone on with", () =>
   }));
 
 test("a second tab is refused with a sentence, may read, and gets the disk when it is free", () =>
-  onPage(served.address, async (first) => {
+  onPage(browser.address, async (first) => {
     await makeDisk(first, "shared", "160MiB");
     await installDemo(first);
-    const { page: second } = await visit(context, served.address);
+    const { page: second } = await visit(browser.context, browser.address);
     await button(second, "Open shared").click();
     await complained(second, /is open for writing in another tab or worker\. Close it there/);
     await button(second, "Open shared read-only").click();
@@ -167,7 +148,7 @@ test("a second tab is refused with a sentence, may read, and gets the disk when 
   }));
 
 test("without OPFS disks are kept in memory, which is said plainly; the life goes on", () =>
-  onPage(`${served.address}no-opfs/`, async (page) => {
+  onPage(`${browser.address}no-opfs/`, async (page) => {
     await page.getByText(/Disks last only as long as this page/).waitFor();
     await makeDisk(page, "brief", "160MiB");
     await installDemo(page);
@@ -181,9 +162,9 @@ test("without OPFS disks are kept in memory, which is said plainly; the life goe
   }));
 
 test("a quota that is too small is told with what to do, and nothing is half made", () =>
-  onPage(served.address, async (page) => {
-    const debug = await context.newCDPSession(page);
-    const { origin } = new URL(served.address);
+  onPage(browser.address, async (page) => {
+    const debug = await browser.context.newCDPSession(page);
+    const { origin } = new URL(browser.address);
     const limit = (size?: number) =>
       debug.send("Storage.overrideQuotaForOrigin", {
         ...{ origin, ...(size === undefined ? {} : { quotaSize: size }) },
@@ -208,17 +189,17 @@ test("a quota that is too small is told with what to do, and nothing is half mad
   }));
 
 test("storage that is evicted between two visits: the list is empty, and making one works", () =>
-  onPage(served.address, async (page) => {
+  onPage(browser.address, async (page) => {
     await makeDisk(page, "gone", "160MiB");
     expect(new URL(page.url()).hash).toBe("#gone");
     await page.close();
-    const { page: other } = await visit(context, served.address);
+    const { page: other } = await visit(browser.context, browser.address);
     await other.evaluate(async () => {
       const storage = await navigator.storage.getDirectory();
       await storage.removeEntry("diskwright", { recursive: true });
     });
     await other.close();
-    const { page: again } = await visit(context, `${served.address}#gone`);
+    const { page: again } = await visit(browser.context, `${browser.address}#gone`);
     await again.getByText("There is no disk yet.").waitFor();
     await makeDisk(again, "next", "160MiB");
     await installDemo(again);
@@ -226,7 +207,7 @@ test("storage that is evicted between two visits: the list is empty, and making 
   }));
 
 test("a worker that is stopped: what waits for it is told to reload, and the disk is there", () =>
-  onPage(served.address, async (page) => {
+  onPage(browser.address, async (page) => {
     await makeDisk(page, "alone", "160MiB");
     await installDemo(page);
     // Whatever ends it, its lock becomes free.
@@ -258,7 +239,7 @@ async function ownMedia(): Promise<{ image: string; iso: string }> {
 test("an image of one's own is looked into, booted, not written to, and installed", async () => {
   const { image, iso } = await ownMedia();
   const before = readFileSync(image);
-  await onPage(served.address, async (page) => {
+  await onPage(browser.address, async (page) => {
     await page.getByLabel("Or look into an image of yours").setInputFiles(image);
     await said(page, "own.img is open. It is not written to");
     await button(page, "Provision").click();
@@ -287,7 +268,7 @@ test("a damaged partition table is found at its LBA, and mended from the backup"
   const file = openSync(image, "r+");
   writeSync(file, Uint8Array.of(0xff), 0, 1, 512 + 16);
   closeSync(file);
-  await onPage(served.address, async (page) => {
+  await onPage(browser.address, async (page) => {
     await page.getByLabel("Or look into an image of yours").setInputFiles(image);
     await said(page, "own.img is open.");
     await button(page, "Verify").click();
@@ -310,7 +291,7 @@ test("files that are no disks, and one of 3 GiB, are told for what they are", as
     closeSync(descriptor);
     return path;
   };
-  await onPage(served.address, async (page) => {
+  await onPage(browser.address, async (page) => {
     const upload = (path: string) =>
       page.getByLabel("Or look into an image of yours").setInputFiles(path);
     await upload(made("tiny.txt", 5, "hello"));
@@ -337,7 +318,7 @@ test("a folder and a tar of boot files are installed; one without a boot loader 
   const archive = join(folder, "boot.tar.gz");
   const members = Object.entries(files).map(([name, content]) => ({ name, content }));
   writeFileSync(archive, gzipSync(tar(...members)));
-  await onPage(served.address, async (page) => {
+  await onPage(browser.address, async (page) => {
     await makeDisk(page, "own", "160MiB");
     const prepare = async (kind: string, label: string, path: string) => {
       await page.getByLabel(kind).check();

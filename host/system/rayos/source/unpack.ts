@@ -39,19 +39,9 @@ export function packerOf(head: Uint8Array): "gzip" | "zstd" | undefined {
   return undefined;
 }
 
-/** The stream of a whole file from its first byte on. */
-export function unpack(file: ByteSource, packing: Packing): ByteStream {
-  if (packing === "tar.gz") return new GzipStream(file);
-  if (packing === "tar.zst") return new ZstdStream(file);
-  let at = 0;
-  return {
-    read: (into) => {
-      const got = file.read(into, at);
-      at += got;
-      return got;
-    },
-    release: () => {},
-  };
+/** The plain bytes of a packed file, from the first one on. */
+export function unpack(file: ByteSource, packing: Exclude<Packing, "tar">): ByteStream {
+  return packing === "tar.gz" ? new GzipStream(file) : new ZstdStream(file);
 }
 
 /** Reads up to `into.length` bytes of the file at `offset`, fewer only at its end. */

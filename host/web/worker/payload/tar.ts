@@ -1,11 +1,11 @@
 /** A tar, plain or packed, that a person chose, as the files of an ESP: read where it lies. */
 import { failure } from "../../../base/errors.ts";
-import type { ByteSource } from "../../../base/platform/source.ts";
 import { finish } from "../../../base/work.ts";
+import { blobSource } from "../../../device/remote/blob.ts";
 import type { Tree, TreeEntry } from "../../../system/image/folder.ts";
 import type { ImageEntry } from "../../../system/rayos/source/entry.ts";
 import { openTar } from "../../../system/rayos/source/tar.ts";
-import { addFolders, readBlob } from "./files.ts";
+import { addFolders } from "./files.ts";
 
 /**
  * Lists the archive.
@@ -14,7 +14,7 @@ import { addFolders, readBlob } from "./files.ts";
  *   device, which a FAT cannot hold
  */
 export function tarTree(file: File): Tree {
-  const { entries } = finish(openTar(sourceOf(file)));
+  const { entries } = finish(openTar(blobSource(file)));
   const tree = new Map<string, TreeEntry>();
   for (const entry of entries) {
     const { path } = entry;
@@ -40,14 +40,5 @@ function readerOf(entry: ImageEntry) {
   return {
     read: (into: Uint8Array) => reader?.read(into) ?? 0,
     close: () => reader?.close(),
-  };
-}
-
-function sourceOf(file: File): ByteSource {
-  const { name, size: sizeBytes } = file;
-  return {
-    ...{ name, sizeBytes },
-    read: (into, offset) => readBlob(file, name, into, offset),
-    close: () => {},
   };
 }
