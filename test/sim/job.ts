@@ -54,7 +54,8 @@ export function runJob(job: Job): Outcome {
   const subject = subjectOf(name, plant);
   const drawn = subject.scenario(seed);
   const scenario = thin === undefined ? drawn : { ...drawn, thin };
-  const options = { ...DEFAULTS, depth: depth ?? DEFAULTS.depth };
+  const { nestEvery = DEFAULTS.nestEvery } = SUBJECTS[name];
+  const options = { ...DEFAULTS, nestEvery, depth: depth ?? DEFAULTS.depth };
   const limited = statesMax === undefined ? options : { ...options, statesMax };
   plantInInstall(plant === undefined ? 0 : (findPlant(plant)?.id ?? 0));
   try {

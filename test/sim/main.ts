@@ -72,14 +72,14 @@ function goalsOf(asked: ReturnType<typeof options>): Goal[] {
   const depth = positive(asked.depth, "depth");
   return names.map((subject) => {
     const repeats = asked.seed !== undefined;
-    const seeds = plant?.seeds ?? ANY;
-    const { states, thin, groups } = SUBJECTS[subject];
+    const { states = ANY, seeds: seedsOfRun = ANY, thin, groups } = SUBJECTS[subject];
+    const seeds = plant?.seeds ?? seedsOfRun;
     const share = (groups as readonly Group[]).includes("storage") ? storage : flows;
     return {
       subject,
       seed: asked.seed ?? plant?.seed ?? 1,
       seedsMax: repeats ? 1 : seeds,
-      states: repeats || plant !== undefined ? ANY : Math.ceil(states * share),
+      states: repeats || plant !== undefined ? ANY : Math.ceil(Math.min(states * share, ANY)),
       plant: plant?.name,
       thin: plant?.thin ?? (thin === undefined || repeats ? undefined : Math.ceil(thin / share)),
       depth,

@@ -15,8 +15,12 @@ export type Group = "storage" | "flows";
 
 export interface SubjectEntry {
   readonly create: (options: SubjectOptions) => Subject;
-  /** Distinct crash states of a full run. */
-  readonly states: number;
+  /** Distinct crash states of a full run; absent = every one of its `seeds`. */
+  readonly states?: number;
+  /** Ends a run after so many seeds, each to its end. */
+  readonly seeds?: number;
+  /** One state in so many is followed by nested crashes, if not the usual number. */
+  readonly nestEvery?: number;
   readonly groups: readonly Group[];
   /**
    * One state in so many is visited in a full run; a share visits fewer states of the same
@@ -67,7 +71,9 @@ const ENTRIES = {
   },
   rayos: {
     create: () => new RayosSubject() as Subject,
-    states: 40_000,
+    // Each layout, onto a blank disk and over a table. A life has hundreds of flushes: few nest.
+    seeds: 4,
+    nestEvery: 1500,
     thin: 1,
     groups: ["flows"],
   },
