@@ -19,9 +19,11 @@ import { Region } from "../../../host/core/region.ts";
 import { readJournal } from "../../../host/system/install/journal.ts";
 import {
   installRayos,
+  openImage,
   planRayosInstall,
   type RayosPlan,
   type RayosRequest,
+  type SystemImage,
 } from "../../../host/system/rayos/install.ts";
 import type { SimDisk } from "../engine/disk.ts";
 import { type History, type Life, Violation } from "../engine/history.ts";
@@ -64,7 +66,7 @@ export class RayosSubject implements Subject<RayosOperation> {
   readonly #media = new MediaCore();
   #core = new Core();
   #before: Before | undefined;
-  #source: string | undefined;
+  #image: SystemImage | undefined;
 
   scenario(seed: number): RayosScenario {
     const layout = seed % 2 === 0 ? "rayos" : "rayos-full";
@@ -140,7 +142,7 @@ export class RayosSubject implements Subject<RayosOperation> {
 
   #request({ layout, seed }: RayosScenario): RayosRequest {
     return {
-      ...{ layout, source: this.#image(), place: { kind: "disk" }, sizes: SIZES },
+      ...{ layout, image: this.#opened(), source: "image", place: { kind: "disk" }, sizes: SIZES },
       ...{ consent: { erase: true, reinstall: true }, tableBackup: false },
       ...{ seed: String(seed), sourceDateEpoch: 1_700_000_000 },
     };
@@ -221,16 +223,16 @@ export class RayosSubject implements Subject<RayosOperation> {
   }
 
   /** A small system image in a folder of this process. */
-  #image(): string {
-    if (this.#source !== undefined) return this.#source;
+  #opened(): SystemImage {
+    if (this.#image !== undefined) return this.#image;
     const folder = mkdtempSync(join(tmpdir(), "diskwright-rayos-"));
     process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
     for (const [path, content] of FILES) {
       mkdirSync(dirname(join(folder, path)), { recursive: true });
       writeFileSync(join(folder, path), content);
     }
-    this.#source = folder;
-    return folder;
+    this.#image = finish(openImage(folder));
+    return this.#image;
   }
 }
 

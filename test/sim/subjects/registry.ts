@@ -73,7 +73,7 @@ const ENTRIES = {
     create: () => new RayosSubject() as Subject,
     // Each layout, onto a blank disk and over a table. A life has hundreds of flushes: few nest.
     seeds: 4,
-    nestEvery: 1500,
+    nestEvery: 6000,
     thin: 1,
     groups: ["flows"],
   },
