@@ -14,10 +14,7 @@ export default defineConfig({
   server: { host: "127.0.0.1", headers },
   // Named, as one that is found during a run would start it anew.
   optimizeDeps: {
-    include: [
-      ...["fast-check", "typed-binary", "@assemblyscript/loader"],
-      ...["fflate", "smol-toml"],
-    ],
+    include: ["fast-check", "typed-binary", "@assemblyscript/loader", "smol-toml"],
   },
   worker: { format: "es" },
   plugins: [

@@ -23,6 +23,14 @@ export type UnpackExports = {
   zstdBlock(frame: number, type: number, address: number, length: number): number;
   zstdContent(frame: number): number;
   zstdEnd(frame: number): void;
+  gzipBegin(): number;
+  gzipRoom(file: number): number;
+  gzipRoomBytes(file: number): number;
+  gzipFed(file: number, length: number): void;
+  gzipStep(file: number, isLast: number): number;
+  gzipContent(file: number): number;
+  gzipReason(file: number): number;
+  gzipEnd(file: number): void;
 };
 
 /** assembly/api/media/iso.ts */

@@ -33,6 +33,7 @@ import {
 import { PendingWrites } from "../pending.ts";
 import { isZero } from "../sectors.ts";
 import { haveLocks, type LockOptions, lockName, type NameLock } from "./locks.ts";
+import { type SharedFile, WriteOut } from "./write-out.ts";
 
 /** FileSystemSyncAccessHandle, whose type stands in no library that goes with the DOM's. */
 export interface SyncFile {
@@ -44,8 +45,8 @@ export interface SyncFile {
   close(): void;
 }
 
-interface SyncFileSource {
-  createSyncAccessHandle(options?: { readonly mode: string }): Promise<SyncFile>;
+interface SyncFileSource extends SharedFile {
+  createSyncAccessHandle(options: { readonly mode: string }): Promise<SyncFile>;
 }
 
 export interface OpfsOptions extends IdentityOptions, LockOptions {
@@ -75,6 +76,8 @@ export interface OverOptions extends OpfsOptions {
   readonly held?: NameLock | undefined;
   /** What a full storage is told with. */
   readonly room?: StorageRoom | undefined;
+  /** Ends with the device too. */
+  readonly writeOut?: WriteOut | undefined;
 }
 
 interface Opened {
@@ -82,8 +85,12 @@ interface Opened {
   readonly file: SyncFile;
   readonly lock: NameLock | undefined;
   readonly room: StorageRoom | undefined;
+  /** What another thread can open the file by. */
+  readonly shared: SharedFile | undefined;
 }
 
+/** A file of this size is worth a thread that writes it out. */
+const WRITE_OUT_SIZE = 2 ** 26;
 const PIECE_SIZE = 2 ** 20;
 /** How long the figures of a full storage are good enough. */
 const ROOM_AGE_MS = 5000;
@@ -104,6 +111,7 @@ export class OpfsDevice implements BlockDevice {
   };
   readonly #file: SyncFile;
   readonly #lock: NameLock | undefined;
+  readonly #writeOut: WriteOut | undefined;
   readonly #pending: PendingWrites;
   readonly #reads: BlockRequest[] = [];
   readonly #writes: BlockRequest[] = [];
@@ -111,9 +119,8 @@ export class OpfsDevice implements BlockDevice {
   #roomAtMs = 0;
   #closed = false;
 
-  private constructor(opened: Opened, options: OpfsOptions) {
-    const { path, file, lock, room } = opened;
-    const { blkSize = 512, readOnly = false } = options;
+  private constructor(path: string, file: SyncFile, options: OverOptions) {
+    const { blkSize = 512, readOnly = false, held, room, writeOut } = options;
     const capacity = Math.floor(file.getSize() / blkSize) * (blkSize / SECTOR_SIZE);
     checkGeometry(capacity, blkSize, path);
     const name = path.slice(path.lastIndexOf("/") + 1).replace(/[^\x20-\x7e]/g, "_");
@@ -122,9 +129,10 @@ export class OpfsDevice implements BlockDevice {
     this.name = path;
     this.config = zeroingConfig(capacity, readOnly, { blkSize, segMax: 1024 });
     this.#file = file;
-    this.#lock = lock;
+    this.#lock = held;
+    this.#writeOut = writeOut;
     this.#room = room;
-    this.#pending = new PendingWrites((offset, bytes) => this.#writeOut(offset, bytes));
+    this.#pending = new PendingWrites((offset, bytes) => this.#put(offset, bytes));
   }
 
   /**
@@ -172,7 +180,7 @@ export class OpfsDevice implements BlockDevice {
 
   /** A device over `file`, which is open already and closes with it. */
   static over(path: string, file: SyncFile, options: OverOptions = {}): OpfsDevice {
-    return new OpfsDevice({ path, file, lock: options.held, room: options.room }, options);
+    return new OpfsDevice(path, file, options);
   }
 
   submit(requests: readonly BlockRequest[]): void {
@@ -208,7 +216,9 @@ export class OpfsDevice implements BlockDevice {
     try {
       this.#file.close();
     } finally {
-      this.#lock?.release();
+      const ended = this.#writeOut?.end();
+      if (ended === undefined) this.#lock?.release();
+      else endSlowly(this.name, ended, this.#lock);
     }
   }
 
@@ -235,7 +245,7 @@ export class OpfsDevice implements BlockDevice {
     }
   }
 
-  #writeOut(offset: number, bytes: Uint8Array): void {
+  #put(offset: number, bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
       const moved = this.#call("write", () =>
         this.#file.write(at === 0 ? bytes : bytes.subarray(at), { at: offset + at }),
@@ -246,6 +256,7 @@ export class OpfsDevice implements BlockDevice {
       }
       at += moved;
     }
+    this.#writeOut?.wrote(bytes.length);
   }
 
   #flush(asked: BlockRequest): void {
@@ -253,6 +264,7 @@ export class OpfsDevice implements BlockDevice {
       if ((this.config.features & Feature.RO) === 0) {
         this.#pending.drain();
         this.#call("flush", () => this.#file.flush());
+        this.#writeOut?.flushed();
         this.#checkSize();
         this.#renewRoom();
       }
@@ -282,7 +294,7 @@ export class OpfsDevice implements BlockDevice {
         if (isZero(piece)) continue;
         piece.fill(0);
         this.#pending.drain();
-        this.#writeOut(offset, piece);
+        this.#put(offset, piece);
       }
       complete(asked);
     } catch (cause) {
@@ -321,6 +333,7 @@ export async function opfsExists(path: string, root?: FileSystemDirectoryHandle)
 
 /** Removes a file. ENOENT, EBUSY. */
 export async function removeOpfs(path: string, root?: FileSystemDirectoryHandle): Promise<void> {
+  await ending.get(path);
   try {
     const { folder, name } = await folderOf(path, false, root);
     await folder.removeEntry(name);
@@ -329,9 +342,21 @@ export async function removeOpfs(path: string, root?: FileSystemDirectoryHandle)
   }
 }
 
+/** Files of this realm that are closed, but for the handle of the thread that writes out. */
+const ending = new Map<string, Promise<void>>();
+
+function endSlowly(path: string, ended: Promise<void>, lock: NameLock | undefined): void {
+  const over = ended.then(() => {
+    lock?.release();
+    if (ending.get(path) === over) ending.delete(path);
+  });
+  ending.set(path, over);
+}
+
 async function openFile(path: string, create: boolean, options: OpfsOptions): Promise<Opened> {
   const { readOnly = false, lock = true, signal } = options;
   throwIfAborted(signal, "open", path);
+  if (!readOnly) await ending.get(path);
   const held = lock && !readOnly ? await lockName(path, options) : undefined;
   try {
     const room = await storageRoom();
@@ -347,7 +372,7 @@ async function openFile(path: string, create: boolean, options: OpfsOptions): Pr
     const file = await handle.createSyncAccessHandle({ mode });
     if (signal?.aborted) file.close();
     throwIfAborted(signal, "open", path);
-    return { path, file, lock: held, room };
+    return { path, file, lock: held, room, shared: shared && !readOnly ? handle : undefined };
   } catch (cause) {
     held?.release();
     throw domFailure(cause, "open", path);
@@ -362,8 +387,10 @@ async function finish(
 ): Promise<OpfsDevice> {
   try {
     prepare();
-    const { path, file, lock, room } = opened;
-    return OpfsDevice.over(path, file, { ...options, held: lock, room });
+    const { path, file, lock, room, shared } = opened;
+    const isLarge = shared !== undefined && file.getSize() >= WRITE_OUT_SIZE;
+    const writeOut = isLarge ? WriteOut.of(shared) : undefined;
+    return OpfsDevice.over(path, file, { ...options, held: lock, room, writeOut });
   } catch (cause) {
     opened.file.close();
     opened.lock?.release();

@@ -1,9 +1,9 @@
 /** The OPFS device: the contract on real files, sizes, locks, and what is refused. */
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { RequestType, request } from "../../../host/device/device.ts";
 import { OpfsDevice, opfsExists, removeOpfs } from "../../../host/device/local/opfs.ts";
 import { writeSectors } from "../../../host/device/sectors.ts";
-import { deviceContract, noise, read, run } from "../../support/contract.ts";
+import { deviceContract, expectBytes, noise, read, run } from "../../support/contract.ts";
 
 const { OUT, FLUSH, WRITE_ZEROES } = RequestType;
 const FOLDER = `test-${Math.random()}`;
@@ -123,4 +123,51 @@ test("a size beyond what the browser grants is ENOSPC with its figures, and leav
     message: expect.stringMatching(/no room in this browser's storage: .* of .* were in use/),
   });
   expect(await opfsExists(path)).toBe(false);
+});
+
+/** What is asked of the thread that writes out, from here on. */
+function askedOfThread() {
+  return vi.spyOn(Worker.prototype, "postMessage");
+}
+
+function actsOf(spy: ReturnType<typeof askedOfThread>): string[] {
+  return spy.mock.calls.map(([message]) => (message as { act?: string }).act ?? "");
+}
+
+const MIB = noise(1 << 20, 7);
+
+test("a large file is written out while it is written, and its name is free once close() is over", async () => {
+  const spy = askedOfThread();
+  const path = fresh();
+  const device = await OpfsDevice.create(path, { size: "64MiB" });
+  for (let mib = 0; mib < 20; mib++) run(device, request(OUT, mib * 2048, MIB));
+  run(device, request(FLUSH, 0));
+  expect(actsOf(spy)).toEqual(["open", "flush", "flush"]);
+  for (let mib = 20; mib < 27; mib++) run(device, request(OUT, mib * 2048, MIB));
+  run(device, request(FLUSH, 0));
+  expect(actsOf(spy), "8 MiB since a FLUSH").toHaveLength(3);
+  device.close();
+  expect(actsOf(spy).at(-1)).toBe("end");
+  const again = await OpfsDevice.open(path);
+  for (let mib = 0; mib < 27; mib++) expectBytes(read(again, mib * 2048, 1 << 20), MIB);
+  for (let mib = 0; mib < 8; mib++) run(again, request(OUT, mib * 2048, MIB));
+  again.close();
+  await removeOpfs(path);
+  expect(await opfsExists(path)).toBe(false);
+  spy.mockRestore();
+});
+
+test("a small file, and one that is only read, has no such thread", async () => {
+  const spy = askedOfThread();
+  const path = fresh();
+  const device = await OpfsDevice.create(path, { size: "63MiB" });
+  for (let mib = 0; mib < 16; mib++) run(device, request(OUT, mib * 2048, MIB));
+  device.close();
+  const large = fresh();
+  (await OpfsDevice.create(large, { size: "64MiB" })).close();
+  const reader = await OpfsDevice.open(large, { readOnly: true });
+  for (let mib = 0; mib < 16; mib++) read(reader, mib * 2048, 1 << 20);
+  reader.close();
+  expect(actsOf(spy)).toEqual([]);
+  spy.mockRestore();
 });

@@ -1,15 +1,11 @@
 /**
  * Streams of plain bytes out of a packed file: as it is, gzip or Zstandard, told apart by content.
  *
- * Everything here is pulled: a read runs the decoder until it has something, and a decoder is never
- * given more than a small piece of the file at once, so that what a hostile file unpacks to is
- * bounded. What the two libraries do not check is checked here: CRC-32 and length of each gzip
- * member, XXH64 and length of each Zstandard frame, that nothing is missing at the end.
+ * Everything here is pulled: a read runs the decoder until it has something, and no decoder makes
+ * more than a piece at once, so that what a hostile file unpacks to is bounded.
  */
-import { Gunzip } from "fflate";
-import { failure, StorageError } from "../../../base/errors.ts";
 import type { ByteSource } from "../../../base/platform/source.ts";
-import { crc32 } from "../../../core/hash/digest.ts";
+import { GzipDecoder } from "./gzip.ts";
 import { ZstdDecoder } from "./zstd.ts";
 
 export type Packing = "tar" | "tar.gz" | "tar.zst";
@@ -22,9 +18,7 @@ export interface ByteStream {
   release(): void;
 }
 
-/** Deflate makes at most 1032 bytes of one. */
-const GZIP_PIECE_BYTES = 16_384;
-const GZIP_TRAILER_BYTES = 8;
+const NOTHING = new Uint8Array(0);
 const GZIP_MAGIC = 0x8b1f;
 const ZSTD_MAGIC = 0xfd2fb528;
 const ZSTD_SKIPPABLE = 0x184d2a50;
@@ -41,7 +35,7 @@ export function packerOf(head: Uint8Array): "gzip" | "zstd" | undefined {
 
 /** The plain bytes of a packed file, from the first one on. */
 export function unpack(file: ByteSource, packing: Exclude<Packing, "tar">): ByteStream {
-  return packing === "tar.gz" ? new GzipStream(file) : new ZstdStream(file);
+  return new DecodedStream(file, packing);
 }
 
 /** Reads up to `into.length` bytes of the file at `offset`, fewer only at its end. */
@@ -55,111 +49,31 @@ export function readAt(file: ByteSource, into: Uint8Array, offset: number): numb
   return got;
 }
 
-/** Pieces that a decoder has made and nobody has read. */
-abstract class Decoded implements ByteStream {
-  protected readonly file: ByteSource;
-  readonly #waiting: Uint8Array[] = [];
+/** What a decoder makes of a file: pieces of the decoder's memory, read before the next is made. */
+class DecodedStream implements ByteStream {
+  readonly #decoder: GzipDecoder | ZstdDecoder;
+  #waiting: Uint8Array = NOTHING;
   #ended = false;
 
-  constructor(file: ByteSource) {
-    this.file = file;
+  constructor(file: ByteSource, packing: Exclude<Packing, "tar">) {
+    const from = (into: Uint8Array, offset: number) => readAt(file, into, offset);
+    const Decoder = packing === "tar.gz" ? GzipDecoder : ZstdDecoder;
+    this.#decoder = new Decoder(from, file.name, (piece) => {
+      this.#waiting = piece;
+    });
   }
 
   read(into: Uint8Array): number {
-    while (this.#waiting.length === 0 && !this.#ended) {
-      try {
-        this.#ended = !this.step();
-      } catch (error) {
-        throw error instanceof StorageError ? error : this.damaged(messageOf(error));
-      }
-    }
-    const [piece] = this.#waiting;
-    if (piece === undefined) return 0;
-    const count = Math.min(piece.length, into.length);
-    into.set(piece.subarray(0, count));
-    if (count === piece.length) this.#waiting.shift();
-    else this.#waiting[0] = piece.subarray(count);
+    while (this.#waiting.length === 0 && !this.#ended) this.#ended = !this.#decoder.step();
+    const count = Math.min(this.#waiting.length, into.length);
+    into.set(this.#waiting.subarray(0, count));
+    this.#waiting = this.#waiting.subarray(count);
     return count;
   }
 
   release(): void {
-    this.#waiting.length = 0;
+    this.#waiting = NOTHING;
     this.#ended = true;
-  }
-
-  /** Decodes a piece more; answers false at the end. */
-  protected abstract step(): boolean;
-
-  protected give(piece: Uint8Array): void {
-    if (piece.length > 0) this.#waiting.push(piece);
-  }
-
-  protected damaged(why: string): StorageError {
-    const { name } = this.file;
-    return failure("EBADMSG", "unpack", `'${name}' is damaged: ${why}.`, { path: name });
-  }
-}
-
-class GzipStream extends Decoded {
-  readonly #gunzip: Gunzip;
-  readonly #sizeBytes: number;
-  #at = 0;
-  #crc = 0;
-  #length = 0;
-
-  constructor(file: ByteSource) {
-    super(file);
-    this.#sizeBytes = file.sizeBytes;
-    this.#gunzip = new Gunzip((piece) => {
-      this.#crc = crc32(piece, this.#crc);
-      this.#length += piece.length;
-      this.give(piece);
-    });
-    this.#gunzip.onmember = (offset) => this.#endMember(offset);
-  }
-
-  protected override step(): boolean {
-    const piece = new Uint8Array(GZIP_PIECE_BYTES);
-    const got = this.file.read(piece, this.#at);
-    this.#at += got;
-    const isLast = this.#at >= this.#sizeBytes;
-    this.#gunzip.push(piece.subarray(0, got), isLast);
-    if (isLast) this.#endMember(this.#sizeBytes);
-    return !isLast;
-  }
-
-  /** A member ends at byte `end`: its last eight bytes are CRC-32 and length. */
-  #endMember(end: number): void {
-    const trailer = new Uint8Array(GZIP_TRAILER_BYTES);
-    this.file.read(trailer, end - GZIP_TRAILER_BYTES);
-    const view = new DataView(trailer.buffer);
-    const isWhole =
-      view.getUint32(0, true) === this.#crc && view.getUint32(4, true) === this.#length >>> 0;
-    if (!isWhole) throw this.damaged("CRC-32 or length of the gzip data is not as it says");
-    this.#crc = 0;
-    this.#length = 0;
-  }
-}
-
-class ZstdStream extends Decoded {
-  readonly #decoder: ZstdDecoder;
-
-  constructor(file: ByteSource) {
-    super(file);
-    const from = (into: Uint8Array, offset: number) => readAt(file, into, offset);
-    this.#decoder = new ZstdDecoder(from, file.name, (piece) => this.give(piece));
-  }
-
-  protected override step(): boolean {
-    return this.#decoder.step();
-  }
-
-  override release(): void {
-    super.release();
     this.#decoder.release();
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
 }

@@ -11,7 +11,7 @@
 import { failure } from "../../../base/errors.ts";
 import { domFailure } from "../../../base/web/dom.ts";
 import type { BlockDevice } from "../../../device/device.ts";
-import { OpfsDevice } from "../../../device/local/opfs.ts";
+import { OpfsDevice, removeOpfs } from "../../../device/local/opfs.ts";
 import type { DiskEntry, PayloadFacts } from "../../rpc/api.ts";
 import { alreadyThere, checkName, type Note, notThere, type Part, type Shelf } from "./shelf.ts";
 
@@ -61,6 +61,7 @@ export class OpfsShelf implements Shelf {
   async remove(name: string): Promise<void> {
     // The lock of the image says whether another tab has it open.
     (await this.open(name, "disk")).close();
+    await this.dropMedium(name);
     try {
       await (await this.#root()).removeEntry(name, { recursive: true });
     } catch (cause) {
@@ -82,8 +83,7 @@ export class OpfsShelf implements Shelf {
   }
 
   async dropMedium(name: string): Promise<void> {
-    const folder = await this.#folder(name);
-    await folder.removeEntry(FILES.medium).catch(() => undefined);
+    await removeOpfs(pathOf(name, "medium"), await this.#root()).catch(() => undefined);
   }
 
   async readNote(name: string): Promise<Note> {
