@@ -44,11 +44,6 @@ export interface Port {
   addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
 }
 
-/** The lock that a worker of this name holds as long as it lives. */
-export function workerLock(name: string): string {
-  return `diskwright-worker:${name}`;
-}
-
 /** Causes deeper than this are left out: nobody reads them, and a cycle must end. */
 const CAUSES_MAX = 4;
 
