@@ -3,6 +3,7 @@
  * and errors are the same, and everything that takes time is done over there.
  */
 import { failure } from "../../../base/errors.ts";
+import { holdLife, lifeName, watchLife } from "../../../base/web/life.ts";
 import { constants } from "../../../core/node/async/constants.ts";
 import type { FilePromises } from "../../../core/node/async/promises.ts";
 import { contentBytes } from "../../../core/node/flags.ts";
@@ -26,6 +27,8 @@ export interface AsyncDisk {
 
 /** What one end asks of the other that has the disks; `Request` says which disk. */
 interface Desk<Request> {
+  /** Holds the lock of this name to the end of its thread: who waits for it learns of that. */
+  live(name: string): Promise<void>;
   open(request: Request): Promise<Parts>;
   sync(): Promise<void>;
   reopen(): Promise<Parts>;
@@ -69,6 +72,7 @@ export function serveDisk<Request>(
     return { path, info, store, promises: fs?.promises ?? null };
   };
   const desk: Desk<Request> = {
+    live: holdLife,
     open: async (request) => {
       if (disk !== undefined) throw failure("EBUSY", "open", `'${disk.path}' is open here.`);
       served = await open(request);
@@ -182,6 +186,8 @@ export class RemoteDisk implements AsyncDisk {
 }
 
 export interface Connection {
+  /** A thread that ends without a word is noticed where there are locks; why it has, is told. */
+  readonly lost?: () => Error;
   /** Runs once the disk is closed, or was never opened. */
   readonly ended?: () => void;
   /** Given a way to say that the other end has failed. */
@@ -194,11 +200,21 @@ export async function connectDisk(
   request: unknown,
   connection: Connection = {},
 ): Promise<RemoteDisk> {
-  const { ended = () => {}, onFail } = connection;
+  const { onFail, lost } = connection;
   let disk: RemoteDisk | undefined;
+  let forget = () => {};
+  const ended = () => {
+    forget();
+    connection.ended?.();
+  };
   const peer = new Peer(port, { onNotice: (info) => disk?.tell(info as RegionInfo) });
   onFail?.((reason) => peer.end(reason));
   try {
+    if (lost !== undefined) {
+      const name = lifeName();
+      await peer.call(DESK, "live", [name]);
+      forget = watchLife(name, () => peer.end(lost()));
+    }
     const parts = (await peer.call(DESK, "open", [request])) as Parts;
     disk = new RemoteDisk(peer, parts, ended);
     return disk;
