@@ -2,10 +2,10 @@
 import { render } from "preact";
 import { failure } from "../base/errors.ts";
 import { lifeName, watchLife } from "../base/web/life.ts";
+import type { Port } from "../base/web/peer/peer.ts";
 import { Page } from "./page.ts";
 import type { Api, Notice } from "./rpc/api.ts";
 import { connect } from "./rpc/client.ts";
-import type { Port } from "./rpc/wire.ts";
 import { h } from "./view/h.ts";
 import { Store } from "./view/store.ts";
 

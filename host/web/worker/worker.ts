@@ -1,11 +1,11 @@
 /** The page's worker: loads the modules, finds the storage, and serves the desk. */
 import { StorageError } from "../../base/errors.ts";
 import { holdLife } from "../../base/web/life.ts";
+import type { Port } from "../../base/web/peer/peer.ts";
 import { loadModules } from "../../core/load.ts";
 import { loadServices } from "../../system/service/shipped.ts";
 import type { Api } from "../rpc/api.ts";
 import { serve } from "../rpc/server.ts";
-import type { Port } from "../rpc/wire.ts";
 import { ASSETS } from "./assets.ts";
 import { Desk } from "./desk.ts";
 import { IndexedDbShelf } from "./shelf/indexeddb.ts";

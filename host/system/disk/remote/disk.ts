@@ -4,6 +4,7 @@
  */
 import { failure } from "../../../base/errors.ts";
 import { holdLife, lifeName, watchLife } from "../../../base/web/life.ts";
+import { FIRST, Peer, type Port } from "../../../base/web/peer/peer.ts";
 import { constants } from "../../../core/node/async/constants.ts";
 import type { FilePromises } from "../../../core/node/async/promises.ts";
 import { contentBytes } from "../../../core/node/flags.ts";
@@ -11,7 +12,7 @@ import type { RegionInfo } from "../../../core/region.ts";
 import type { Disk } from "../disk.ts";
 import { DiskFiles } from "../files.ts";
 import type { DiskStore } from "../store.ts";
-import { Peer, type Port } from "./peer.ts";
+import { DISK_KINDS } from "./kinds.ts";
 
 /** A disk, wherever it is. */
 export interface AsyncDisk {
@@ -41,9 +42,6 @@ interface Parts {
   readonly store: AsyncDisk["store"];
   readonly promises: FilePromises | null;
 }
-
-/** What either end shows first. */
-const DESK = 1;
 
 /** A disk to serve. */
 export interface ServedDisk {
@@ -101,7 +99,7 @@ export function serveDisk<Request>(
   const settle = async () => {
     if (served?.each) await served.settled?.();
   };
-  new Peer(port, { notice, settle }).show(desk);
+  new Peer(port, { notice, settle, kinds: DISK_KINDS }).show(desk);
 }
 
 /** The disk's facts; undefined while it has none to tell, as after a failure or its close. */
@@ -154,11 +152,11 @@ export class RemoteDisk implements AsyncDisk {
   }
 
   async sync(): Promise<void> {
-    await this.#peer.call(DESK, "sync", []);
+    await this.#peer.call(FIRST, "sync", []);
   }
 
   async reopen(): Promise<void> {
-    this.#parts = (await this.#peer.call(DESK, "reopen", [])) as Parts;
+    this.#parts = (await this.#peer.call(FIRST, "reopen", [])) as Parts;
     this.#fs = filesOf(this.#parts);
     this.#store = storeOf(this.#parts);
     this.#info = this.#parts.info;
@@ -176,7 +174,7 @@ export class RemoteDisk implements AsyncDisk {
 
   async #close(): Promise<void> {
     try {
-      await this.#peer.call(DESK, "close", []);
+      await this.#peer.call(FIRST, "close", []);
     } finally {
       const { path } = this;
       this.#peer.end(failure("EBADF", "disk", `'${path}' is closed.`, { path }));
@@ -207,15 +205,16 @@ export async function connectDisk(
     forget();
     connection.ended?.();
   };
-  const peer = new Peer(port, { onNotice: (info) => disk?.tell(info as RegionInfo) });
+  const onNotice = (info: unknown) => disk?.tell(info as RegionInfo);
+  const peer = new Peer(port, { onNotice, kinds: DISK_KINDS });
   onFail?.((reason) => peer.end(reason));
   try {
     if (lost !== undefined) {
       const name = lifeName();
-      await peer.call(DESK, "live", [name]);
+      await peer.call(FIRST, "live", [name]);
       forget = watchLife(name, () => peer.end(lost()));
     }
-    const parts = (await peer.call(DESK, "open", [request])) as Parts;
+    const parts = (await peer.call(FIRST, "open", [request])) as Parts;
     disk = new RemoteDisk(peer, parts, ended);
     return disk;
   } catch (error) {
