@@ -2,7 +2,7 @@
  * The worker that openDisk() and createDisk() start in a page: one disk, its device and its core.
  * A file of its own, with everything in it.
  */
-import type { Port } from "./system/disk/remote/peer.ts";
+import type { Port } from "./base/web/peer/peer.ts";
 import { WEB_DEVICES } from "./system/disk/web/devices.ts";
 import { serveWebDisk } from "./system/disk/web/serve.ts";
 

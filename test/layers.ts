@@ -7,7 +7,7 @@ const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/
 const MKFS = ["assembly/mkfs/fat/base", "assembly/mkfs/fat", "assembly/mkfs/fat/check"];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
 const FS = ["assembly/fs/wf/records", "assembly/fs/wf", "assembly/fs/ro"];
-const BASE = ["host/base", "host/base/web", "host/base/platform"];
+const BASE = ["host/base", "host/base/web", "host/base/web/peer", "host/base/platform"];
 const DEVICE = ["assembly/format", ...BASE, "host/device"];
 const CORE = [
   ...DEVICE,
@@ -102,6 +102,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
   "host/base": ["assembly/format"],
   "host/base/web": ["assembly/format", "host/base"],
+  "host/base/web/peer": ["host/base", "host/base/web"],
   "host/base/platform": ["host/base"],
   "host/format": ["assembly/format", ...BASE],
   "host/format/json": ["assembly/format", ...BASE, "host/format"],

@@ -20,6 +20,8 @@ export type Work<T> = Generator<ProgressEvent, T, void>;
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ((event: ProgressEvent) => void) | undefined;
+  /** Awaited before a piece is told as done: what it has flushed lasts from then on. */
+  readonly settled?: (() => Promise<void>) | undefined;
 }
 
 /** Runs `work` to its end without a pause. */
@@ -34,15 +36,31 @@ export function finish<T>(work: Work<T>, progress?: (event: ProgressEvent) => vo
 /**
  * Runs `work` to its end, with a turn of the event loop between its pieces.
  *
- * @throws {StorageError} ECANCELED: the signal was aborted; what was done stays as it is
+ * @throws {StorageError} ECANCELED: the signal was aborted; what was done stays as it is. And what
+ *   `settled` rejects with
  */
 export async function run<T>(work: Work<T>, options: RunOptions = {}): Promise<T> {
-  const { signal, progress } = options;
+  const { signal, progress, settled } = options;
   for (;;) {
     const turn = signal?.aborted ? work.throw(cancelled(signal)) : work.next();
+    try {
+      await settled?.();
+    } catch (error) {
+      giveUp(work, error);
+      throw error;
+    }
     if (turn.done) return turn.value;
     progress?.(turn.value);
     await nextTurn();
+  }
+}
+
+/** What else fails while the work ends follows from `error`. */
+function giveUp(work: Work<unknown>, error: unknown): void {
+  try {
+    work.throw(error);
+  } catch {
+    // That is how it ends.
   }
 }
 

@@ -1,10 +1,11 @@
 /** The entry of the page: starts the worker, connects to it, draws what it tells. */
 import { render } from "preact";
 import { failure } from "../base/errors.ts";
+import { lifeName, watchLife } from "../base/web/life.ts";
+import type { Port } from "../base/web/peer/peer.ts";
 import { Page } from "./page.ts";
 import type { Api, Notice } from "./rpc/api.ts";
 import { connect } from "./rpc/client.ts";
-import { type Port, workerLock } from "./rpc/wire.ts";
 import { h } from "./view/h.ts";
 import { Store } from "./view/store.ts";
 
@@ -22,8 +23,7 @@ function draw(): void {
   });
 }
 
-/** The worker holds the lock of this name as long as it lives. */
-const name = crypto.randomUUID();
+const name = lifeName();
 const worker = new Worker(new URL("./worker/worker.ts", import.meta.url), { type: "module", name });
 const connection = connect<Api>(worker as unknown as Port, (notice) => {
   store.onNotice(notice as Notice);
@@ -43,11 +43,6 @@ function loseWorker(why: string): void {
   store.fail(lost);
 }
 
-/** A worker that the browser ends says nothing; but its lock becomes free. */
-function watch(): void {
-  navigator.locks?.request(workerLock(name), async () => loseWorker("the browser stopped it"));
-}
-
 /** The open disk is in the address, so that a reload opens it again. */
 function remember(): void {
   const open = store.state?.open;
@@ -60,7 +55,7 @@ async function start(): Promise<void> {
   const wanted = decodeURIComponent(location.hash.slice(1));
   await store.act("Starting", async () => {
     const state = await store.api.start();
-    watch();
+    watchLife(name, () => loseWorker("the browser stopped it"));
     const isThere = state.disks.some(({ name }) => name === wanted);
     if (isThere) await store.api.open({ name: wanted });
     else store.onNotice({ kind: "state", state });

@@ -67,11 +67,13 @@ function Welcome(): View {
   );
 }
 
+const PLACES = { opfs: "OPFS", indexeddb: "IndexedDB", memory: "memory" } as const;
+
 function Overview({ store, disk }: PanelProps & { disk: OpenDisk }): View {
   const { name, sizeBytes, readOnly, where, view, viewError, powered } = disk;
   const words = [
     size(sizeBytes),
-    where === "file" ? "a file of yours, changes stay in memory" : `kept in ${where}`,
+    where === "file" ? "a file of yours, changes stay in memory" : `kept in ${PLACES[where]}`,
     ...(readOnly ? ["read-only"] : []),
     ...(powered ? [] : ["the power is cut"]),
   ];

@@ -57,4 +57,32 @@ describe("work", () => {
     await expect(run(failing())).rejects.toThrow("broken");
     expect(log).toEqual(["1", "closed"]);
   });
+
+  test("tells of no piece before what it has flushed lasts", async () => {
+    const log: string[] = [];
+    const settled = async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      log.push("settled");
+    };
+    const progress = ({ done }: ProgressEvent) => log.push(`told ${done}`);
+    await run(counting(log, 2), { settled, progress });
+    const piece = (done: number) => [`${done}`, "settled", `told ${done}`];
+    expect(log).toEqual([...piece(1), ...piece(2), "closed", "settled"]);
+  });
+
+  test("ends with what will never last, whatever else fails then", async () => {
+    const log: string[] = [];
+    function* brittle(): Work<void> {
+      try {
+        yield* counting(log);
+      } finally {
+        log.push("ended");
+        // biome-ignore lint/correctness/noUnsafeFinally: a device that is lost fails like this.
+        throw new Error("nothing can be written");
+      }
+    }
+    const settled = () => Promise.reject(new Error("there is no room"));
+    await expect(run(brittle(), { settled })).rejects.toThrow("there is no room");
+    expect(log).toEqual(["1", "closed", "ended"]);
+  });
 });

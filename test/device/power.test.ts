@@ -74,6 +74,17 @@ test("the write that cutAfter() names is refused, those before it were taken", (
   expect(device.spare()).toBe(false);
 });
 
+test("what a cut has let through is flushed: below it is for good", () => {
+  const { trace, device, write } = powered();
+  write(0, noise(65536, 1));
+  write(1024, noise(512, 2));
+  expect(trace.counts.flushes).toBe(0);
+  device.cut();
+  expect(trace.counts.flushes).toBe(1);
+  device.close();
+  expect(trace.counts.flushes).toBe(1);
+});
+
 test("a cut that is taken back does not come", () => {
   const { device, write } = powered();
   expect(device.isArmed).toBe(false);

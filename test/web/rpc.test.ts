@@ -2,9 +2,9 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { afterEach, expect, test } from "vitest";
 import { failure, Refusal, refusal, StorageError } from "../../host/base/errors.ts";
+import type { Port } from "../../host/base/web/peer/peer.ts";
 import { connect } from "../../host/web/rpc/client.ts";
 import { type Handlers, serve } from "../../host/web/rpc/server.ts";
-import { fromWire, type Port, toWire } from "../../host/web/rpc/wire.ts";
 
 type Sums = {
   readonly add: { args: readonly number[]; result: number; event: string };
@@ -68,20 +68,6 @@ test("a refusal is a refusal again on the other side, with every field and its c
     cause: { code: "EIO", path: "a" },
   });
   expect((error as Error).cause).toBeInstanceOf(StorageError);
-});
-
-test("what is no StorageError keeps name and message, a thrown text becomes an Error", () => {
-  expect(fromWire(toWire(new RangeError("too far")))).toMatchObject({
-    name: "RangeError",
-    message: "too far",
-  });
-  expect(fromWire(toWire("just text"))).toMatchObject({ name: "Error", message: "just text" });
-});
-
-test("causes in a ring end", () => {
-  const one = new Error("one");
-  one.cause = new Error("other", { cause: one });
-  expect(JSON.stringify(toWire(one)).length).toBeLessThan(20_000);
 });
 
 test("aborting reaches the handler's signal; a call that is aborted before is never made", async () => {

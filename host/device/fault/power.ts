@@ -140,6 +140,9 @@ export class PowerDevice implements BlockDevice {
       }
     }
     this.#units.clear();
+    // What has reached the device is on it, whatever that still holds back.
+    const flush = request(RequestType.FLUSH, 0);
+    if (admit(this.config, flush, this.name)) this.#base.submit([flush]);
     const report = { kept, lost };
     this.#options.onCut?.(report);
     return report;

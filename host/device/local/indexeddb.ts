@@ -9,6 +9,7 @@
 import { failure } from "../../base/errors.ts";
 import { parseSize } from "../../base/size.ts";
 import { domFailure, storageRoom, throwIfAborted } from "../../base/web/dom.ts";
+import { result, settled } from "../../base/web/idb.ts";
 import type { AsyncBlockDevice } from "../async.ts";
 import { blockParts } from "../blocks.ts";
 import {
@@ -369,20 +370,6 @@ function openDatabase(name: string, create: boolean): Promise<IDBDatabase> {
 
 function databaseName(name: string): string {
   return `diskwright:${name}`;
-}
-
-function result<T>(asked: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    asked.onsuccess = () => resolve(asked.result);
-    asked.onerror = () => reject(asked.error);
-  });
-}
-
-function settled(transaction: IDBTransaction): Promise<void> {
-  return new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () => reject(transaction.error ?? new DOMException("", "AbortError"));
-  });
 }
 
 function range(first: number, last: number): number[] {

@@ -3,6 +3,7 @@
  * it, however that ends.
  */
 import { failure } from "../../base/errors.ts";
+import { haveLocks } from "../../base/web/life.ts";
 
 export interface LockOptions {
   /** How long to wait for a holder that is just ending, such as this page before a reload. */
@@ -15,11 +16,6 @@ const WAIT_MS = 2000;
 /** A lock that is held until `release()` or the end of this tab or worker. */
 export interface NameLock {
   release(): void;
-}
-
-/** True where this browser has Web Locks. */
-export function haveLocks(): boolean {
-  return typeof navigator !== "undefined" && navigator.locks !== undefined;
 }
 
 /**

@@ -10,6 +10,7 @@
 import { failure } from "../../base/errors.ts";
 import { parseSize } from "../../base/size.ts";
 import { domFailure, type StorageRoom, storageRoom, throwIfAborted } from "../../base/web/dom.ts";
+import { haveLocks } from "../../base/web/life.ts";
 import { moveSpans } from "../batch.ts";
 import {
   admit,
@@ -32,7 +33,7 @@ import {
 } from "../device.ts";
 import { PendingWrites } from "../pending.ts";
 import { isZero } from "../sectors.ts";
-import { haveLocks, type LockOptions, lockName, type NameLock } from "./locks.ts";
+import { type LockOptions, lockName, type NameLock } from "./locks.ts";
 import { type SharedFile, WriteOut } from "./write-out.ts";
 
 /** FileSystemSyncAccessHandle, whose type stands in no library that goes with the DOM's. */

@@ -102,9 +102,22 @@ function List({ store, disks }: PanelProps & { disks: readonly DiskEntry[] }): V
   return h(Table, { caption: "Disks", head: ["Name", "Size", "State", "Actions"], rows });
 }
 
+const PLACES = {
+  opfs: "the browser's own filesystem (OPFS)",
+  indexeddb: "the browser's database (IndexedDB)",
+  memory: "memory",
+} as const;
+
+/** When a disk takes its room. */
+const ROOM = {
+  opfs: "a disk has its whole size from the start",
+  indexeddb: "a disk takes what is written to it",
+  memory: "a disk takes what is written to it",
+} as const;
+
 function Storage({ store, facts }: PanelProps & { facts: StorageFacts }): View {
   const reserved = (store.state?.disks ?? []).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const { kind, why, quotaBytes, usageBytes, persisted } = facts;
+  const { kind, why, flush, quotaBytes, usageBytes, persisted, isolated } = facts;
   const persist = () =>
     store.act("Asking", async () => {
       const given = await navigator.storage.persist();
@@ -113,17 +126,19 @@ function Storage({ store, facts }: PanelProps & { facts: StorageFacts }): View {
       throw new Error("The browser did not grant it. Disks may be evicted when space is short.");
     });
   const words: [string, string][] = [
-    ["Kept in", kind === "opfs" ? "the browser's own filesystem (OPFS)" : "memory"],
-    ["Reserved by disks", `${size(reserved)}: a disk has its whole size from the start`],
+    ["Kept in", PLACES[kind]],
+    ["A FLUSH", flush],
+    ["Size of all disks", `${size(reserved)}: ${ROOM[kind]}`],
     ["Used", usageBytes === undefined ? "not told" : size(usageBytes)],
     ["Quota", quotaBytes === undefined ? "not told" : size(quotaBytes)],
     ["Persistent", persisted ? "yes" : "no: may be evicted when space is short"],
+    ["Cross-origin isolated", isolated ? "yes: threads may share memory" : "no"],
   ];
   return h(
     "details",
-    { class: "facts", open: why !== undefined },
+    { class: "facts", open: kind === "memory" },
     h("summary", null, "Storage"),
-    why === undefined ? null : h("p", { class: "warning" }, why),
+    why === undefined ? null : h("p", { class: kind === "memory" ? "warning" : "quiet" }, why),
     h("dl", null, ...words.flatMap(([term, text]) => [h("dt", null, term), h("dd", null, text)])),
     persisted || kind === "memory"
       ? null

@@ -23,17 +23,20 @@ export type {
 };
 
 /** Where disks are kept. */
-export type ShelfKind = "opfs" | "memory";
+export type ShelfKind = "opfs" | "indexeddb" | "memory";
 
 /** What the browser says of storage. */
 export interface StorageFacts {
   readonly kind: ShelfKind;
-  /** Why disks are kept in memory alone, a sentence; undefined where they are not. */
+  /** Why they are not in the browser's own filesystem, a sentence; undefined where they are. */
   readonly why?: string | undefined;
+  /** What a FLUSH means there: the rest of a sentence that begins with it. */
+  readonly flush: string;
   readonly quotaBytes?: number | undefined;
   readonly usageBytes?: number | undefined;
   /** The browser will not evict it by itself. */
   readonly persisted: boolean;
+  /** The page is cross-origin isolated: its threads may share memory. */
   readonly isolated: boolean;
 }
 

@@ -1,12 +1,13 @@
 /**
- * The page's end: an object whose methods are calls to the worker.
+ * The page's end: an object whose methods are calls to the worker, each with its events and with a
+ * signal that stops it.
  *
  * @example
- * const { api, notices } = connect<Api>(new Worker(url, { type: "module" }), onNotice);
+ * const { api } = connect<Api>(new Worker(url, { type: "module" }), onNotice);
  * await api.install({ name: "a" }, { signal, onEvent: (event) => draw(event) });
  */
 import { failure } from "../../base/errors.ts";
-import { type FromWorker, fromWire, type Port } from "./wire.ts";
+import { FIRST, Peer, type Port } from "../../base/web/peer/peer.ts";
 
 export interface CallOptions<Event> {
   /** Aborted: the worker stops at the next border, and the call rejects with ECANCELED. */
@@ -27,12 +28,6 @@ type Given<Args, Options> = [Args] extends [undefined]
   ? [args?: undefined, options?: Options]
   : [args: Args, options?: Options];
 
-interface Pending {
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: Error) => void;
-  readonly onEvent: ((event: never) => void) | undefined;
-}
-
 export interface Connection<Api extends Methods> {
   readonly api: Client<Api>;
   /** The other end is gone: what waits and what comes rejects with `reason`. */
@@ -44,38 +39,11 @@ export function connect<Api extends Methods>(
   port: Port,
   onNotice: (notice: unknown) => void = () => {},
 ): Connection<Api> {
-  const pending = new Map<number, Pending>();
-  let next = 1;
-  let gone: Error | undefined;
-  port.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
-    if (data.kind === "notice") {
-      onNotice(data.notice);
-      return;
-    }
-    const waiting = pending.get(data.id);
-    if (waiting === undefined) return;
-    if (data.kind === "event") {
-      waiting.onEvent?.(data.event as never);
-      return;
-    }
-    pending.delete(data.id);
-    if (data.kind === "result") waiting.resolve(data.value);
-    else waiting.reject(fromWire(data.error));
-  });
-  const call = (method: string, args: unknown, options: CallOptions<never> = {}) => {
+  const peer = new Peer(port, { onNotice });
+  const call = async (method: string, args: unknown, options: CallOptions<never> = {}) => {
     const { signal, onEvent } = options;
-    if (gone !== undefined) return Promise.reject(gone);
-    if (signal?.aborted) {
-      return Promise.reject(failure("ECANCELED", method, "stopped before it began."));
-    }
-    const id = next++;
-    const cancel = () => port.postMessage({ kind: "cancel", id });
-    signal?.addEventListener("abort", cancel, { once: true });
-    const answer = new Promise((resolve, reject) => {
-      pending.set(id, { resolve, reject, onEvent });
-    });
-    port.postMessage({ kind: "call", id, method, args });
-    return answer.finally(() => signal?.removeEventListener("abort", cancel));
+    if (signal?.aborted) throw failure("ECANCELED", method, "stopped before it began.");
+    return peer.call(FIRST, method, [args, onEvent, signal]);
   };
   const api = new Proxy({} as Client<Api>, {
     // A promise that resolves with the proxy asks it for `then`.
@@ -84,10 +52,5 @@ export function connect<Api extends Methods>(
       return (args: unknown, options?: CallOptions<never>) => call(name, args, options);
     },
   });
-  const fail = (reason: Error) => {
-    gone = reason;
-    for (const { reject } of pending.values()) reject(reason);
-    pending.clear();
-  };
-  return { api, fail };
+  return { api, fail: (reason) => peer.end(reason) };
 }

@@ -1,7 +1,7 @@
-/** The worker's end: carries out calls and sends their events, results and errors back. */
+/** The worker's end: carries out calls, and sends their events and what belongs to no call. */
 import { failure } from "../../base/errors.ts";
+import { Peer, type Port } from "../../base/web/peer/peer.ts";
 import type { Methods } from "./client.ts";
-import { type FromPage, type FromWorker, type Port, toWire } from "./wire.ts";
 
 /** What a handler gets beside its argument. */
 export interface CallContext<Event> {
@@ -16,6 +16,12 @@ export type Handlers<Api extends Methods> = {
   ) => Api[Name]["result"] | Promise<Api[Name]["result"]>;
 };
 
+type Handler = (args: unknown, context: CallContext<unknown>) => unknown;
+type Emit = (event: unknown) => unknown;
+
+/** Of a call that cannot be stopped. */
+const NEVER = new AbortController().signal;
+
 /**
  * Serves `handlers` on `port`; answers a function that sends a notice. Handlers that are still to
  * come keep a call waiting; where they never come, each call is told why.
@@ -24,35 +30,24 @@ export function serve<Api extends Methods>(
   port: Port,
   handlers: Handlers<Api> | Promise<Handlers<Api>>,
 ): (notice: unknown) => void {
-  const running = new Map<number, AbortController>();
-  const send = (message: FromWorker) => port.postMessage(message);
   // Each call is told; until then there is nobody to tell.
   Promise.resolve(handlers).catch(() => undefined);
-  const handler = (all: Handlers<Api>, method: string) =>
-    Object.hasOwn(all, method)
-      ? (all[method] as (args: unknown, context: CallContext<unknown>) => unknown)
-      : undefined;
-  port.addEventListener("message", async ({ data }: MessageEvent<FromPage>) => {
-    const { id } = data;
-    if (data.kind === "cancel") {
-      running.get(id)?.abort();
-      return;
+  const call = async (name: string, args: unknown, emit: Emit = () => {}, signal = NEVER) => {
+    const all = await handlers;
+    if (!Object.hasOwn(all, name)) {
+      throw failure("EOPNOTSUPP", "call", `the worker has no '${name}'.`);
     }
-    const abort = new AbortController();
-    running.set(id, abort);
-    const emit = (event: unknown) => send({ kind: "event", id, event });
-    try {
-      const act = handler(await handlers, data.method);
-      if (act === undefined) {
-        throw failure("EOPNOTSUPP", "call", `the worker has no '${data.method}'.`);
-      }
-      const value = await act(data.args, { signal: abort.signal, emit });
-      send({ kind: "result", id, value });
-    } catch (error) {
-      send({ kind: "error", id, error: toWire(error) });
-    } finally {
-      running.delete(id);
-    }
-  });
-  return (notice) => send({ kind: "notice", notice });
+    return (all[name] as Handler)(args, { signal, emit: (event) => void emit(event) });
+  };
+  const peer = new Peer(port);
+  peer.show(
+    new Proxy(
+      {},
+      {
+        get: (_, name) => (args: unknown, emit?: Emit, signal?: AbortSignal) =>
+          call(String(name), args, emit, signal),
+      },
+    ),
+  );
+  return (notice) => peer.tell(notice);
 }

@@ -23,7 +23,7 @@ import { Browser } from "./look.ts";
 import { recipeOf } from "./payload/recipe.ts";
 import { problemReport } from "./report.ts";
 import { Session } from "./session.ts";
-import type { Shelf } from "./shelf/shelf.ts";
+import { lossOf, putBack, type Shelf } from "./shelf/shelf.ts";
 import { packed, uploaded } from "./transfer.ts";
 
 /** Progress within a step is told this often: more would be drawn by nobody. */
@@ -59,7 +59,7 @@ export class Desk {
       remove: ({ name }) => this.#do("Deleting the disk", () => this.#remove(name)),
       open: ({ name, readOnly }) => this.#do("Opening the disk", () => this.#open(name, readOnly)),
       upload: ({ file }) => this.#do("Opening the file", () => this.#upload(file)),
-      close: () => this.#do("Closing the disk", async () => this.#close()),
+      close: () => this.#do("Closing the disk", () => this.#close()),
       prepare: ({ payload, erase }, context) =>
         this.#do("Preparing", () => this.#prepare(payload, erase, context)),
       install: ({ erase }, context) => this.#do("Installing", () => this.#install(erase, context)),
@@ -98,11 +98,14 @@ export class Desk {
     }
     this.#busy = title;
     try {
-      return await act();
+      const value = await act();
+      await this.#session?.settled();
+      return value;
     } catch (error) {
       this.#problems.push(`${title}: ${error instanceof Error ? error.message : error}`);
       if (this.#problems.length > PROBLEMS_MAX) this.#problems.shift();
-      throw this.#session?.powered === false ? powerCut(title, error) : error;
+      if (this.#session?.powered === false) throw powerCut(title, error);
+      throw (await this.#renew()) ?? error;
     } finally {
       this.#busy = undefined;
       this.#tell({ kind: "state", state: await this.#state() });
@@ -138,12 +141,12 @@ export class Desk {
   }
 
   async #remove(name: string): Promise<void> {
-    if (this.#session?.name === name && this.#session.where !== "file") this.#close();
+    if (this.#session?.name === name && this.#session.where !== "file") await this.#close();
     await this.#shelf.remove(name);
   }
 
   async #open(name: string, readOnly = false): Promise<void> {
-    this.#close();
+    await this.#close();
     const device = await this.#shelf.open(name, "disk", { readOnly });
     const { nvram } = await this.#shelf.readNote(name);
     const where = this.#shelf.kind;
@@ -153,17 +156,32 @@ export class Desk {
 
   async #upload(file: File): Promise<void> {
     const device = uploaded(file);
-    this.#close();
+    await this.#close();
     const { name } = file;
     const where = "file" as const;
     this.#session = new Session({ name, where, readOnly: false, device, onCut: this.#onCut });
   }
 
-  #close(): void {
+  async #close(): Promise<void> {
     this.#plan = undefined;
     const session = this.#session;
     this.#session = undefined;
-    session?.close();
+    await session?.close();
+  }
+
+  /**
+   * A device that has lost writes shows what is kept nowhere: the disk is opened again. Answers why
+   * they were lost.
+   */
+  async #renew(): Promise<StorageError | undefined> {
+    const session = this.#session;
+    if (session === undefined || session.where === "file") return undefined;
+    const loss = await session.loss();
+    if (loss === undefined) return undefined;
+    // What was lost first is what the person must see.
+    await this.#close().catch(() => undefined);
+    await this.#open(session.name, session.readOnly).catch(() => undefined);
+    return loss;
   }
 
   async #prepare(payload: Payload, erase: boolean, context: Context): Promise<InstallPlan> {
@@ -175,15 +193,16 @@ export class Desk {
     const medium = await this.#shelf.makeMedium(name, recipe.sizeBytes);
     const options = this.#options("Preparing", context);
     try {
-      await run(recipe.fill(medium), options);
+      await run(recipe.fill(medium), { ...options, settled: medium.settled?.bind(medium) });
       this.#plan = await disk.plan(medium, erase, options);
     } catch (error) {
-      medium.close();
+      const loss = await lossOf(medium);
       // What failed is what the person must see.
+      await putBack(medium).catch(() => undefined);
       await this.#discard().catch(() => undefined);
-      throw error;
+      throw loss ?? error;
     }
-    medium.close();
+    await putBack(medium);
     await this.#note(name, { payload: { ...facts, ready: true } });
     return this.#plan;
   }
@@ -205,7 +224,7 @@ export class Desk {
       const options = this.#options("Installing", context);
       ({ resumedAt } = await disk.install(medium, plan, erase, options));
     } finally {
-      medium.close();
+      await putBack(medium);
     }
     await this.#discard();
     return { resumedAt };
@@ -230,7 +249,7 @@ export class Desk {
     try {
       this.#plan = await disk.plan(medium, true, {});
     } finally {
-      medium.close();
+      await putBack(medium);
     }
   }
 
@@ -243,11 +262,17 @@ export class Desk {
 
   async #boot() {
     const disk = this.#live();
-    const console = (line: string) => this.#tell({ kind: "console", line });
+    const tell = (line: string) => this.#tell({ kind: "console", line });
+    // A line may tell of a commit: it waits until that lasts.
+    const waiting: string[] = [];
     try {
-      const { outcome, generation, resets } = disk.boot(console);
+      const { outcome, generation, resets } = disk.boot(
+        disk.isPrompt ? tell : (line) => void waiting.push(line),
+      );
       return { outcome, generation: generation?.id, resets };
     } finally {
+      await disk.settled();
+      for (const line of waiting) tell(line);
       if (disk.where !== "file" && !disk.readOnly) {
         await this.#note(disk.name, { nvram: disk.nvram.toBytes() });
       }
@@ -275,7 +300,7 @@ export class Desk {
       throw failure("EINVAL", "download", `'${name}' is a file of yours already.`);
     }
     // The image is a file again only when nobody has it open.
-    this.#close();
+    await this.#close();
     try {
       const image = await this.#shelf.file(name);
       const file = `${name}.img`;

@@ -8,6 +8,7 @@ export async function storageFacts(shelf: Shelf): Promise<StorageFacts> {
   return {
     kind: shelf.kind,
     why: shelf.why,
+    flush: shelf.flush,
     quotaBytes: quota,
     usageBytes: usage,
     persisted: await attempt(() => navigator.storage.persisted(), false),

@@ -17,6 +17,7 @@ export function problemReport(problem: string, state: State, problems: readonly 
     `browser: ${navigator.userAgent}`,
     `storage: ${storage.kind}, quota ${size(storage.quotaBytes)}, ` +
       `used ${size(storage.usageBytes)}, ${storage.persisted ? "persistent" : "may be evicted"}`,
+    `a FLUSH ${storage.flush}`,
     `cross-origin isolated: ${storage.isolated ? "yes" : "no"}`,
     "",
     "## Disk",

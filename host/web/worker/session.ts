@@ -6,7 +6,7 @@
  *          |
  *     PowerDevice   the plug; tells which cells of the map are written
  *          |
- *   OPFS | memory | copy-on-write over a file of the person's own
+ *   OPFS | IndexedDB | memory | copy-on-write over a file of the person's own
  * ```
  */
 import { failure, StorageError } from "../../base/errors.ts";
@@ -29,6 +29,7 @@ import { type SystemStatus, statusOf } from "../../system/update/status.ts";
 import { type InstalledSystem, openSystem } from "../../system/update/system.ts";
 import { type VerifyReport, verifyDisk } from "../../system/verify.ts";
 import { CELLS, type PlacedGeneration, type ShelfKind } from "../rpc/api.ts";
+import { lossOf, type ShelfDevice } from "./shelf/shelf.ts";
 
 /** Writes that come before an armed cut, at most: an update makes some twenty. */
 const CUT_WRITES_MAX = 24;
@@ -38,7 +39,7 @@ export interface SessionOptions {
   readonly name: string;
   readonly where: ShelfKind | "file";
   readonly readOnly: boolean;
-  readonly device: BlockDevice;
+  readonly device: ShelfDevice;
   readonly nvram?: Uint8Array | undefined;
   readonly onCut: (report: CutReport) => void;
 }
@@ -60,6 +61,7 @@ export class Session {
   readonly nvram: Nvram;
   /** How often each part of the disk was written since the last action began. */
   readonly cells = new Uint8Array(CELLS);
+  readonly #base: ShelfDevice;
   readonly #device: PowerDevice;
   readonly #cellSectors: number;
 
@@ -69,6 +71,7 @@ export class Session {
     this.where = where;
     this.readOnly = readOnly;
     this.nvram = nvram === undefined ? new Nvram() : Nvram.from(nvram);
+    this.#base = device;
     this.#cellSectors = Math.max(1, Math.ceil(device.config.capacity / CELLS));
     const onWrite = (sector: number, sectors: number) => this.#mark(sector, sectors);
     this.#device = new PowerDevice(device, { random: systemRandom, onWrite, onCut });
@@ -90,8 +93,24 @@ export class Session {
     return this.#device.config.capacity * 512;
   }
 
-  close(): void {
+  /** What was flushed lasts at once, not only when settled() resolves. */
+  get isPrompt(): boolean {
+    return this.#base.settled === undefined;
+  }
+
+  /** Resolves once whatever was flushed lasts. */
+  async settled(): Promise<void> {
+    await this.#base.settled?.();
+  }
+
+  /** Why the device takes no more writes: it has lost some. */
+  loss(): Promise<StorageError | undefined> {
+    return lossOf(this.#base);
+  }
+
+  async close(): Promise<void> {
     this.#device.close();
+    await this.settled();
   }
 
   cut(): void {
@@ -185,7 +204,7 @@ export class Session {
   /** Runs work on the disk; the cells of the map begin anew. */
   work<T>(work: Work<T>, options: RunOptions): Promise<T> {
     this.cells.fill(0);
-    return runWork(work, options);
+    return runWork(work, { ...options, settled: this.#base.settled?.bind(this.#base) });
   }
 
   withSystem<T>(readOnly: boolean, use: (system: InstalledSystem) => T): T {

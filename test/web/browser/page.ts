@@ -29,25 +29,65 @@ export interface Served {
   close(): Promise<void>;
 }
 
-/** Put in front of the worker's script: a browser without a filesystem for pages. */
-const WITHOUT_OPFS =
-  'Object.defineProperty(StorageManager.prototype, "getDirectory", { value: undefined });';
+/** What each of these folders puts in front of the worker's script: what the browser is like. */
+const LIKE: Readonly<Record<string, string>> = {
+  "no-opfs/": `Object.defineProperty(StorageManager.prototype, "getDirectory", { value: undefined });`,
+  "no-indexeddb/": `Object.defineProperty(globalThis, "indexedDB", { value: undefined });`,
+  // A commit takes its time: a transaction goes on while it asks for something.
+  "slow-indexeddb/": `{
+    const begin = IDBDatabase.prototype.transaction;
+    IDBDatabase.prototype.transaction = function (names, mode, options) {
+      const transaction = begin.call(this, names, mode, options);
+      if (names !== "blocks" || mode !== "readwrite") return transaction;
+      const [store, end] = [transaction.objectStore(names), performance.now() + 300];
+      const ask = () => {
+        if (performance.now() < end) store.get(0).onsuccess = ask;
+      };
+      ask();
+      return transaction;
+    };
+  }`,
+  // Full while the worker's `isFull` is set: Chromium looks at a quota once in a while only.
+  "full-indexeddb/": `{
+    const begin = IDBDatabase.prototype.transaction;
+    IDBDatabase.prototype.transaction = function (names, mode, options) {
+      if (globalThis.isFull && names === "blocks" && mode === "readwrite") {
+        throw new DOMException("there is no room", "QuotaExceededError");
+      }
+      return begin.call(this, names, mode, options);
+    };
+  }`,
+  "no-servant/": "",
+};
+/** Below this folder the page is cross-origin isolated. */
+const ISOLATED = "isolated/";
+const ISOLATION = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+};
 
 /**
- * Builds the page and serves it without COOP and COEP: it must work on any server. Below
- * `no-opfs/` its worker finds no filesystem of the browser.
+ * Builds the page and serves it without COOP and COEP: it must work on any server. Of the folders
+ * `isolated/` and those of LIKE any may stand, in this order, in front of its files.
  */
 export async function serve(): Promise<Served> {
   if (!isBuilt()) await build({ configFile: "host/web/vite.config.ts", logLevel: "error" });
   const server = createServer(({ url = "" }, response) => {
     const { pathname } = new URL(url, "http://127.0.0.1");
-    const isBare = pathname.startsWith(`${PATH}no-opfs/`);
-    const name = normalize(pathname.slice(PATH.length).replace("no-opfs/", "") || "index.html");
+    const known = [ISOLATED, ...Object.keys(LIKE)];
+    const folders = known.filter((each) => pathname.includes(`/${each}`));
+    const path = pathname.slice(PATH.length + folders.join("").length);
+    const name = normalize(path || "index.html");
     try {
       if (!pathname.startsWith(PATH) || name.startsWith("..")) throw new Error(pathname);
-      const body = readFileSync(join(ROOT, name));
-      response.writeHead(200, { "Content-Type": TYPES[extname(name)] ?? "text/plain" });
-      if (isBare && name.includes("worker")) response.write(WITHOUT_OPFS);
+      const isMissing = folders.includes("no-servant/") && name.includes("servant");
+      const body = readFileSync(isMissing ? "" : join(ROOT, name));
+      const type = TYPES[extname(name)] ?? "text/plain";
+      const headers = folders.includes(ISOLATED) ? ISOLATION : {};
+      response.writeHead(200, { "Content-Type": type, ...headers });
+      if (name.includes("worker")) {
+        for (const folder of folders) response.write(LIKE[folder] ?? "");
+      }
       response.end(body);
     } catch {
       response.writeHead(404).end();

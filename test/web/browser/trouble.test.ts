@@ -147,20 +147,6 @@ test("a second tab is refused with a sentence, may read, and gets the disk when 
     await second.close();
   }));
 
-test("without OPFS disks are kept in memory, which is said plainly; the life goes on", () =>
-  onPage(`${browser.address}no-opfs/`, async (page) => {
-    await page.getByText(/Disks last only as long as this page/).waitFor();
-    await makeDisk(page, "brief", "160MiB");
-    await installDemo(page);
-    await button(page, "Boot").click();
-    await said(page, "passed its health checkpoint.");
-    const [download] = await Promise.all([
-      page.waitForEvent("download"),
-      button(page, "Download it packed (gzip)").click(),
-    ]);
-    expect(download.suggestedFilename()).toBe("brief.img.gz");
-  }));
-
 test("a quota that is too small is told with what to do, and nothing is half made", () =>
   onPage(browser.address, async (page) => {
     const debug = await browser.context.newCDPSession(page);

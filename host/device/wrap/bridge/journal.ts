@@ -32,6 +32,8 @@ export interface Listable extends AsyncBlockDevice {
 }
 
 const BLOCK_SIZE = 2 ** 16;
+/** The content of every block that was zeroed as a whole; never written to. */
+const ZEROS = new Uint8Array(BLOCK_SIZE);
 /** Blocks of two intervals made one: what the device below surely writes as one. */
 const MERGED_BLOCKS_MAX = 512;
 
@@ -97,11 +99,7 @@ export class JournalDevice implements BlockDevice {
         complete(asked, data.length);
       } else {
         if (type === RequestType.FLUSH) this.#endInterval();
-        else {
-          this.#write(sector * SECTOR_SIZE, length * SECTOR_SIZE, (block, start, _, size) =>
-            block.fill(0, start, start + size),
-          );
-        }
+        else this.#zero(sector * SECTOR_SIZE, length * SECTOR_SIZE);
         complete(asked);
       }
     }
@@ -139,15 +137,30 @@ export class JournalDevice implements BlockDevice {
     change: (block: Uint8Array, start: number, at: number, size: number) => void,
   ): void {
     for (const { index, start, at, size } of blockParts(offset, length, BLOCK_SIZE)) {
-      let block = this.#blocks.get(index);
-      // What waits to be written must not change: a block is copied once an interval.
-      if (block === undefined || !this.#changed.has(index)) {
-        block = block?.slice() ?? new Uint8Array(BLOCK_SIZE);
-        this.#blocks.set(index, block);
+      change(this.#changeable(index), start, at, size);
+    }
+  }
+
+  /** A block that is not there is zeros already, also below: zeroing a disk takes no memory. */
+  #zero(offset: number, length: number): void {
+    for (const { index, start, size } of blockParts(offset, length, BLOCK_SIZE)) {
+      if (!this.#blocks.has(index)) continue;
+      if (size < BLOCK_SIZE) this.#changeable(index).fill(0, start, start + size);
+      else {
+        this.#blocks.set(index, ZEROS);
         this.#changed.add(index);
       }
-      change(block, start, at, size);
     }
+  }
+
+  /** What waits to be written must not change: a block is copied once an interval. */
+  #changeable(index: number): Uint8Array {
+    const block = this.#blocks.get(index);
+    if (block !== undefined && block !== ZEROS && this.#changed.has(index)) return block;
+    const own = block?.slice() ?? new Uint8Array(BLOCK_SIZE);
+    this.#blocks.set(index, own);
+    this.#changed.add(index);
+    return own;
   }
 
   #endInterval(): void {

@@ -3,6 +3,8 @@
  * and errors are the same, and everything that takes time is done over there.
  */
 import { failure } from "../../../base/errors.ts";
+import { holdLife, lifeName, watchLife } from "../../../base/web/life.ts";
+import { FIRST, Peer, type Port } from "../../../base/web/peer/peer.ts";
 import { constants } from "../../../core/node/async/constants.ts";
 import type { FilePromises } from "../../../core/node/async/promises.ts";
 import { contentBytes } from "../../../core/node/flags.ts";
@@ -10,7 +12,7 @@ import type { RegionInfo } from "../../../core/region.ts";
 import type { Disk } from "../disk.ts";
 import { DiskFiles } from "../files.ts";
 import type { DiskStore } from "../store.ts";
-import { Peer, type Port } from "./peer.ts";
+import { DISK_KINDS } from "./kinds.ts";
 
 /** A disk, wherever it is. */
 export interface AsyncDisk {
@@ -26,6 +28,8 @@ export interface AsyncDisk {
 
 /** What one end asks of the other that has the disks; `Request` says which disk. */
 interface Desk<Request> {
+  /** Holds the lock of this name to the end of its thread: who waits for it learns of that. */
+  live(name: string): Promise<void>;
   open(request: Request): Promise<Parts>;
   sync(): Promise<void>;
   reopen(): Promise<Parts>;
@@ -38,9 +42,6 @@ interface Parts {
   readonly store: AsyncDisk["store"];
   readonly promises: FilePromises | null;
 }
-
-/** What either end shows first. */
-const DESK = 1;
 
 /** A disk to serve. */
 export interface ServedDisk {
@@ -69,6 +70,7 @@ export function serveDisk<Request>(
     return { path, info, store, promises: fs?.promises ?? null };
   };
   const desk: Desk<Request> = {
+    live: holdLife,
     open: async (request) => {
       if (disk !== undefined) throw failure("EBUSY", "open", `'${disk.path}' is open here.`);
       served = await open(request);
@@ -97,7 +99,7 @@ export function serveDisk<Request>(
   const settle = async () => {
     if (served?.each) await served.settled?.();
   };
-  new Peer(port, { notice, settle }).show(desk);
+  new Peer(port, { notice, settle, kinds: DISK_KINDS }).show(desk);
 }
 
 /** The disk's facts; undefined while it has none to tell, as after a failure or its close. */
@@ -150,11 +152,11 @@ export class RemoteDisk implements AsyncDisk {
   }
 
   async sync(): Promise<void> {
-    await this.#peer.call(DESK, "sync", []);
+    await this.#peer.call(FIRST, "sync", []);
   }
 
   async reopen(): Promise<void> {
-    this.#parts = (await this.#peer.call(DESK, "reopen", [])) as Parts;
+    this.#parts = (await this.#peer.call(FIRST, "reopen", [])) as Parts;
     this.#fs = filesOf(this.#parts);
     this.#store = storeOf(this.#parts);
     this.#info = this.#parts.info;
@@ -172,7 +174,7 @@ export class RemoteDisk implements AsyncDisk {
 
   async #close(): Promise<void> {
     try {
-      await this.#peer.call(DESK, "close", []);
+      await this.#peer.call(FIRST, "close", []);
     } finally {
       const { path } = this;
       this.#peer.end(failure("EBADF", "disk", `'${path}' is closed.`, { path }));
@@ -182,6 +184,8 @@ export class RemoteDisk implements AsyncDisk {
 }
 
 export interface Connection {
+  /** A thread that ends without a word is noticed where there are locks; why it has, is told. */
+  readonly lost?: () => Error;
   /** Runs once the disk is closed, or was never opened. */
   readonly ended?: () => void;
   /** Given a way to say that the other end has failed. */
@@ -194,12 +198,23 @@ export async function connectDisk(
   request: unknown,
   connection: Connection = {},
 ): Promise<RemoteDisk> {
-  const { ended = () => {}, onFail } = connection;
+  const { onFail, lost } = connection;
   let disk: RemoteDisk | undefined;
-  const peer = new Peer(port, { onNotice: (info) => disk?.tell(info as RegionInfo) });
+  let forget = () => {};
+  const ended = () => {
+    forget();
+    connection.ended?.();
+  };
+  const onNotice = (info: unknown) => disk?.tell(info as RegionInfo);
+  const peer = new Peer(port, { onNotice, kinds: DISK_KINDS });
   onFail?.((reason) => peer.end(reason));
   try {
-    const parts = (await peer.call(DESK, "open", [request])) as Parts;
+    if (lost !== undefined) {
+      const name = lifeName();
+      await peer.call(FIRST, "live", [name]);
+      forget = watchLife(name, () => peer.end(lost()));
+    }
+    const parts = (await peer.call(FIRST, "open", [request])) as Parts;
     disk = new RemoteDisk(peer, parts, ended);
     return disk;
   } catch (error) {

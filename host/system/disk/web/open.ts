@@ -78,6 +78,12 @@ async function inWorker(
     { ...ask, options, modules: loadedModules() },
     {
       ended: () => worker.terminate(),
+      lost: () => {
+        const why = "the browser stopped it, perhaps for want of memory";
+        const hint = "Open the disk again: it is as it was last committed.";
+        const message = `the worker of '${name}' has ended: ${why}.`;
+        return failure("EIO", "disk", message, { path: name, hint });
+      },
       onFail: (fail) => {
         worker.onerror = ({ message }) => {
           const why = message ? `: ${message}` : ", or it could not be loaded";

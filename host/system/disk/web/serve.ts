@@ -1,12 +1,12 @@
 /** What a disk's worker does: finds the device by its name, and serves the disk on it. */
 import { StorageError } from "../../../base/errors.ts";
+import type { Port } from "../../../base/web/peer/peer.ts";
 import { loadModules, type ModuleSources } from "../../../core/load.ts";
 import type { BlockDevice } from "../../../device/device.ts";
 import { OverlayDevice } from "../../../device/wrap/overlay.ts";
 import { memoryTree } from "../../image/folder.ts";
 import { createDiskOn, type Disk, openDiskOn } from "../disk.ts";
 import { serveDisk } from "../remote/disk.ts";
-import type { Port } from "../remote/peer.ts";
 import { type DeviceKinds, kindOf, parseWebName, type WebDevice } from "./devices.ts";
 import type { DiskRequest } from "./open.ts";
 

@@ -14,6 +14,7 @@ const PIECE_BYTES = 4 << 20;
 
 export class MemoryShelf implements Shelf {
   readonly kind = "memory";
+  readonly flush = "keeps nothing: disks last only as long as this page";
   readonly why: string;
   readonly #disks = new Map<string, KeptDisk>();
 

@@ -25,6 +25,8 @@ type Directory = FileSystemDirectoryHandle & {
 
 export class OpfsShelf implements Shelf {
   readonly kind = "opfs";
+  readonly flush = "is flush() of the file, which waits until it is on this computer's disk";
+
   /** @throws {StorageError} EOPNOTSUPP, EACCES: this browser or window has no storage of its own */
   static async open(): Promise<OpfsShelf> {
     if (navigator.storage?.getDirectory === undefined) {

@@ -6,14 +6,19 @@
  *  call 7: object 2, "readFile", arguments   ----->
  *                                            <-----  answer 7: value, or error
  *  abort: signal 3                           ----->    what an AbortSignal among arguments became
+ *  forget: signal 3                          ----->    nobody can abort it any more
  *  release: object 5                         ----->    the other end no longer knows it
+ *                                            <-----  notice: what belongs to no call
  * ```
  *
  * What travels is told in values.ts.
  */
-import { failure } from "../../../base/errors.ts";
-import { type CarriedError, packError, unpackError } from "../../../base/web/carry.ts";
-import { decode, encode, ITERATE, type Objects, ownedBuffer } from "./values.ts";
+import { failure } from "../../errors.ts";
+import { type CarriedError, packError, unpackError } from "../carry.ts";
+import { APPLY, decode, encode, ITERATE, type Kind, type Objects, ownedBuffer } from "./values.ts";
+
+/** The first object that an end shows: what the other one has to begin with. */
+export const FIRST = 1;
 
 /** What MessagePort, Worker and a worker's own scope have in common. */
 export interface Port {
@@ -36,10 +41,11 @@ type Message =
       /** Buffers among the arguments that the call has filled, in their order. */
       readonly filled?: readonly Uint8Array[];
       readonly error?: CarriedError;
-      readonly notice?: unknown;
     }
   | { readonly kind: "abort"; readonly signal: number; readonly reason: CarriedError }
-  | { readonly kind: "release"; readonly object: number };
+  | { readonly kind: "forget"; readonly signal: number }
+  | { readonly kind: "release"; readonly object: number }
+  | { readonly kind: "notice"; readonly notice: unknown };
 
 interface Waiting {
   resolve(value: unknown): void;
@@ -51,9 +57,11 @@ interface Waiting {
 export interface PeerOptions {
   /** Awaited before a result is answered. */
   readonly settle?: () => Promise<void>;
-  /** Something to tell with every answer; undefined: nothing. */
+  /** Something to tell before every answer; undefined: nothing. */
   readonly notice?: () => unknown;
   readonly onNotice?: (notice: unknown) => void;
+  /** Classes whose objects travel as what they hold; the same at both ends. */
+  readonly kinds?: readonly Kind[];
 }
 
 /** Results at least this long change their owner instead of being copied. */
@@ -68,6 +76,7 @@ export class Peer {
   readonly #signals = new Map<number, AbortController>();
   readonly #watched = new WeakMap<AbortSignal, number>();
   readonly #gone: FinalizationRegistry<number>;
+  readonly #unused: FinalizationRegistry<number>;
   #next = 1;
   #over: Error | undefined;
 
@@ -75,6 +84,7 @@ export class Peer {
     this.#port = port;
     this.#options = options;
     this.#gone = new FinalizationRegistry((object) => this.#post({ kind: "release", object }));
+    this.#unused = new FinalizationRegistry((signal) => this.#post({ kind: "forget", signal }));
     port.onmessage = ({ data }) => void this.#receive(data as Message);
   }
 
@@ -84,6 +94,11 @@ export class Peer {
     const number = this.#next++;
     this.#shown.set(number, object);
     return number;
+  }
+
+  /** Tells the other end something that structured clone takes. */
+  tell(notice: unknown): void {
+    this.#post({ kind: "notice", notice });
   }
 
   /** Calls a method of the other end's object. Rejects with what it threw. */
@@ -106,6 +121,7 @@ export class Peer {
   }
 
   readonly #objects: Objects = {
+    kinds: () => this.#options.kinds ?? [],
     show: (object) => this.show(object),
     find: (number) => {
       const object = this.#shown.get(number);
@@ -121,6 +137,7 @@ export class Peer {
       const tell = () =>
         this.#post({ kind: "abort", signal: number, reason: packError(signal.reason) });
       signal.addEventListener("abort", tell, { once: true });
+      this.#unused.register(signal, number);
       return number;
     },
     signal: (number) => {
@@ -135,12 +152,13 @@ export class Peer {
     if (message.kind === "call") return this.#carryOut(message);
     if (message.kind === "abort") {
       this.#signals.get(message.signal)?.abort(unpackError(message.reason));
-    } else if (message.kind === "release") this.#shown.delete(message.object);
+    } else if (message.kind === "forget") this.#signals.delete(message.signal);
+    else if (message.kind === "release") this.#shown.delete(message.object);
+    else if (message.kind === "notice") this.#options.onNotice?.(message.notice);
     else this.#answered(message);
   }
 
-  #answered({ id, value, error, filled, notice }: Message & { kind: "answer" }): void {
-    if (notice !== undefined) this.#options.onNotice?.(notice);
+  #answered({ id, value, error, filled }: Message & { kind: "answer" }): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
@@ -169,8 +187,9 @@ export class Peer {
       answer = { kind: "answer", id, error: packError(error) };
     }
     const notice = this.#options.notice?.();
+    if (notice !== undefined) this.tell(notice);
     try {
-      this.#post(notice === undefined ? answer : { ...answer, notice }, transfer);
+      this.#post(answer, transfer);
     } catch (error) {
       // What cannot travel is no answer, but the other end waits for one.
       this.#post({ kind: "answer", id, error: packError(error) });
@@ -184,6 +203,7 @@ export class Peer {
 
 function callOn(object: object, method: string, given: readonly unknown[]): unknown {
   if (method === ITERATE) return iteratorOf(object);
+  if (method === APPLY && typeof object === "function") return object(...given);
   const call = (object as Record<string, unknown>)[method];
   // What every object has is no method of its own, and nothing that a message may ask for.
   if (typeof call !== "function" || method in Object.prototype) {

@@ -1,14 +1,23 @@
 /**
  * What travels between two peers, as structured clone takes it. Plain values, bytes, dates and maps
- * go as they are; views as copies of what they show; errors, Stats, entries of folders, URLs and
- * signals as records that are made into the same again; everything with methods stays where it is
- * and is called from afar.
+ * go as they are; views as copies of what they show; errors, URLs, signals and the kinds of a peer
+ * as records that are made into the same again; everything with methods, functions too, stays where
+ * it is and is called from afar.
  */
-import { type CarriedError, packError, unpackError } from "../../../base/web/carry.ts";
-import { BigIntStats, Dirent, Stats } from "../../../core/node/stats.ts";
+import { failure } from "../../errors.ts";
+import { type CarriedError, packError, unpackError } from "../carry.ts";
+
+/** A class whose objects travel as what they hold, and arrive as objects of that class. */
+export interface Kind {
+  readonly name: string;
+  /** What structured clone takes; undefined: it is none of these. */
+  pack(value: object): object | undefined;
+  unpack(data: object): object;
+}
 
 /** What values need of their peer. */
 export interface Objects {
+  kinds(): readonly Kind[];
   show(object: object): number;
   find(number: number): object;
   call(object: number, method: string, given: readonly unknown[]): Promise<unknown>;
@@ -32,18 +41,20 @@ interface Shown {
 
 type Packed =
   | { readonly is: "error"; readonly error: CarriedError }
-  | { readonly is: "stats"; readonly big: boolean; readonly fields: object }
-  | { readonly is: "entry"; readonly given: ConstructorParameters<typeof Dirent> }
+  | { readonly is: "kind"; readonly kind: string; readonly data: object }
   | { readonly is: "url"; readonly href: string }
   | { readonly is: "signal"; readonly number: number; readonly aborted?: CarriedError }
   | { readonly is: "yours"; readonly number: number }
   | { readonly is: "shown"; readonly shown: Shown }
+  | { readonly is: "function"; readonly number: number }
   | { readonly is: "readable"; readonly number: number }
   | { readonly is: "writable"; readonly number: number };
 
 /** The method that every object has that can be iterated. */
 export const ITERATE = "@iterate";
 
+/** The one method of a function. */
+export const APPLY = "@apply";
 /** The property that marks a record of ours among plain objects. */
 const MARK = "diskwright:packed";
 /** Node's own streams are no use where there is no Node. */
@@ -61,7 +72,10 @@ const theirs = new WeakMap<object, number>();
 
 export function encode(value: unknown, objects: Objects): unknown {
   if (typeof value !== "object" || value === null) {
-    return typeof value === "function" ? shown({ call: value }, objects) : value;
+    if (typeof value !== "function") return value;
+    const own = theirs.get(value);
+    const number = own ?? objects.show(value);
+    return { [MARK]: { is: own === undefined ? "function" : "yours", number } };
   }
   const packed = pack(value, objects);
   if (packed !== undefined) return { [MARK]: packed };
@@ -93,9 +107,10 @@ function pack(value: object, objects: Objects): Packed | undefined {
   const number = theirs.get(value);
   if (number !== undefined) return { is: "yours", number };
   if (value instanceof Error) return { is: "error", error: packError(value) };
-  if (value instanceof Stats) return { is: "stats", big: false, fields: { ...value } };
-  if (value instanceof BigIntStats) return { is: "stats", big: true, fields: { ...value } };
-  if (value instanceof Dirent) return { is: "entry", given: Dirent.given(value) };
+  for (const { name, pack: packKind } of objects.kinds()) {
+    const data = packKind(value);
+    if (data !== undefined) return { is: "kind", kind: name, data };
+  }
   if (value instanceof URL) return { is: "url", href: value.href };
   if (value instanceof AbortSignal) {
     const aborted = value.aborted ? { aborted: packError(value.reason) } : {};
@@ -114,13 +129,11 @@ function unpack(packed: Packed, objects: Objects): unknown {
   switch (packed.is) {
     case "error":
       return unpackError(packed.error);
-    case "stats":
-      return Object.assign(
-        Object.create((packed.big ? BigIntStats : Stats).prototype),
-        packed.fields,
-      );
-    case "entry":
-      return new Dirent(...packed.given);
+    case "kind": {
+      const kind = objects.kinds().find(({ name }) => name === packed.kind);
+      if (kind !== undefined) return kind.unpack(packed.data);
+      throw failure("EBADMSG", "call", `there is no kind '${packed.kind}' at this end.`);
+    }
     case "url":
       return new URL(packed.href);
     case "signal": {
@@ -137,6 +150,12 @@ function unpack(packed: Packed, objects: Objects): unknown {
       return kept(writable(callsOf(packed.number, objects)), packed.number, objects);
     case "shown":
       return proxy(packed.shown, objects);
+    case "function": {
+      const { number } = packed;
+      const far = (...given: unknown[]) => objects.call(number, APPLY, given);
+      theirs.set(far, number);
+      return kept(far, number, objects);
+    }
   }
 }
 
