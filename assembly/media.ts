@@ -4,6 +4,7 @@ export * from "./api/engine";
 export * from "./api/media/build";
 export * from "./api/media/ext4";
 export * from "./api/media/ext4-build";
+export * from "./api/media/ext4-change";
 export * from "./api/media/ext4-check";
 export * from "./api/media/hash";
 export * from "./api/media/iso";

@@ -176,9 +176,13 @@ mkdirSync("build", { recursive: true });
 for (const [name, entry] of Object.entries(MODULES)) compile(entry, name);
 compilePlain();
 if (process.argv.includes("--test")) {
-  // The same core with the switches of engine/planted.ts: what the simulator must be able to break.
+  // The same modules with the switches of engine/planted.ts: what the simulator must be able to
+  // break.
+  const plants = ["--target", "test", "--use", "PLANTS=ASC_TARGET"];
   const entries = ["index", "engine/planted", "testing/tree"].map((name) => `assembly/${name}.ts`);
-  run("asc", ...entries, "--target", "test", "--use", "PLANTS=ASC_TARGET");
+  run("asc", ...entries, ...plants);
+  const media = ["media", "engine/planted"].map((name) => `assembly/${name}.ts`);
+  run("asc", ...media, ...plants, "--outFile", "build/media.test.wasm");
 }
 await services("assembly/services", "build/services");
 if (process.argv.includes("--test")) {

@@ -3,6 +3,10 @@ const ENGINE = ["assembly/format", "assembly/engine/hash", "assembly/engine"];
 const MEDIA = [...ENGINE, "assembly/format/media"];
 const EXT4 = [...MEDIA, "assembly/mkfs/ext4/base"];
 const EXT4_MAKE = ["assembly/mkfs/ext4/make/base", "assembly/mkfs/ext4/make/nodes"];
+const EXT4_READ = [
+  ...[...EXT4, "assembly/mkfs/ext4/read", "assembly/mkfs/ext4/journal"],
+  "assembly/mkfs/ext4/entries",
+];
 const TREE = [...ENGINE, "assembly/tree/pages", "assembly/tree", "assembly/tree/whole"];
 const MKFS = ["assembly/mkfs/fat/base", "assembly/mkfs/fat", "assembly/mkfs/fat/check"];
 const STORE = ["assembly/store/pack", "assembly/store", "assembly/store/repair"];
@@ -71,6 +75,11 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/mkfs/ext4/read": EXT4,
   "assembly/mkfs/ext4/journal": [...EXT4, "assembly/mkfs/ext4/read"],
   "assembly/mkfs/ext4/entries": [...EXT4, "assembly/mkfs/ext4/read"],
+  "assembly/mkfs/ext4/change/base": EXT4_READ,
+  "assembly/mkfs/ext4/change/names": [...EXT4_READ, "assembly/mkfs/ext4/change/base"],
+  "assembly/mkfs/ext4/change": [
+    ...[...EXT4_READ, "assembly/mkfs/ext4/change/base", "assembly/mkfs/ext4/change/names"],
+  ],
   "assembly/mkfs/ext4/check": [
     ...[...EXT4, "assembly/mkfs/ext4/read", "assembly/mkfs/ext4/entries"],
   ],
@@ -91,6 +100,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "assembly/api/media": [
     ...[...EXT4, ...EXT4_MAKE, "assembly/mkfs/ext4/make", "assembly/mkfs/ext4/read"],
     ...["assembly/mkfs/ext4/journal", "assembly/mkfs/ext4/entries", "assembly/mkfs/ext4/check"],
+    ...["assembly/mkfs/ext4/change/base", "assembly/mkfs/ext4/change"],
     ...["assembly/mkfs/iso", "assembly/mkfs/iso/make", "assembly/unpack"],
   ],
   assembly: ["assembly/api", "assembly/api/media"],

@@ -38,6 +38,7 @@ export enum HandleKind {
   EXT4 = 18,
   EXT4_FILE = 19,
   EXT4_BUILD = 20,
+  EXT4_WRITER = 21,
 }
 
 /** A handle for `object`, or ENOMEM if the table is full. */

@@ -382,6 +382,8 @@ export enum Reason {
   EXT4_DIRECTORY = 94,
   EXT4_XATTRS = 95,
   EXT4_JOURNAL = 96,
+  /** What keeps it from being changed; `detail` is an Ext4Refusal. */
+  EXT4_CHANGE = 97,
 }
 
 export const FILE_STAT_INO: u32 = 0x000;

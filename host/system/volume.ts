@@ -117,7 +117,7 @@ export function openVolumeAt(
     return new IsoFiles(openIso(base, { baseSector, sectors }));
   }
   if (place.signature === EXT_SIGNATURE && base !== undefined) {
-    return new Ext4Files(openExt4(base, place));
+    return new Ext4Files(openExt4(base, { ...place, readOnly }));
   }
   if (place.signature !== "capos-region") {
     const found = place.signature ?? "nothing known";
@@ -221,6 +221,20 @@ export class NodeFiles implements Volume {
   }
 }
 
+/** All pieces, or nothing of them. */
+function writeTo(
+  writer: { write(piece: Uint8Array): void; close(): void; abort(): void },
+  pieces: Iterable<Uint8Array>,
+): void {
+  try {
+    for (const piece of pieces) writer.write(piece);
+  } catch (error) {
+    writer.abort();
+    throw error;
+  }
+  writer.close();
+}
+
 class FatFiles implements Volume {
   readonly kind = "FAT32";
   readonly #volume: FatVolume;
@@ -251,14 +265,7 @@ class FatFiles implements Volume {
   }
 
   write(path: string, pieces: Iterable<Uint8Array>): void {
-    const writer = this.#volume.create(path);
-    try {
-      for (const piece of pieces) writer.write(piece);
-    } catch (error) {
-      writer.abort();
-      throw error;
-    }
-    writer.close();
+    writeTo(this.#volume.create(path), pieces);
   }
 
   mkdir(path: string): void {
@@ -294,42 +301,58 @@ class FatFiles implements Volume {
 }
 
 /**
- * Opens a volume of the ext family in an instance of its own. Nothing is written, also where its
- * journal holds what is not at its place yet: that is read from memory.
+ * Opens a volume of the ext family in an instance of its own. Read-only nothing is written, also
+ * where its journal holds what is not at its place yet: that is read from memory.
  */
 export function openExt4(
   device: BlockDevice,
-  { baseSector, sectors }: { readonly baseSector?: number; readonly sectors?: number },
+  options: {
+    readonly baseSector?: number;
+    readonly sectors?: number;
+    readonly readOnly?: boolean;
+  },
 ): Ext4Volume {
+  const { baseSector, sectors, readOnly = true } = options;
   const media = new MediaCore();
-  return Ext4Volume.open(media, media.attach(device), { baseSector, sectors, readOnly: true });
+  const window = { baseSector, sectors };
+  if (!readOnly) return Ext4Volume.openForChange(media, media.attach(device), window);
+  return Ext4Volume.open(media, media.attach(device), { ...window, readOnly });
 }
 
-/** A volume of media.wasm: it is read and not changed. */
-abstract class MediaFiles implements Volume {
-  abstract readonly kind: Volume["kind"];
-  /** Why it is not changed. */
-  protected abstract readonly why: string;
+/** Content of an open file in pieces; the file is closed at the end. */
+function* piecesOf(file: MediaFile): Iterable<Uint8Array> {
+  try {
+    const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, file.sizeBytes)));
+    for (let offset = 0; offset < file.sizeBytes; ) {
+      const got = file.read(offset, piece);
+      if (got === 0) return;
+      yield piece.slice(0, got);
+      offset += got;
+    }
+  } finally {
+    file.close();
+  }
+}
 
-  abstract list(path: string): VolumeEntry[];
-  abstract stat(path: string): VolumeEntry;
-  abstract space(): VolumeSpace;
-  abstract close(): void;
-  protected abstract open(path: string): MediaFile;
+/** Links are shown and not followed. */
+class IsoFiles implements Volume {
+  readonly kind = "ISO 9660";
+  readonly #volume: IsoVolume;
+
+  constructor(volume: IsoVolume) {
+    this.#volume = volume;
+  }
+
+  list(path: string): VolumeEntry[] {
+    return this.#volume.list(path).map(isoEntry);
+  }
+
+  stat(path: string): VolumeEntry {
+    return isoEntry(this.#volume.stat(path));
+  }
 
   *read(path: string): Iterable<Uint8Array> {
-    const file = this.open(path);
-    try {
-      const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, file.sizeBytes)));
-      for (let offset = 0; offset < file.sizeBytes; ) {
-        const got = file.read(offset, piece);
-        if (got === 0) return;
-        yield piece.slice(0, got);
-        offset += got;
-      }
-    } finally {
-      file.close();
-    }
+    yield* piecesOf(this.#volume.openFile(path));
   }
 
   write(path: string): never {
@@ -352,53 +375,27 @@ abstract class MediaFiles implements Volume {
     throw this.#refusal("symlink", path);
   }
 
-  sync(): void {}
-
-  #refusal(syscall: string, path: string): Error {
-    return failure("EROFS", syscall, this.why, { path });
-  }
-}
-
-/** Links are shown and not followed. */
-class IsoFiles extends MediaFiles {
-  readonly kind = "ISO 9660";
-  protected readonly why = "an ISO volume does not change.";
-  readonly #volume: IsoVolume;
-
-  constructor(volume: IsoVolume) {
-    super();
-    this.#volume = volume;
-  }
-
-  list(path: string): VolumeEntry[] {
-    return this.#volume.list(path).map(isoEntry);
-  }
-
-  stat(path: string): VolumeEntry {
-    return isoEntry(this.#volume.stat(path));
-  }
-
   space(): VolumeSpace {
     return { totalBytes: this.#volume.sectors * SECTOR_BYTES, freeBytes: 0 };
   }
+
+  sync(): void {}
 
   close(): void {
     this.#volume.close();
   }
 
-  protected open(path: string): MediaFile {
-    return this.#volume.openFile(path);
+  #refusal(syscall: string, path: string): Error {
+    return failure("EROFS", syscall, "an ISO volume does not change.", { path });
   }
 }
 
-/** Links are shown, and followed where content is read. */
-class Ext4Files extends MediaFiles {
+/** Links are shown, and followed where content is read or written. */
+class Ext4Files implements Volume {
   readonly kind = "ext4";
-  protected readonly why = "files on an existing ext4 volume can be read here, not changed.";
   readonly #volume: Ext4Volume;
 
   constructor(volume: Ext4Volume) {
-    super();
     this.#volume = volume;
   }
 
@@ -411,16 +408,43 @@ class Ext4Files extends MediaFiles {
     return ext4Entry(this.#volume.lstat(path));
   }
 
+  *read(path: string): Iterable<Uint8Array> {
+    yield* piecesOf(this.#volume.open(path));
+  }
+
+  write(path: string, pieces: Iterable<Uint8Array>): void {
+    writeTo(this.#volume.create(path), pieces);
+  }
+
+  mkdir(path: string): void {
+    this.#volume.mkdir(path, { recursive: true });
+  }
+
+  remove(path: string, recursive: boolean): void {
+    if (recursive && this.stat(path).kind === "directory") {
+      for (const { name } of this.list(path)) this.remove(`${path}/${name}`, true);
+    }
+    this.#volume.remove(path);
+  }
+
+  rename(from: string, to: string): void {
+    this.#volume.rename(from, to);
+  }
+
+  symlink(target: string, path: string): void {
+    this.#volume.symlink(target, path);
+  }
+
   space(): VolumeSpace {
     return this.#volume.space();
   }
 
-  close(): void {
-    this.#volume.close();
+  sync(): void {
+    this.#volume.flush();
   }
 
-  protected open(path: string): MediaFile {
-    return this.#volume.open(path);
+  close(): void {
+    this.#volume.close();
   }
 }
 

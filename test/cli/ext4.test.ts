@@ -2,11 +2,13 @@
 import {
   closeSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
   readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -46,7 +48,7 @@ function partitioned(name: string, at: string): string {
   return path;
 }
 
-test("fs reads a bare volume and one in a partition alike, and changes neither", () => {
+test("fs reads a bare volume and one in a partition alike, and writes to neither", () => {
   const at = folder();
   const before = bare("dirty", at);
   const bytes = readFileSync(before);
@@ -57,11 +59,56 @@ test("fs reads a bare volume and one in a partition alike, and changes neither",
     });
     expect(diskwright(["fs", "tree", disk, "/dir"]).stdout).toContain("deep.txt");
     expect(diskwrightJson(["fs", "df", disk])).toMatchObject({ totalBytes: 12 * MIB });
-    const put = diskwright(["fs", "put", disk, "-", "/new"], "text");
-    expect(put.code).toBe(1);
-    expect(put.stderr).toContain("EROFS");
   }
   expect(Buffer.compare(readFileSync(before), bytes)).toBe(0);
+});
+
+test("fs puts, makes, moves, removes and gets back on a bare volume and in a partition", () => {
+  const at = folder();
+  const local = join(at, "local");
+  mkdirSync(join(local, "deep"), { recursive: true });
+  writeFileSync(join(local, "one"), "1".repeat(100_000));
+  writeFileSync(join(local, "deep/two"), "two");
+  symlinkSync("two", join(local, "deep/link"));
+  for (const disk of [bare("ext4", at), `${partitioned("dirty", at)}:1`]) {
+    const run = (...args: string[]) =>
+      expect(diskwright(args), args.join(" ")).toMatchObject({ code: 0 });
+    run("fs", "put", "-r", disk, local, "/new");
+    run("fs", "mkdir", disk, "/a/b/c");
+    run("fs", "mv", disk, "/new/deep", "/a/b/c");
+    run("fs", "mv", disk, "/hello.txt", "/a/there");
+    run("fs", "rm", "-r", disk, "/many", "/fast");
+    expect(diskwright(["fs", "put", disk, "-", "/a/there"], "replaced")).toMatchObject({ code: 0 });
+    expect(diskwright(["fs", "cat", disk, "/hard"]).stdout).toBe("replaced");
+    const out = join(at, `out-${disk.endsWith(":1")}`);
+    run("fs", "get", "-r", disk, "/a", out);
+    expect(readFileSync(join(out, "b/c/deep/two"), "utf8")).toBe("two");
+    expect(readlinkSync(join(out, "b/c/deep/link"))).toBe("two");
+    expect(diskwright(["fs", "cat", disk, "/new/one"]).stdout).toBe("1".repeat(100_000));
+    run("fs", "check", disk);
+    expect(diskwright(["verify", disk.replace(/:1$/, "")]).stdout).not.toContain("[advice]");
+  }
+});
+
+test("fs says what a change cannot be, and exits with 1", () => {
+  const at = folder();
+  const disk = bare("ext4", at);
+  const before = readFileSync(disk);
+  for (const [args, words] of [
+    [["rm", disk, "/dir"], "ENOTEMPTY"],
+    [["rm", disk, "/none"], "ENOENT"],
+    [["mv", disk, "/dir", "/dir/sub/x"], "EINVAL"],
+    [["mkdir", disk, "/hello.txt/x"], "ENOTDIR"],
+  ] as const) {
+    const done = diskwright(["fs", ...args]);
+    expect([done.code, done.stderr.includes(words)], done.stderr).toEqual([1, true]);
+  }
+  const old = bare("ext2", at);
+  const refused = diskwright(["fs", "put", old, "-", "/new"], "text");
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain("EOPNOTSUPP");
+  expect(refused.stderr).toContain("tune2fs -j");
+  expect(Buffer.compare(readFileSync(disk), before)).toBe(0);
 });
 
 test("fs get -r keeps links and leaves devices and pipes behind", () => {

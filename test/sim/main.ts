@@ -40,7 +40,8 @@ function options() {
     },
   });
   const [first = values.seed] = positionals;
-  const [, subject = values.subject, seed] = /^(?:([a-z]+):)?(\d+)?$/.exec(first ?? "") ?? fail();
+  const [, subject = values.subject, seed] =
+    /^(?:([a-z0-9]+):)?(\d+)?$/.exec(first ?? "") ?? fail();
   return { ...values, subject, seed: seed === undefined ? undefined : Number(seed) };
 }
 

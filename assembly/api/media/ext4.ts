@@ -5,6 +5,8 @@ import { HandleKind, handleClose, handleOpen, handleRequire } from "../../engine
 import { ErrorCode } from "../../format/errors";
 import { EXT4_STAT_ROOM } from "../../format/media/calls-ext4";
 import { MODE_DIRECTORY, MODE_FILE } from "../../format/media/ext4-inode";
+import { changeClose } from "../../mkfs/ext4/change/base/open";
+import { Change } from "../../mkfs/ext4/change/base/state";
 import { infoWrite } from "../../mkfs/ext4/entries/info";
 import { listHere, statWrite } from "../../mkfs/ext4/entries/stat";
 import { xattrsRead } from "../../mkfs/ext4/entries/xattrs";
@@ -32,12 +34,13 @@ export function ext4Open(device: u32, base: f64, sectors: f64, readOnly: u32): i
   return handle;
 }
 
-/** Closes a volume. EBUSY while a file is open. */
+/** Closes a volume; what was changed and not committed is lost. EBUSY while a file is open. */
 export function ext4Close(volume: u32): i32 {
   const ext4 = ext4Of(volume);
   if (ext4 === null) return ErrorCode.EBADF;
-  if (ext4.users > 0) return failPlain(ErrorCode.EBUSY);
+  if (ext4.users > 0 || isWritten(ext4)) return failPlain(ErrorCode.EBUSY);
   handleClose(volume);
+  changeClose(ext4);
   ext4CloseAll(ext4);
   return ErrorCode.OK;
 }
@@ -131,6 +134,11 @@ export function ext4FileClose(file: u32): i32 {
   handleClose(file);
   fileClose(object);
   return ErrorCode.OK;
+}
+
+/** True while a file is being written. */
+function isWritten(ext4: Ext4): bool {
+  return ext4.change !== 0 && changetype<Change>(ext4.change).isWriting;
 }
 
 function ext4Of(volume: u32): Ext4 | null {

@@ -216,3 +216,34 @@ export enum Ext4Problem {
   /** Group `detail` says that its table of inodes ends unused earlier than it does. */
   UNUSED = 37,
 }
+
+/** Why a volume is not changed here; the host makes a sentence of it. Append only. */
+export enum Ext4Refusal {
+  NONE = 0,
+  /** The device, or the volume as it was opened. */
+  READ_ONLY = 1,
+  /** A backup of the superblock is in use. */
+  BACKUP = 2,
+  /** A feature that a writer must know, or that changes what a file is. */
+  FEATURE = 3,
+  /** There is no journal inside. */
+  JOURNAL = 4,
+  /** The journal has too few blocks, or numbers too small for the volume. */
+  JOURNAL_SIZE = 5,
+  /** New files need extents. */
+  EXTENTS = 6,
+  /** A system met errors, or the volume was never unmounted. */
+  ERRORS = 7,
+  /** Files that were deleted while open wait to be cleared. */
+  ORPHANS = 8,
+  /** The device has blocks larger than the volume's. */
+  BLOCK_SIZE = 9,
+  /** An inode that must not change: immutable, append-only, encrypted, verity, inline. */
+  INODE = 10,
+  /** The blocks of the file or directory are mapped as ext3 does it. */
+  BLOCK_MAP = 11,
+  /** One step changes more blocks than the journal takes. */
+  TRANSACTION = 12,
+  /** Files are open that are read. */
+  OPEN_FILES = 13,
+}

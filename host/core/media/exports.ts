@@ -1,5 +1,6 @@
 /** The functions media.wasm exports, as the host sees them. Mirrors docs/abi.md. */
 import type { EngineExports } from "../exports.ts";
+import type { Ext4ChangeExports } from "./ext4/change.ts";
 
 /** A type alias, because the loader's generic wants an index signature. */
 export type MediaExports = EngineExports &
@@ -8,6 +9,7 @@ export type MediaExports = EngineExports &
   IsoExports &
   IsoBuildExports &
   Ext4Exports &
+  Ext4ChangeExports &
   Ext4BuildExports;
 
 /** assembly/api/media/hash.ts */

@@ -1,11 +1,12 @@
 /**
- * Volumes of ext2, ext3 and ext4: list, stat, read, attributes, and a check of all of it.
+ * Volumes of ext2, ext3 and ext4: list, stat, read, attributes, a check of all of it, and changes.
  *
  * Interface: paths are separated by "/", the root is "/" or "". Links are followed inside the
  * volume, at most 40 on one path; lstat() and the entries of list() are the links themselves. A
  * journal that is not empty is replayed when a volume is opened: in memory where nothing may be
  * written, else on the disk. Nothing on the disk is believed before it is checked: what does not
- * hold is EBADMSG with its place, and a read never leaves the blocks of its file.
+ * hold is EBADMSG with its place, and a read never leaves the blocks of its file. Changes are
+ * durable after flush() or close(); a cut leaves what the last of these did, or all of the next.
  */
 import {
   EXT4_STAT_NAME_LENGTH,
@@ -20,12 +21,14 @@ import {
 } from "../../../assembly/format/media/calls-ext4.ts";
 import { failure, StorageError } from "../../base/errors.ts";
 import type { BlockDevice } from "../../device/device.ts";
+import { Ext4Changes, type Ext4Writer } from "./ext4/change.ts";
 import { type Ext4Finding, readFindings } from "./ext4/findings.ts";
 import { type Ext4Info, featureNames, readInfo } from "./ext4/info.ts";
 import { type Ext4Stat, readStat } from "./ext4/stat.ts";
 import { MediaCore } from "./load.ts";
 import { type MediaFile, OpenFiles } from "./open-files.ts";
 
+export type { Ext4Writer } from "./ext4/change.ts";
 export type { Ext4Finding } from "./ext4/findings.ts";
 export type { Ext4Stat } from "./ext4/stat.ts";
 
@@ -60,6 +63,7 @@ export class Ext4Volume {
   readonly info: Ext4Info;
   readonly #media: MediaCore;
   readonly #files: OpenFiles;
+  readonly #changes: Ext4Changes;
   /** Where each directory that was listed stands: the inode above it, and its name. */
   readonly #directories = new Map<number, string>();
   #handle: number;
@@ -78,6 +82,7 @@ export class Ext4Volume {
     this.label = this.info.label;
     this.uuid = this.info.uuid;
     this.features = this.info.features;
+    this.#changes = new Ext4Changes(media, handle, this.features);
   }
 
   /**
@@ -100,6 +105,33 @@ export class Ext4Volume {
       media.exports.ext4Close(handle);
       throw error;
     }
+  }
+
+  /**
+   * Opens a volume to change it. One that is not changed here is refused before anything is
+   * written, its journal's content included.
+   *
+   * @throws {StorageError} as open(); EROFS, EOPNOTSUPP: it is not changed here, and why
+   */
+  static openForChange(
+    media: MediaCore,
+    device: number,
+    options: Ext4OpenOptions = {},
+  ): Ext4Volume {
+    const before = Ext4Volume.open(media, device, { ...options, readOnly: true });
+    try {
+      before.#changes.refuse();
+    } finally {
+      before.close();
+    }
+    const volume = Ext4Volume.open(media, device, { ...options, readOnly: false });
+    try {
+      volume.#changes.begin();
+    } catch (error) {
+      volume.close();
+      throw error;
+    }
+    return volume;
   }
 
   /** The entries of a directory in the order of the disk. ENOENT, ENOTDIR, EBADMSG. */
@@ -197,7 +229,8 @@ export class Ext4Volume {
   }
 
   space(): Ext4Space {
-    const { blocks, freeBlocks, blockBytes, inodes, freeInodes } = this.info;
+    const info = readInfo(this.#media, this.#handle);
+    const { blocks, freeBlocks, blockBytes, inodes, freeInodes } = info;
     return {
       totalBytes: blocks * blockBytes,
       freeBytes: freeBlocks * blockBytes,
@@ -223,13 +256,54 @@ export class Ext4Volume {
     }
   }
 
-  /** Releases what the module holds for it. Open files are closed. */
+  /**
+   * Begins to write a file, in place of one that is there, through links: that one keeps all but
+   * its content. A new one belongs to the superuser and has mode 0644. One file at a time.
+   *
+   * @throws {StorageError} ENOENT, ENOTDIR, EISDIR, EBUSY; EROFS, EOPNOTSUPP: it is not changed
+   */
+  create(path: string): Ext4Writer {
+    return this.#changes.create(path);
+  }
+
+  /** Makes a directory (0755); `recursive`: with those above it, and it may be there already. */
+  mkdir(path: string, options: { readonly recursive?: boolean } = {}): void {
+    this.#directories.clear();
+    this.#changes.mkdir(path, options.recursive === true);
+  }
+
+  symlink(target: string, path: string): void {
+    this.#changes.symlink(target, path);
+  }
+
+  /** Removes a file, a link or an empty directory. ENOENT, ENOTEMPTY, EBUSY. */
+  remove(path: string): void {
+    this.#directories.clear();
+    this.#changes.remove(path);
+  }
+
+  /** Renames, over a file or an empty directory that is there: one of both has the name always. */
+  rename(from: string, to: string): void {
+    this.#directories.clear();
+    this.#changes.rename(from, to);
+  }
+
+  /** Makes all changes so far durable, as a whole. */
+  flush(): void {
+    this.#changes.commit();
+  }
+
+  /** Makes changes durable, and releases what the module holds. Open files are closed. */
   close(): void {
     if (this.#handle === 0) return;
     const { exports } = this.#media;
     this.#files.closeAll();
-    exports.ext4Close(this.#handle);
-    this.#handle = 0;
+    try {
+      this.#changes.end();
+    } finally {
+      exports.ext4Close(this.#handle);
+      this.#handle = 0;
+    }
   }
 
   /** A directory that stands at two places makes a tree without end, or one far too large. */

@@ -173,8 +173,8 @@ class Explorer {
 
   #interval(interval: Interval): boolean {
     const { units, level, key } = interval;
-
-    const lists = [single(units), blocks(units)];
+    const { isAlone = false } = this.#subject.rules;
+    const lists = [single(units), isAlone ? undefined : blocks(units)];
     for (const groups of lists) {
       if (groups === undefined) continue;
       const visit = (codes: Uint16Array) => this.#state(interval, groups, codes);

@@ -1,10 +1,11 @@
 /**
- * The core as the simulator runs it: one instance per subject, whose clock stands still and whose
- * randomness a seed decides, over one simulated disk at a time.
+ * The modules as the simulator runs them: one instance per subject, whose clock stands still and
+ * whose randomness a seed decides, over one simulated disk at a time.
  */
 import { readFileSync } from "node:fs";
 import { ownEnvironment } from "../../../host/core/imports.ts";
-import { Core } from "../../../host/core/load.ts";
+import { Core, type ModuleName } from "../../../host/core/load.ts";
+import { MediaCore } from "../../../host/core/media/load.ts";
 import type { SubjectOptions } from "../subject.ts";
 import type { SimDisk } from "./disk.ts";
 import { Random } from "./random.ts";
@@ -14,12 +15,13 @@ export const CLOCK = 1_700_000_000_000_000_000n;
 /** An instance whose arena has grown past this is replaced: a leak would end here. */
 const ARENA_MAX = 96 << 20;
 
-let testModule: WebAssembly.Module | undefined;
+const testModules = new Map<ModuleName, WebAssembly.Module>();
 
-function moduleWithPlants(): WebAssembly.Module {
-  const path = new URL("../../../build/core.test.wasm", import.meta.url);
-  testModule ??= new WebAssembly.Module(readFileSync(path));
-  return testModule;
+function moduleWithPlants(name: ModuleName): WebAssembly.Module {
+  const path = new URL(`../../../build/${name}.test.wasm`, import.meta.url);
+  const module = testModules.get(name) ?? new WebAssembly.Module(readFileSync(path));
+  testModules.set(name, module);
+  return module;
 }
 
 export class Machine {
@@ -66,9 +68,21 @@ export class Machine {
     this.#disk = undefined;
     if (this.#plant === 0) this.#core = new Core({ environment });
     else {
-      this.#core = new Core({ environment, module: moduleWithPlants() });
-      const { plant } = this.#core.exports as unknown as { plant(id: number): void };
-      plant(this.#plant);
+      this.#core = new Core({ environment, module: moduleWithPlants("core") });
+      plantIn(this.#core, this.#plant);
     }
   }
+}
+
+/** An instance of media.wasm with that bug switched on, and the same clock. */
+export function mediaMachine({ plant }: SubjectOptions): MediaCore {
+  const environment = { ...ownEnvironment, clock: () => CLOCK };
+  if (plant === undefined) return new MediaCore({ environment });
+  const media = new MediaCore({ environment, module: moduleWithPlants("media") });
+  plantIn(media, plant.id);
+  return media;
+}
+
+function plantIn(instance: { readonly exports: unknown }, id: number): void {
+  (instance.exports as { plant(id: number): void }).plant(id);
 }

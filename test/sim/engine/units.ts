@@ -41,6 +41,8 @@ export interface Unit {
   readonly newIsZero: boolean;
   /** Crossed with everything in large intervals: a superblock. */
   readonly special: boolean;
+  /** Never torn. */
+  readonly whole: boolean;
   /** Index of a later unit that covers all of this one, or -1. */
   coveredBy: number;
 }
@@ -57,6 +59,10 @@ export interface UnitRules {
   /** Largest unit in sectors; longer writes are cut at multiples of it. */
   readonly unitSectors: number;
   readonly isSpecial: (sector: number) => boolean;
+  /** What a format takes to be written as a whole or not at all, by its first sector. */
+  readonly isWhole?: (sector: number) => boolean;
+  /** A tear takes no neighbours: for a format with blocks of less than 4 KiB. */
+  readonly isAlone?: boolean;
   /** Leaves out units that repeat what is there: for workloads that wipe much. */
   readonly skipSame?: boolean;
   /** Sectors that keep copies of one thing, of which any one may rot beside a crash. */
@@ -81,9 +87,11 @@ export function unitsOf(
       const sectors = Math.min(last - sector, rules.unitSectors - (sector % rules.unitSectors));
       const at = event.at + (sector - event.sector) * SECTOR;
       const special = rules.isSpecial(sector);
+      const whole = rules.isWhole?.(sector) === true;
       const same = rules.skipSame === true && isSame(trace, disk, sector, sectors, at);
       if (!same) {
-        units.push(unit(trace, disk, { sector, sectors, at, event: index, issued, special }));
+        const place = { sector, sectors, at, event: index, issued, special, whole };
+        units.push(unit(trace, disk, place));
       }
       sector += sectors;
     }
@@ -99,7 +107,7 @@ function isSame(trace: Trace, disk: SimDisk, sector: number, sectors: number, at
   return Buffer.from(trace.bytes.buffer, at, length).equals(image.subarray(from, from + length));
 }
 
-type Place = Pick<Unit, "sector" | "sectors" | "at" | "event" | "issued" | "special">;
+type Place = Pick<Unit, "sector" | "sectors" | "at" | "event" | "issued" | "special" | "whole">;
 
 function unit(trace: Trace, disk: SimDisk, place: Place): Unit {
   const { sector, sectors, at } = place;
@@ -163,7 +171,8 @@ export function blocks(units: readonly Unit[]): Group[] | undefined {
 /** The forms in which `group` may be torn, as codes. */
 export function tears(units: readonly Unit[], group: Group, random: Random): number[] {
   if (group.block >= 0) return [RANDOM, ZEROS, FLIPPED];
-  const { sectors, granule } = units[group.members[0] as number] as Unit;
+  const { sectors, granule, whole } = units[group.members[0] as number] as Unit;
+  if (whole) return [FULL];
   const granules = Math.ceil(sectors / granule);
   const forms = [...GARBAGE];
   for (let count = 1; count < granules; count++) forms.push((1 << count) - 1);

@@ -1,6 +1,7 @@
 /** The subjects by name, and how many distinct crash states a full run covers of each. */
 import type { Subject, SubjectOptions } from "../subject.ts";
 import { CowSubject } from "./cow.ts";
+import { Ext4Subject } from "./ext4.ts";
 import { FilesSubject } from "./files.ts";
 import { GenerationsSubject } from "./generations.ts";
 import { GptSubject } from "./gpt.ts";
@@ -56,6 +57,11 @@ const ENTRIES = {
   files: {
     create: (options: SubjectOptions) => new FilesSubject(options) as Subject,
     states: 325_000,
+    groups: STORAGE,
+  },
+  ext4: {
+    create: (options: SubjectOptions) => new Ext4Subject(options) as Subject,
+    states: 100_000,
     groups: STORAGE,
   },
   install: {

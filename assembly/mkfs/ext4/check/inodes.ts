@@ -3,12 +3,14 @@ import { lastFault } from "../../../engine/fault";
 import { ErrorCode } from "../../../format/errors";
 import { Ext4Problem } from "../../../format/media/calls-ext4";
 import {
+  COMPATIBLE_ORPHAN_FILE,
   GROUP_FLAG_INODES_UNUSED,
   GROUP_FLAGS,
   GROUP_UNUSED_INODES_HIGH,
   GROUP_UNUSED_INODES_LOW,
   READ_ONLY_GDT_CHECKSUM,
   SUPER_FIRST_INODE,
+  SUPER_ORPHAN_FILE_INODE,
   SUPER_ORPHANS,
 } from "../../../format/media/ext4";
 import {
@@ -41,6 +43,12 @@ import {
 /** First inode that is not reserved. */
 export function firstInode(ext4: Ext4): u32 {
   return max<u32>(load<u32>(ext4.super, SUPER_FIRST_INODE), 11);
+}
+
+/** The inode that lists orphans, where a file does: it has no name. 0: there is none. */
+function orphanFile(ext4: Ext4): u32 {
+  const hasFile = (ext4.compatible & COMPATIBLE_ORPHAN_FILE) !== 0;
+  return hasFile ? load<u32>(ext4.super, SUPER_ORPHAN_FILE_INODE) : 0;
 }
 
 /** Notes the inodes that wait to be deleted: they hold blocks without a name. */
@@ -96,7 +104,8 @@ function checkInode(ext4: Ext4, inode: Inode): ErrorCode {
     inode.type = MODE_FILE;
     return inode.sectors === 0 ? ErrorCode.OK : contentMark(ext4, inode);
   }
-  const isReserved = number < firstInode(ext4) && number !== INODE_ROOT;
+  const isReserved =
+    (number < firstInode(ext4) && number !== INODE_ROOT) || number === orphanFile(ext4);
   let note: usize = 0;
   if (inode.links === 0) {
     // Only inodes that are used have a note, but for those that wait to be deleted.

@@ -5,11 +5,28 @@
  * blocks of the log are read past the cache: each is needed a few times, far apart.
  */
 import { deviceFail, deviceRead } from "../../../engine/device";
-import { failPlain } from "../../../engine/fault";
+import { failPlain, faultClear } from "../../../engine/fault";
 import { allocate, allocateZeroed, release } from "../../../engine/memory";
 import { Reason } from "../../../format/abi";
 import { ErrorCode } from "../../../format/errors";
-import { SUPER_JOURNAL_INODE } from "../../../format/media/ext4";
+import {
+  SUPER_AT,
+  SUPER_JOURNAL_BACKUP,
+  SUPER_JOURNAL_BACKUP_TYPE,
+  SUPER_JOURNAL_INODE,
+} from "../../../format/media/ext4";
+import {
+  EXTENT_MAGIC,
+  INODE_BLOCK,
+  INODE_BLOCK_SIZE,
+  INODE_FLAG_EXTENTS,
+  INODE_FLAGS,
+  INODE_LINKS,
+  INODE_MODE,
+  INODE_SIZE_HIGH,
+  INODE_SIZE_LOW,
+  MODE_FILE,
+} from "../../../format/media/ext4-inode";
 import {
   JOURNAL_BLOCK_SIZE,
   JOURNAL_BLOCKS,
@@ -37,7 +54,7 @@ import {
   JOURNAL_UUID,
 } from "../../../format/media/jbd2";
 import { journalSeed, journalSum } from "../base/sums";
-import { inodeFail, inodeRead } from "../read/inode";
+import { inodeFail, inodeParse, inodeRead } from "../read/inode";
 import { runAt } from "../read/map";
 import { Ext4, Inode, Run } from "../read/volume";
 
@@ -161,7 +178,8 @@ function findRuns(log: Log): ErrorCode {
   const ext4 = log.ext4;
   const inode = ext4.node;
   const code = inodeRead(ext4, load<u32>(ext4.super, SUPER_JOURNAL_INODE), inode);
-  if (code !== ErrorCode.OK) return code;
+  if (code !== ErrorCode.OK && !(code === ErrorCode.EBADMSG && backupRead(ext4, inode)))
+    return code;
   const blocks = inode.size >>> ext4.blockShift;
   if (blocks < 8 || blocks > ext4.blocks || blocks > 0x7fffffff) return wrong(ext4, inode);
   log.blocks = <u32>blocks;
@@ -177,6 +195,29 @@ function findRuns(log: Log): ErrorCode {
     at += count;
   }
   return ErrorCode.OK;
+}
+
+/**
+ * The inode of the journal as the superblock remembers it; false where it does not. A cut may have
+ * left its block of the table, or the descriptor that leads there, half written: then what mends
+ * them stands in this very journal.
+ */
+function backupRead(ext4: Ext4, inode: Inode): bool {
+  const backup = ext4.super + SUPER_JOURNAL_BACKUP;
+  const isKept = <u32>load<u8>(ext4.super, SUPER_JOURNAL_BACKUP_TYPE) === 1;
+  if (!isKept || <u32>load<u16>(backup) !== EXTENT_MAGIC) return false;
+  faultClear();
+  const raw = inode.raw;
+  memory.fill(raw, 0, ext4.inodeSize);
+  store<u16>(raw, <u16>MODE_FILE, INODE_MODE);
+  store<u16>(raw, 1, INODE_LINKS);
+  store<u32>(raw, INODE_FLAG_EXTENTS, INODE_FLAGS);
+  memory.copy(raw + INODE_BLOCK, backup, INODE_BLOCK_SIZE);
+  store<u32>(raw, load<u32>(backup, INODE_BLOCK_SIZE), INODE_SIZE_HIGH);
+  store<u32>(raw, load<u32>(backup, INODE_BLOCK_SIZE + 4), INODE_SIZE_LOW);
+  inode.tableBlock = <u64>(SUPER_AT >>> ext4.blockShift);
+  inodeParse(ext4, load<u32>(ext4.super, SUPER_JOURNAL_INODE), inode);
+  return inode.size <= (<u64>1) << 56;
 }
 
 function wrong(ext4: Ext4, inode: Inode): ErrorCode {

@@ -2,9 +2,10 @@
  * Replay: what whole transactions of the log changed goes to its place, in memory where nothing may
  * be written, else on the disk.
  *
- * On the disk the order is: blocks, flush; the log is marked empty, flush; the superblock says that
- * nothing is to be replayed, flush. A cut anywhere before the last step leaves a disk that replays
- * the same again, for all writes say what, none says how much more.
+ * On the disk the order is: flush, for a commit that only the device's cache shows must not be lost
+ * once its blocks are in place; blocks, flush; the log is marked empty, flush; the superblock says
+ * that nothing is to be replayed, flush. A cut anywhere before the last step leaves a disk that
+ * replays the same again, for all writes say what, none says how much more.
  */
 import { cacheAdd, cacheFind, frameDirty } from "../../../engine/cache";
 import { deviceFail, deviceFlush, deviceWrite } from "../../../engine/device";
@@ -91,6 +92,10 @@ function replay(log: Log): ErrorCode {
     ext4.isReplayed = true;
     const fast = refuseFast(log);
     if (fast !== ErrorCode.OK) return fast;
+    if (!ext4.isReadOnly && whole > 0) {
+      const flushed = deviceFlush(ext4.device);
+      if (flushed !== ErrorCode.OK) return flushed;
+    }
     const revoked = walkLog(log, Pass.REVOKE);
     if (revoked !== ErrorCode.OK) return revoked;
     const written = walkLog(log, Pass.REPLAY);

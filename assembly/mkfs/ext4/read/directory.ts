@@ -25,8 +25,8 @@ import {
   ENTRY_NAME_LENGTH,
   ENTRY_SIZE,
   ENTRY_TYPE_TAIL,
-  HASH_HALF_MD4,
-  HASH_HALF_MD4_UNSIGNED,
+  HASH_LEGACY_UNSIGNED,
+  HASH_TEA,
   INDEX_ENTRY_BLOCK,
   INDEX_ENTRY_SIZE,
   INDEX_NODE_LIMIT,
@@ -41,7 +41,7 @@ import {
   LEAF_TAIL_TYPE,
   NAME_MAX,
 } from "../../../format/media/ext4-names";
-import { halfMd4 } from "../base/hash";
+import { isHash, nameHash } from "../base/hash";
 import { indexSum, indexTailAt, leafSum } from "../base/sums";
 import { inodeFail } from "./inode";
 import { runAt } from "./map";
@@ -59,6 +59,9 @@ const ENTRY_LENGTH_MIN: u32 = 12;
 
 const run = changetype<Run>(memory.data(offsetof<Run>(), 8));
 let found: u32 = 0;
+let foundAt: u32 = 0;
+/** The block before the one that an index named may have names of the same hash. */
+let isShared = false;
 let placeBlock: u64 = 0;
 
 /** Blocks of a directory, or 0 after a fault: EBADMSG, EOPNOTSUPP (encrypted or inline). */
@@ -126,6 +129,19 @@ export function lookup(ext4: Ext4, directory: Inode, name: usize, length: u32): 
   return failPlain(ErrorCode.ENOENT);
 }
 
+/**
+ * lookup() for a name that is mostly not there: where the index can tell, it is believed. Whoever
+ * changes a directory keeps its index right, and would otherwise read all of it for each name.
+ */
+export function lookupIndexed(ext4: Ext4, directory: Inode, name: usize, length: u32): ErrorCode {
+  const isIndexed = (directory.flags & INODE_FLAG_INDEX) !== 0 && length <= NAME_MAX;
+  const blocks = isIndexed ? directoryBlocks(ext4, directory) : 0;
+  const leaf = blocks > 0 ? indexedBlock(ext4, directory, blocks, name, length) : 0;
+  if (leaf === 0 || isShared) return lookup(ext4, directory, name, length);
+  const code = lookupIn(ext4, directory, leaf, name, length);
+  return code === ErrorCode.ENOENT ? failPlain(code) : code;
+}
+
 /** The same in block `index` alone; ENOENT is no fault yet. */
 function lookupIn(ext4: Ext4, directory: Inode, index: u32, name: usize, length: u32): ErrorCode {
   const block = directoryBlock(ext4, directory, index);
@@ -136,22 +152,27 @@ function lookupIn(ext4: Ext4, directory: Inode, index: u32, name: usize, length:
     if (number === 0 || <u32>load<u8>(entry, ENTRY_NAME_LENGTH) !== length) continue;
     if (!equalBytes(entry + ENTRY_SIZE, name, length)) continue;
     found = number;
+    foundAt = at;
     return ErrorCode.OK;
   }
   return ErrorCode.ENOENT;
+}
+
+/** Byte of its block, directoryPlace(), where the entry stands that lookup() found. */
+export function lookupAt(): u32 {
+  return foundAt;
 }
 
 /** Block where the index of a directory has `name`; 0: it cannot tell. */
 function indexedBlock(ext4: Ext4, directory: Inode, blocks: u32, name: usize, length: u32): u32 {
   let block = directoryBlock(ext4, directory, 0);
   if (block === 0) return 0;
-  const version = <u32>load<u8>(block, INDEX_ROOT_HASH_VERSION);
-  if (version !== HASH_HALF_MD4 && version !== HASH_HALF_MD4_UNSIGNED) return 0;
-  const flags = load<u32>(ext4.super, SUPER_FLAGS);
-  const isSigned = version === HASH_HALF_MD4 && (flags & SUPER_FLAG_UNSIGNED_HASH) === 0;
-  const hash = halfMd4(name, length, ext4.super + SUPER_HASH_SEED, isSigned);
+  const version = hashVersion(ext4, <u32>load<u8>(block, INDEX_ROOT_HASH_VERSION));
+  if (!isHash(version)) return 0;
+  const hash = nameHash(version, name, length, ext4.super + SUPER_HASH_SEED);
   const levels = <u32>load<u8>(block, INDEX_ROOT_LEVELS);
   let countAt = INDEX_ROOT_LIMIT;
+  let lowest: u32 = 0;
   for (let level: u32 = 0; level <= min<u32>(levels, INDEX_DEPTH_MAX); level++) {
     if (!indexFits(ext4, block, countAt)) return 0;
     const first = block + <usize>countAt;
@@ -162,6 +183,8 @@ function indexedBlock(ext4: Ext4, directory: Inode, blocks: u32, name: usize, le
       if ((load<u32>(first + <usize>(middle * INDEX_ENTRY_SIZE)) & ~1) <= hash) low = middle;
       else high = middle;
     }
+    if (low > 0) lowest = load<u32>(first + <usize>(low * INDEX_ENTRY_SIZE));
+    isShared = lowest === (hash | 1);
     const below = load<u32>(first + <usize>(low * INDEX_ENTRY_SIZE), INDEX_ENTRY_BLOCK);
     const index = below & INDEX_BLOCK_MASK;
     if (index === 0 || index >= blocks) return 0;
@@ -171,6 +194,12 @@ function indexedBlock(ext4: Ext4, directory: Inode, blocks: u32, name: usize, le
     countAt = INDEX_NODE_LIMIT;
   }
   return 0;
+}
+
+/** A version of hash as nameHash() wants it: the volume says whether bytes are unsigned. */
+export function hashVersion(ext4: Ext4, version: u32): u32 {
+  const isUnsigned = (load<u32>(ext4.super, SUPER_FLAGS) & SUPER_FLAG_UNSIGNED_HASH) !== 0;
+  return isUnsigned && version <= HASH_TEA ? version + HASH_LEGACY_UNSIGNED : version;
 }
 
 export function lookupInode(): u32 {

@@ -63,16 +63,25 @@ export function descriptorPlain(ext4: Ext4, group: u32): usize {
 
 /** True if the checksum of a descriptor holds, or it has none. */
 export function descriptorHolds(ext4: Ext4, group: u32, at: usize): bool {
-  const told = <u32>load<u16>(at, GROUP_CHECKSUM);
-  if (ext4.hasChecksums) return groupSum(ext4.seed, group, at, ext4.descriptorSize) === told;
-  if ((ext4.readOnlyFeatures & READ_ONLY_GDT_CHECKSUM) === 0) return true;
+  if (!hasGroupSums(ext4)) return true;
+  return descriptorSum(ext4, group, at) === <u32>load<u16>(at, GROUP_CHECKSUM);
+}
+
+/** True if descriptors have a checksum: then their flags and the count of unused inodes hold. */
+export function hasGroupSums(ext4: Ext4): bool {
+  return ext4.hasChecksums || (ext4.readOnlyFeatures & READ_ONLY_GDT_CHECKSUM) !== 0;
+}
+
+/** What belongs into GROUP_CHECKSUM, where there is one. */
+export function descriptorSum(ext4: Ext4, group: u32, at: usize): u32 {
+  if (ext4.hasChecksums) return groupSum(ext4.seed, group, at, ext4.descriptorSize);
   store<u32>(number, group);
   let crc = crc16(0xffff, ext4.super + SUPER_UUID, 16);
   crc = crc16(crc, number, 4);
   crc = crc16(crc, at, GROUP_CHECKSUM);
   const rest = GROUP_CHECKSUM + 2;
   if (ext4.descriptorSize > rest) crc = crc16(crc, at + rest, ext4.descriptorSize - rest);
-  return crc === told;
+  return crc;
 }
 
 export function blockBitmapOf(ext4: Ext4, at: usize): u64 {

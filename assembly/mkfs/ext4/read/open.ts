@@ -191,11 +191,16 @@ export function superAccept(ext4: Ext4, sector: u64): ErrorCode {
   if (unknown !== 0) {
     return deviceFail(ext4.device, ErrorCode.EOPNOTSUPP, Reason.FEATURE, sector, unknown);
   }
-  const isForeign = (ext4.readOnlyFeatures & ~READ_ONLY_KNOWN) !== 0;
-  if (isForeign || (ext4.incompatible & INCOMPATIBLE_MMP) !== 0) ext4.isReadOnly = true;
+  if (isForeign(ext4)) ext4.isReadOnly = true;
   const hasSeed = (ext4.incompatible & INCOMPATIBLE_CSUM_SEED) !== 0;
   ext4.seed = hasSeed ? load<u32>(block, SUPER_CHECKSUM_SEED) : volumeSeed(block + SUPER_UUID);
   return acceptSizes(ext4, sector, isOld);
+}
+
+/** True if the volume has a feature that a writer must know, and we do not. */
+export function isForeign(ext4: Ext4): bool {
+  const isUnknown = (ext4.readOnlyFeatures & ~READ_ONLY_KNOWN) !== 0;
+  return isUnknown || (ext4.incompatible & INCOMPATIBLE_MMP) !== 0;
 }
 
 function acceptSizes(ext4: Ext4, sector: u64, isOld: bool): ErrorCode {

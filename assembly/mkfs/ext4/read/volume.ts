@@ -48,7 +48,7 @@ export class Run {
 export class Ext4 {
   device: Device;
   cache: Cache;
-  /** Blocks from the journal, newer than those on the disk. */
+  /** Blocks newer than those on the disk: from the journal, or changed since the last commit. */
   overlay: FrameList;
   /** SUPER_SIZE bytes: the superblock in use. */
   super: usize;
@@ -82,6 +82,8 @@ export class Ext4 {
   isReplayed: bool;
   journalBlocks: u32;
   journalError: u32;
+  /** What changes it; 0 before the first change. */
+  change: usize;
   /** Where a path led, and another one beside it. */
   node: Inode;
   other: Inode;
