@@ -4,7 +4,7 @@
  *
  * Interface: input is laid down at `input + end`; deflateRun() decodes, and its output stands at
  * `output + begin` until the next call. Bits that were not used up go back to the input before a
- * call ends, so more input may follow at any place. After -1 `at` says how far it came: at `end`, or
+ * call ends, so more input may follow at any place. After -1 `at` says how far it came: at `end` or
  * beyond, the stream was cut off.
  */
 import { allocate, allocateZeroed, release } from "../engine/memory";

@@ -3,7 +3,7 @@ import { constants, crc32, gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { StorageError } from "../../host/base/errors.ts";
-import { GzipDecoder } from "../../host/system/rayos/source/gzip.ts";
+import { GzipDecoder } from "../../host/system/rayos/source/unpack/gzip.ts";
 
 /** Decodes a file; the message of the error where it is refused. */
 function decoded(packed: Uint8Array): Buffer | string {

@@ -1,7 +1,7 @@
 /** Zstandard blocks by media.wasm: a frame of the real zstd, whole, and with every byte changed. */
 import { expect, test } from "vitest";
 import { StorageError } from "../../host/base/errors.ts";
-import { ZstdDecoder } from "../../host/system/rayos/source/zstd.ts";
+import { ZstdDecoder } from "../../host/system/rayos/source/unpack/zstd.ts";
 
 /** What `zstd -19` (1.5) made of text(): Huffman codes, their weights, three tables, a checksum. */
 const PACKED = Buffer.from(

@@ -57,8 +57,9 @@ export function gzipFed(file: usize, length: u32): void {
 }
 
 /**
- * Decodes a piece of what was fed. Answers how many bytes it became, 256 KiB at most; 0: more of the
- * file is wanted, or if all of it was fed (`isLast` 1) it is at its end; EBADMSG: see `gzipReason`.
+ * Decodes a piece of what was fed. Answers how many bytes it became, 256 KiB at most; 0: more of
+ * the file is wanted, or if all of it was fed (`isLast` 1) it is at its end; EBADMSG: see
+ * `gzipReason`.
  */
 export function gzipStep(file: usize, isLast: u32): i32 {
   const made = gzipRun(changetype<Gzip>(file), isLast !== 0);
@@ -71,7 +72,7 @@ export function gzipContent(file: usize): usize {
   return stream.output + <usize>stream.begin;
 }
 
-/** Why a file is damaged: 1 its data, 2 CRC-32 or length, 3 it was cut off, 4 no head of a member. */
+/** Why it is damaged: 1 its data, 2 CRC-32 or length, 3 it was cut off, 4 no head of a member. */
 export function gzipReason(file: usize): u32 {
   return changetype<Gzip>(file).reason;
 }

@@ -37,7 +37,7 @@ import {
   paxTime,
   type TarHeader,
 } from "./tar-header.ts";
-import { type ByteStream, type Packing, packerOf, readAt, unpack } from "./unpack.ts";
+import { type ByteStream, type Packing, packerOf, readAt, unpack } from "./unpack/unpack.ts";
 
 /** One for all: it is filled and used without a pause between. */
 const PIECE = new Uint8Array(1 << 18);

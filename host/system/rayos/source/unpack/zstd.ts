@@ -8,9 +8,9 @@
  *
  * @see RFC 8878, section 3.1
  */
-import { failure, type StorageError } from "../../../base/errors.ts";
-import { MediaCore } from "../../../core/media/load.ts";
-import { Xxh64 } from "../../../core/media/xxh64.ts";
+import { failure, type StorageError } from "../../../../base/errors.ts";
+import { MediaCore } from "../../../../core/media/load.ts";
+import { Xxh64 } from "../../../../core/media/xxh64.ts";
 
 /** What `zstd -19` and `--long=25` need at most; the whole installer stays within 128 MiB. */
 const WINDOW_BYTES_MAX = 2 ** 25;

@@ -4,7 +4,7 @@
  * Everything here is pulled: a read runs the decoder until it has something, and no decoder makes
  * more than a piece at once, so that what a hostile file unpacks to is bounded.
  */
-import type { ByteSource } from "../../../base/platform/source.ts";
+import type { ByteSource } from "../../../../base/platform/source.ts";
 import { GzipDecoder } from "./gzip.ts";
 import { ZstdDecoder } from "./zstd.ts";
 

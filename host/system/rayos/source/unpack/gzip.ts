@@ -5,8 +5,8 @@
  *
  * @see RFC 1951, RFC 1952
  */
-import { failure } from "../../../base/errors.ts";
-import { MediaCore } from "../../../core/media/load.ts";
+import { failure } from "../../../../base/errors.ts";
+import { MediaCore } from "../../../../core/media/load.ts";
 import type { ReadAt } from "./zstd.ts";
 
 /** By `gzipReason`. */
