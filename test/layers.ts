@@ -14,6 +14,7 @@ const CORE = [
   "host/format",
   "host/format/json",
   "host/format/rayos",
+  "host/format/loader",
   "host/core/node",
   "host/core/node/async",
   "host/core/handles",
@@ -44,7 +45,8 @@ const RAYOS_ROOMS = [
   "host/system/rayos",
 ];
 const SYSTEM = [
-  ...[...BOOT, ...FLOWS, "host/system/install", "host/system", "host/system/demo"],
+  ...[...BOOT, ...FLOWS, "host/system/install", "host/system/loader", "host/system"],
+  "host/system/demo",
   ...[RAYOS_FORMAT, ...RAYOS_ROOMS],
 ];
 const ADAPTERS = [
@@ -106,6 +108,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/format": ["assembly/format", ...BASE],
   "host/format/json": ["assembly/format", ...BASE, "host/format"],
   "host/format/rayos": ["assembly/format", ...BASE, "host/format", "host/format/json"],
+  "host/format/loader": BASE,
   "host/device": ["assembly/format", ...BASE],
   "host/device/local/file": DEVICE,
   "host/device/local": [...DEVICE, "host/device/local/file"],
@@ -150,7 +153,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/update": BOOT,
   "host/system/vm": BOOT,
   "host/system/install": [...BOOT, ...FLOWS],
-  "host/system": [...BOOT, ...FLOWS, "host/system/install"],
+  "host/system/loader": BOOT,
+  "host/system": [...BOOT, ...FLOWS, "host/system/install", "host/system/loader"],
   "host/system/demo": BOOT,
   "host/system/rayos/source": [...RAYOS, "host/device/remote"],
   "host/system/rayos/plan": [...RAYOS, ...RAYOS_ROOMS.slice(0, 1)],

@@ -10,6 +10,8 @@
  * the system image on the medium, an installer in the machine? --no--> kernel
  *      | yes
  * the installer runs; what it installed is started by a reset, else the kernel
+ *
+ * kernel: that of a boot entry (loader/menu.ts), or of any slot where there are no entries
  * ```
  */
 import { StorageError } from "../base/errors.ts";
@@ -27,6 +29,7 @@ import {
   withoutInstallerMode,
 } from "../format/rayos/boot-mode.ts";
 import type { BootTarget } from "./boot/firmware.ts";
+import { type StartedEntry, startEntry } from "./loader/menu.ts";
 import { openSystemImage, type SourceMedium } from "./media/system-image.ts";
 
 const FOLDER = "EFI/RAYOS";
@@ -111,8 +114,24 @@ export function loadInstaller(
   }
 }
 
-/** True if the volume has a kernel of RayOS. */
-export function hasKernel(core: Core, { disk, place }: BootTarget): boolean {
+/** The kernel that is started: of a boot entry, or of any slot where a volume has no entries. */
+export interface StartedKernel {
+  readonly entry?: StartedEntry | undefined;
+}
+
+/** Loads a kernel; undefined: none can be started. `patterns`: entries to prefer, by NVRAM. */
+export function loadKernel(
+  core: Core,
+  target: BootTarget,
+  patterns: readonly (string | undefined)[],
+  print: (line: string) => void,
+): StartedKernel | undefined {
+  const entry = startEntry(core, target, patterns, print);
+  if (entry !== "none") return entry && { entry };
+  return hasKernel(core, target) ? {} : undefined;
+}
+
+function hasKernel(core: Core, { disk, place }: BootTarget): boolean {
   const volume = FatVolume.open(core, disk.id, { ...place, readOnly: true });
   try {
     return KERNELS.some((path) => volume.exists(path));

@@ -23,7 +23,7 @@ import { Generated, poolEntries, type SystemContent, settingsOf, systemEntries }
 
 const NO_DIGEST = "0".repeat(64);
 /** What changes in the life of a system is no part of its record. */
-const CHANGING = [BOOT_MODE_PATH, entryPath("current")];
+const CHANGING = [BOOT_MODE_PATH, entryPath("current"), entryPath("previous")];
 
 export interface RayosContent {
   readonly ledger: Ledger;
