@@ -109,10 +109,7 @@ async function installImage(context: Context, target: BlockDevice, request: Rayo
   // With the origin of the plan that was shown: what is done is what was agreed to.
   const agreed = { ...request, origin: plan.origin };
   const work = installRayos(core, media, target, agreed);
-  const report = await run(work, { signal, progress }).catch((error: unknown) => {
-    if (signal.aborted) out.note("Stopped. Run the same command with --resume to go on.");
-    throw error;
-  });
+  const report = await run(work, { signal, progress }).catch(stopped(context));
   out.result({ event: "done", ...report }, () => {
     const { resumedAt, tableBackup } = report;
     const resumed = resumedAt === undefined ? "" : `, resumed at step ${resumedAt}`;
@@ -127,11 +124,21 @@ async function recovery(context: Context, target: BlockDevice, request: RayosReq
   if (dryRun) throw new UsageError("--recovery has no --dry-run; it writes one partition alone.");
   await context.confirm(`Make the recovery partition of ${target.name} anew?`);
   const progress = context.progress.update;
-  const report = await run(remakeRecovery(new Core(), target, request), { signal, progress });
+  const work = remakeRecovery(new Core(), target, request);
+  const report = await run(work, { signal, progress }).catch(stopped(context));
   out.result({ event: "done", ...report }, () => {
-    const { number, files } = report;
-    return `recovery partition ${number} of ${target.name}: ${files} files, read back`;
+    const { number, files, resumedAt } = report;
+    const resumed = resumedAt === undefined ? "" : `, resumed at step ${resumedAt}`;
+    return `recovery partition ${number} of ${target.name}: ${files} files, read back${resumed}`;
   });
+}
+
+/** Says how a work that was stopped goes on. */
+function stopped({ out, signal }: Context): (error: unknown) => never {
+  return (error) => {
+    if (signal.aborted) out.note("Stopped. Run the same command with --resume to go on.");
+    throw error;
+  };
 }
 
 async function verify(context: Context, target: BlockDevice): Promise<ExitCode> {

@@ -41,9 +41,7 @@ export function readRecipe(text: string): RayosRecipe | undefined {
     const { seed, createdS } = origin;
     const fits =
       rayos === 1 &&
-      typeof seed === "string" &&
-      seed.length <= SEED_MAX &&
-      Number.isSafeInteger(createdS) &&
+      isOrigin(origin) &&
       typeof wipe === "boolean" &&
       (replaced === undefined ||
         (Number.isSafeInteger(replaced.firstLba) && Number.isSafeInteger(replaced.lastLba))) &&
@@ -52,6 +50,34 @@ export function readRecipe(text: string): RayosRecipe | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What the journal keeps while a recovery partition is made anew. */
+export interface RecoveryRecipe {
+  readonly origin: RayosOrigin;
+  /** Of the partition, which is not there while it is made. */
+  readonly label: string;
+}
+
+export function writeRecoveryRecipe({ origin, label }: RecoveryRecipe): string {
+  return JSON.stringify({ rayosRecovery: 1, origin, label });
+}
+
+/** The same of a journal whose digest was right; undefined if it is of another work. */
+export function readRecoveryRecipe(text: string): RecoveryRecipe | undefined {
+  try {
+    const { rayosRecovery, origin, label } = JSON.parse(text) as RecoveryRecipe & {
+      rayosRecovery?: unknown;
+    };
+    if (rayosRecovery !== 1 || !isOrigin(origin) || typeof label !== "string") return undefined;
+    return { origin: { seed: origin.seed, createdS: origin.createdS }, label };
+  } catch {
+    return undefined;
+  }
+}
+
+function isOrigin({ seed, createdS }: RayosOrigin): boolean {
+  return typeof seed === "string" && seed.length <= SEED_MAX && Number.isSafeInteger(createdS);
 }
 
 /**
