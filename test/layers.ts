@@ -18,6 +18,7 @@ const CORE = [
   "host/format",
   "host/format/json",
   "host/format/rayos",
+  "host/format/loader",
   "host/core/node",
   "host/core/node/async",
   "host/core/handles",
@@ -48,7 +49,8 @@ const RAYOS_ROOMS = [
   "host/system/rayos",
 ];
 const SYSTEM = [
-  ...[...BOOT, ...FLOWS, "host/system/install", "host/system", "host/system/demo"],
+  ...[...BOOT, ...FLOWS, "host/system/install", "host/system/loader", "host/system"],
+  "host/system/demo",
   ...[RAYOS_FORMAT, ...RAYOS_ROOMS],
 ];
 const ADAPTERS = [
@@ -117,6 +119,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/format": ["assembly/format", ...BASE],
   "host/format/json": ["assembly/format", ...BASE, "host/format"],
   "host/format/rayos": ["assembly/format", ...BASE, "host/format", "host/format/json"],
+  "host/format/loader": BASE,
   "host/device": ["assembly/format", ...BASE],
   "host/device/local/file": DEVICE,
   "host/device/local": [...DEVICE, "host/device/local/file"],
@@ -161,7 +164,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "host/system/update": BOOT,
   "host/system/vm": BOOT,
   "host/system/install": [...BOOT, ...FLOWS],
-  "host/system": [...BOOT, ...FLOWS, "host/system/install"],
+  "host/system/loader": BOOT,
+  "host/system": [...BOOT, ...FLOWS, "host/system/install", "host/system/loader"],
   "host/system/demo": BOOT,
   "host/system/rayos/source/unpack": CORE,
   "host/system/rayos/source": [...RAYOS, "host/system/rayos/source/unpack", "host/device/remote"],

@@ -51,15 +51,17 @@ import { ConsoleLog } from "./caps/console.ts";
 import { IsoTree } from "./caps/tree/iso.ts";
 import { selectGeneration } from "./init/attempt.ts";
 import { type InitReport, runInit } from "./init/init.ts";
+import { blessEntry, type StartedEntry } from "./loader/menu.ts";
 import { onlyEsp } from "./media/files.ts";
 import {
   clearMode,
-  hasKernel,
   type InstallerCall,
   type InstallerEnd,
   loadInstaller,
+  loadKernel,
   type RunInstaller,
   readMode,
+  type StartedKernel,
 } from "./rayos-loader.ts";
 
 /** Boots in a row without an operator: from any state a good one or recovery comes within ten. */
@@ -129,6 +131,8 @@ export interface BootReport {
   readonly resets: number;
   /** How the installer of RayOS ended, where it was started. */
   readonly installer?: InstalledSystem | undefined;
+  /** The boot entry that ran, of a system that has some. */
+  readonly entry?: StartedEntry | undefined;
 }
 
 export interface InstalledSystem {
@@ -155,8 +159,8 @@ export interface BootedLoader {
 }
 
 type OneBoot = Omit<BootReport, "lines" | "resets" | "installer"> & {
-  /** The installer of RayOS asks for a reset. */
-  readonly installed?: boolean | undefined;
+  /** The installer of RayOS asks for a reset, or a kernel whose system has failed. */
+  readonly wantsReset?: boolean | undefined;
 };
 
 /** What lasts from one boot to the next while the power is on. */
@@ -228,10 +232,10 @@ export class Machine {
     };
     const session: Session = { canInstall, print };
     for (let resets = 0; ; resets++) {
-      const { installed = false, ...once } = yield* this.#boot(session);
-      const wantsReset = installed || once.init?.reset === true;
+      const { wantsReset = false, ...once } = yield* this.#boot(session);
       const { installer } = session;
-      if (!wantsReset || resets >= resetsMax) return { ...once, lines, resets, installer };
+      const isEnd = !wantsReset && once.init?.reset !== true;
+      if (isEnd || resets >= resetsMax) return { ...once, lines, resets, installer };
       print(text.WARM_RESET);
     }
   }
@@ -251,24 +255,29 @@ export class Machine {
     const { disk, partition, path, sizeBytes, option } = target;
     const { name, identity } = disk.device;
     const loader = { disk: name, pci: identity.pci, partition, path, sizeBytes, option };
-    const stopped = yield* this.#rayos(core, devices, target, session);
-    if (stopped !== undefined) {
-      const installed = stopped === "installed";
-      return { outcome: stopped, installed, loader, notes, dataRegion: { mounted: false } };
+    const found = yield* this.#rayos(core, devices, target, session);
+    if (typeof found === "string") {
+      const wantsReset = found === "installed";
+      return { outcome: found, wantsReset, loader, notes, dataRegion: { mounted: false } };
     }
-    return { loader, notes, ...this.#run(core, devices, target, print) };
+    const { entry } = found;
+    const ran = this.#run(core, devices, target, print, entry?.fault);
+    if (entry === undefined) return { loader, notes, ...ran };
+    if (ran.outcome === "checkpoint") blessEntry(core, target, entry, print);
+    const wantsReset = ran.outcome === "unhealthy" && entry.resets;
+    return { loader, notes, entry, wantsReset, ...ran };
   }
 
-  /** The boot loader of RayOS, on a volume that has it; undefined: the kernel starts. */
+  /** The boot loader of RayOS, on a volume that has it. */
   *#rayos(
     core: Core,
     devices: BootDevices,
     target: BootTarget,
     session: Session,
-  ): Steps<"installed" | "no-kernel" | undefined> {
+  ): Steps<"installed" | "no-kernel" | StartedKernel> {
     const { print } = session;
     const mode = readMode(core, target);
-    if (mode.kind === "foreign") return undefined;
+    if (mode.kind === "foreign") return {};
     print(rayos.LOADER_START);
     if (mode.kind === "unknown") {
       print(rayos.MODE_UNKNOWN);
@@ -279,10 +288,10 @@ export class Machine {
       if (isInstalled) return "installed";
     }
     print(rayos.LOADING_KERNEL);
-    const found = hasKernel(core, target);
+    const kernel = loadKernel(core, target, this.nvram.takeEntryPatterns(), print);
     const missing = mode.kind === "installer" ? rayos.NO_KERNEL_EITHER : rayos.NO_KERNEL;
-    print(found ? rayos.KERNEL_LOADED : missing);
-    return found ? undefined : "no-kernel";
+    print(kernel === undefined ? missing : rayos.KERNEL_LOADED);
+    return kernel ?? "no-kernel";
   }
 
   /** Starts the installer and answers whether it has installed something. */
@@ -323,19 +332,19 @@ export class Machine {
     }
     session.installer = { kind: "installed", disk: end.disk.name };
     print(rayos.installerModeCleared(clearMode(core, target)));
-    this.#startFirst(end.espGuid);
+    this.#startFirst(end.espGuid, end.loader);
     return true;
   }
 
   /** A boot option for the new system, before all others: as installers leave the firmware. */
-  #startFirst(partitionGuid: string): void {
+  #startFirst(partitionGuid: string, path = DEFAULT_LOADER): void {
     const { nvram } = this;
     const known = [...nvram.options.values()].find(
-      (option) => option.partitionGuid === partitionGuid && option.path === DEFAULT_LOADER,
+      (option) => option.partitionGuid === partitionGuid && option.path === path,
     );
     let number = known?.number ?? 0;
     while (known === undefined && nvram.options.has(number)) number++;
-    const option = { active: true, description: "RayOS", partitionGuid, path: DEFAULT_LOADER };
+    const option = { active: true, description: "RayOS", partitionGuid, path };
     nvram.setOption({ ...option, number });
     nvram.bootOrder = [number, ...nvram.bootOrder.filter((other) => other !== number)];
   }
@@ -346,6 +355,7 @@ export class Machine {
     devices: BootDevices,
     target: BootTarget,
     print: (line: string) => void,
+    fault: string | undefined,
   ): Pick<OneBoot, "outcome" | "dataRegion" | "generation" | "init"> {
     const { dataRegionBase } = this.#options;
     let running: Running | undefined;
@@ -367,7 +377,7 @@ export class Machine {
             readOnly: kernel.grant.readOnly,
           }
         : { mounted: false, floor: kernel.floor };
-      const init = this.#init(core, devices, target, grant, running, print);
+      const init = this.#init(core, devices, target, grant, running, print, fault);
       this.#rememberEnd(grant, running);
       grant?.region.close();
       return {
@@ -412,6 +422,7 @@ export class Machine {
     grant: DataGrant | undefined,
     running: Running | undefined,
     print: (line: string) => void,
+    fault: string | undefined,
   ): InitReport {
     const environment = this.#environment;
     this.#options.init?.({ grant, environment, print });
@@ -420,7 +431,7 @@ export class Machine {
     const imageSource = medium === undefined ? undefined : new IsoTree(medium);
     try {
       return runInit({
-        ...{ volume, grant, environment, print, profile: this.#options.profile },
+        ...{ volume, grant, environment, print, fault, profile: this.#options.profile },
         running: grant === undefined ? undefined : running,
         devices: { core, disks, bootDisk: target.disk, imageSource },
         log: new ConsoleLog(print),

@@ -10,6 +10,8 @@
  * the system image on the medium, an installer in the machine? --no--> kernel
  *      | yes
  * the installer runs; what it installed is started by a reset, else the kernel
+ *
+ * kernel: that of a boot entry (loader/menu.ts), or of any slot where there are no entries
  * ```
  */
 import { StorageError } from "../base/errors.ts";
@@ -17,7 +19,7 @@ import { FatVolume } from "../core/fat.ts";
 import type { Core } from "../core/load.ts";
 import type { BlockDevice } from "../device/device.ts";
 import { isReadOnly } from "../device/sectors.ts";
-import type { UnattendedJson } from "../format/json/rayos.ts";
+import type { InstallerLayoutJson, UnattendedJson } from "../format/json/rayos.ts";
 import { KERNEL_NAME, slotFolder } from "../format/rayos/boot-entries.ts";
 import {
   BOOT_MODE_BYTES_MAX,
@@ -27,6 +29,7 @@ import {
   withoutInstallerMode,
 } from "../format/rayos/boot-mode.ts";
 import type { BootTarget } from "./boot/firmware.ts";
+import { type StartedEntry, startEntry } from "./loader/menu.ts";
 import { openSystemImage, type SourceMedium } from "./media/system-image.ts";
 
 const FOLDER = "EFI/RAYOS";
@@ -53,7 +56,13 @@ export interface InstallerCall extends LoadedInstaller {
 
 export type InstallerEnd =
   /** `espGuid`: unique GUID of the partition that the new system starts from. */
-  | { readonly kind: "installed"; readonly disk: BlockDevice; readonly espGuid: string }
+  | {
+      readonly kind: "installed";
+      readonly disk: BlockDevice;
+      readonly espGuid: string;
+      /** Of its boot loader there; default: where firmware looks on its own. */
+      readonly loader?: string | undefined;
+    }
   /** Cancelled, refused or failed; the installer has said why. */
   | { readonly kind: "nothing"; readonly reason: string };
 
@@ -69,6 +78,8 @@ export type LoaderMode =
 export interface LoadedInstaller {
   readonly medium: SourceMedium;
   readonly settings: UnattendedJson | undefined;
+  /** Partitions that it makes, by the registry on its medium. */
+  readonly layout?: InstallerLayoutJson | undefined;
 }
 
 /** Reads the mode; whatever is wrong with the file is a reason, no error. */
@@ -100,19 +111,35 @@ export function loadInstaller(
   registry: Uint8Array,
 ): LoadedInstaller | { readonly reason: string } {
   try {
-    const { settings } = decodeBootMode(registry);
+    const { settings, layout } = decodeBootMode(registry);
     const { disk, place: esp } = target;
     // On a CD-ROM the volume of the loader is the boot image, and the system image lies beside it.
     const medium = { device: disk.device, esp, path: settings?.source };
     openSystemImage(medium).close();
-    return { medium, settings };
+    return { medium, settings, layout };
   } catch (error) {
     return { reason: reasonOf(error) };
   }
 }
 
-/** True if the volume has a kernel of RayOS. */
-export function hasKernel(core: Core, { disk, place }: BootTarget): boolean {
+/** The kernel that is started: of a boot entry, or of any slot where a volume has no entries. */
+export interface StartedKernel {
+  readonly entry?: StartedEntry | undefined;
+}
+
+/** Loads a kernel; undefined: none can be started. `patterns`: entries to prefer, by NVRAM. */
+export function loadKernel(
+  core: Core,
+  target: BootTarget,
+  patterns: readonly (string | undefined)[],
+  print: (line: string) => void,
+): StartedKernel | undefined {
+  const entry = startEntry(core, target, patterns, print);
+  if (entry !== "none") return entry && { entry };
+  return hasKernel(core, target) ? {} : undefined;
+}
+
+function hasKernel(core: Core, { disk, place }: BootTarget): boolean {
   const volume = FatVolume.open(core, disk.id, { ...place, readOnly: true });
   try {
     return KERNELS.some((path) => volume.exists(path));

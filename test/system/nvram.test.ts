@@ -35,6 +35,29 @@ describe("NVRAM", () => {
     expect(back.toBytes()).toEqual(sample().toBytes());
   });
 
+  test("keeps the patterns of boot entries; the one of once is gone when it has been read", () => {
+    const nvram = sample();
+    nvram.entryOneShot = "rayos-recovery*";
+    nvram.entryDefault = "rayos-previous.conf";
+    const back = Nvram.from(nvram.toBytes());
+    expect(back.takeEntryPatterns()).toEqual(["rayos-recovery*", "rayos-previous.conf"]);
+    expect(back.takeEntryPatterns()).toEqual([undefined, "rayos-previous.conf"]);
+    expect(Nvram.from(sample().toBytes()).takeEntryPatterns()).toEqual([undefined, undefined]);
+  });
+
+  test("reads a file of version 2, which has no patterns, and refuses others", () => {
+    const bytes = sample().toBytes();
+    const older = bytes.slice(0, bytes.length - 8);
+    older[17] = 2;
+    const back = Nvram.from(older);
+    expect(back.bootOrder).toEqual([3, 1, 2]);
+    expect(back.toBytes()).toEqual(bytes);
+    for (const version of [0, 1, 4]) {
+      bytes[17] = version;
+      expect(() => Nvram.from(bytes), `${version}`).toThrow(/EBADMSG/);
+    }
+  });
+
   test("tries BootNext once and first, then the active options in their order", () => {
     const nvram = sample();
     expect(nvram.takeCandidates().map(({ number }) => number)).toEqual([1, 3, 2]);

@@ -1,7 +1,8 @@
 /**
  * A real RayOS system image: systemd-boot, Debian's cloud kernel and an initramfs that mounts the
  * system partition by its label and tells what it finds there. What the guest does is asked for by
- * files of the image, so that the disk alone decides.
+ * files of the image, so that the disk alone decides. Where its kernel options say that it fails
+ * (`rayos.fail=SLOTS`), it resets the machine.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,8 +12,6 @@ import { copyBootParts, initHead, initramfs } from "./payload.ts";
 export interface RayosImage {
   /** Content of /etc/nonce on the system partition. */
   readonly nonce: string;
-  /** The guest fails (it resets) whenever the entry `RayOS` boots. */
-  readonly failing?: boolean;
   /** The guest writes a file, resets, and reads it in the next boot. */
   readonly writing?: boolean;
   /** Shell lines that the guest runs with the system partition at /system, read-only. */
@@ -28,7 +27,6 @@ export function writeRayosImage(folder: string, image: RayosImage): void {
   copyBootParts(join(folder, "EFI/BOOT/BOOTX64.EFI"), join(folder, "kernel.bin"));
   put("boot/initrd", initramfs(`${folder}.initramfs`, initScript(image)));
   put("etc/nonce", `${image.nonce}\n`);
-  if (image.failing) put("etc/fail-current", "");
   if (image.writing) put("etc/guest-writes", "");
   put("VERSION", "RayOS system image\nBuild Date: test\nKernel: cloud\nInitrd: busybox\n");
   const rows = [
@@ -59,9 +57,8 @@ function initScript({ script = [] }: RayosImage): string {
     "ls /esp/loader/entries | sed 's/^/ENTRY /'",
     "umount /esp",
     ...script,
-    "if [ $MODE = current ] && [ -e /system/etc/fail-current ]; then",
-    '  echo "FAILING"; umount /system; reboot -f',
-    "fi",
+    "FAILS=$(sed -n 's/.*rayos\\.fail=\\([a-z,]*\\).*/\\1/p' /proc/cmdline)",
+    'case ",$FAILS," in *",$MODE,"*) echo "FAILING"; umount /system; reboot -f ;; esac',
     "if [ -e /system/var/guest ]; then",
     '  echo "READ $(cat /system/var/guest)"',
     "elif [ -e /system/etc/guest-writes ]; then",

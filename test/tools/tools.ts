@@ -17,9 +17,13 @@ export function findTool(name: string): string | undefined {
 }
 
 /** Vitest's `test` for bodies that need `tools`. */
-export function testWith(...tools: readonly string[]): (name: string, body: () => unknown) => void {
+export function testWith(
+  ...tools: readonly string[]
+): (name: string, body: () => unknown, timeoutMs?: number) => void {
   const missing = tools.filter((name) => findTool(name) === undefined);
-  if (missing.length === 0) return (name, body) => test(name, async () => void (await body()));
+  if (missing.length === 0) {
+    return (name, body, timeoutMs) => test(name, async () => void (await body()), timeoutMs);
+  }
   const list = missing.join(", ");
   if (!process.env.CI)
     return (name, body) => test.skip(`${name} [missing: ${list}]`, () => void body());

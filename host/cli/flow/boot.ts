@@ -31,6 +31,7 @@ export const boot: CommandSpec = {
     { flags: "--cdrom <iso>", summary: "medium in the CD-ROM drive, booted if no disk boots" },
     { flags: "--disk <disk...>", summary: "further disks, in PCI slots 5, 6, ..." },
     { flags: "--nvram <file>", summary: "UEFI variables, kept from boot to boot" },
+    { flags: "--entry <pattern>", summary: "start this boot entry of a RayOS disk, once" },
     { flags: "--read-only", summary: "write nothing to any disk" },
     { flags: "--no-reset", summary: "end where the machine would reset itself" },
   ],
@@ -39,6 +40,7 @@ export const boot: CommandSpec = {
     "diskwright boot disk.img --nvram disk.nvram",
     "diskwright boot installer.iso --disk blank.img",
     "diskwright boot blank.img --cdrom rayos.iso",
+    "diskwright boot rayos.img --entry 'rayos-recovery*'",
   ],
   async run(context, given) {
     const { positionals, options } = given;
@@ -87,6 +89,8 @@ async function run(
   const path = options["nvram"] as string | undefined;
   const nvram =
     path !== undefined && existsSync(path) ? Nvram.from(readFileSync(path)) : new Nvram();
+  const entry = options["entry"] as string | undefined;
+  if (entry !== undefined) nvram.entryOneShot = entry;
   const console = out.json ? undefined : (line: string) => out.line(line);
   const resetsMax = options["reset"] === false ? 0 : undefined;
   const install: RunInstaller = async (call) => {

@@ -43,6 +43,11 @@ export const RAYOS_OPTIONS: readonly OptionSpec[] = [
     parse: wholeNumber,
   },
   { flags: "--free [lba]", summary: "rayos: into free space, the largest or the one at an LBA" },
+  {
+    flags: "--esp <number>",
+    summary: "rayos: boot files onto this ESP, which others use too; default: a new one",
+    parse: (text) => (text === "new" ? undefined : wholeNumber(text)),
+  },
   size("esp-size", "the ESP, default 512MiB"),
   size("system-size", "the System partition, default 40GiB"),
   size("state-size", "the state region, default 1GiB"),
@@ -109,10 +114,7 @@ async function installImage(context: Context, target: BlockDevice, request: Rayo
   // With the origin of the plan that was shown: what is done is what was agreed to.
   const agreed = { ...request, origin: plan.origin };
   const work = installRayos(core, media, target, agreed);
-  const report = await run(work, { signal, progress }).catch((error: unknown) => {
-    if (signal.aborted) out.note("Stopped. Run the same command with --resume to go on.");
-    throw error;
-  });
+  const report = await run(work, { signal, progress }).catch(stopped(context));
   out.result({ event: "done", ...report }, () => {
     const { resumedAt, tableBackup } = report;
     const resumed = resumedAt === undefined ? "" : `, resumed at step ${resumedAt}`;
@@ -127,11 +129,21 @@ async function recovery(context: Context, target: BlockDevice, request: RayosReq
   if (dryRun) throw new UsageError("--recovery has no --dry-run; it writes one partition alone.");
   await context.confirm(`Make the recovery partition of ${target.name} anew?`);
   const progress = context.progress.update;
-  const report = await run(remakeRecovery(new Core(), target, request), { signal, progress });
+  const work = remakeRecovery(new Core(), target, request);
+  const report = await run(work, { signal, progress }).catch(stopped(context));
   out.result({ event: "done", ...report }, () => {
-    const { number, files } = report;
-    return `recovery partition ${number} of ${target.name}: ${files} files, read back`;
+    const { number, files, resumedAt } = report;
+    const resumed = resumedAt === undefined ? "" : `, resumed at step ${resumedAt}`;
+    return `recovery partition ${number} of ${target.name}: ${files} files, read back${resumed}`;
   });
+}
+
+/** Says how a work that was stopped goes on. */
+function stopped({ out, signal }: Context): (error: unknown) => never {
+  return (error) => {
+    if (signal.aborted) out.note("Stopped. Run the same command with --resume to go on.");
+    throw error;
+  };
 }
 
 async function verify(context: Context, target: BlockDevice): Promise<ExitCode> {
@@ -158,6 +170,7 @@ function requestOf(options: Given["options"]): RayosRequest {
     layout: options["layout"] as RayosLayoutName,
     source: text("source"),
     place: placeOf(options),
+    esp: options["esp"] as number | undefined,
     sizes: {
       espBytes: bytes("espSize"),
       systemBytes: bytes("systemSize"),
@@ -206,11 +219,12 @@ function describe(plan: RayosPlan): string {
     `LBA ${first} to ${last}`,
     formatSize(sizeBytes),
   ]);
+  const isShared = (number: number) => plan.esp.kind === "existing" && number === plan.esp.number;
   const kept = keeps.map(({ number, name, first, last }) => [
     `  ${number}`,
     name,
     `LBA ${first} to ${last}`,
-    "stays as it is",
+    isShared(number) ? "gets the boot files" : "stays as it is",
   ]);
   const where = { disk: "the whole disk", partition: "one partition", free: "free space" };
   return [
@@ -221,6 +235,11 @@ function describe(plan: RayosPlan): string {
       const sectors = ranges.reduce((sum, range) => sum + range.sectors, 0);
       return `  step ${index + 1}: ${title} (within ${formatSize(sectors * 512)})`;
     }),
+    ...(plan.esp.kind === "existing"
+      ? []
+      : plan.usableEsps.map(
+          (number) => `  partition ${number} is an ESP: --esp ${number} shares it`,
+        )),
     ...(plan.tableBackup === undefined ? [] : [`  old table saved to: ${plan.tableBackup}`]),
     ...(plan.resumesAt === undefined ? [] : [`  resumes at: ${plan.resumesAt}`]),
     ...warnings.map((warning) => `  warning: ${warning}`),

@@ -4,7 +4,8 @@
  *
  * The current system is counted: `rayos+3.conf` becomes `rayos+2-1.conf` before its kernel starts,
  * and whoever finds the start good takes the counter off. With no tries left an entry sorts behind
- * all others, so "default rayos*" means the previous system then, without anybody choosing it.
+ * all others, so "default rayos*" means the previous system then, without anybody choosing it. That
+ * one is counted too: where it never starts either, recovery does.
  * Sort keys, not versions, give the order: both systems have the same release at first.
  */
 import { failure } from "../../base/errors.ts";
@@ -17,7 +18,7 @@ export const TRIES = 3;
 
 const ENTRIES: Readonly<Record<BootSlot, { file: string; title: string; sortKey: string }>> = {
   current: { file: `rayos+${TRIES}.conf`, title: "RayOS", sortKey: "rayos-1" },
-  previous: { file: "rayos-previous.conf", title: "RayOS (previous)", sortKey: "rayos-2" },
+  previous: { file: `rayos-previous+${TRIES}.conf`, title: "RayOS (previous)", sortKey: "rayos-2" },
   recovery: { file: "rayos-recovery.conf", title: "RayOS (recovery)", sortKey: "rayos-3" },
   installer: { file: "rayos-installer.conf", title: "RayOS (installer)", sortKey: "rayos-4" },
 };
@@ -38,6 +39,11 @@ export function slotFolder(slot: BootSlot): string {
 export const KERNEL_NAME = "kernel.efi";
 export const INITRD_NAME = "initrd";
 
+/** Word of the kernel options: which slot is started. */
+export const SLOT_OPTION = "rayos.boot";
+/** Slots whose start shall fail, by commas: how a fall back is tried out. */
+export const FAIL_OPTION = "rayos.fail";
+
 export function entryPath(slot: BootSlot): string {
   return `loader/entries/${ENTRIES[slot].file}`;
 }
@@ -49,7 +55,7 @@ export function bootEntry(slot: BootSlot, options: BootEntryOptions): string {
   const words = [
     `${slot === "installer" ? "rayos.medium" : "root"}=LABEL=${systemLabel}`,
     "console=ttyS0",
-    `rayos.boot=${slot}`,
+    `${SLOT_OPTION}=${slot}`,
     "panic=1",
     ...(kernelOptions === "" ? [] : [kernelOptions]),
   ];

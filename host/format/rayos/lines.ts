@@ -85,6 +85,41 @@ export function installerModeCleared(problem: string | undefined): string {
 /** The installer ran in this session already: it is not started over and over. */
 export const INSTALLER_HAS_RUN = `${LOADER} the installer has run; starting the kernel`;
 
+const MENU = "systemd-boot:";
+
+/** The volume has boot entries: how many, and how long a menu would wait. */
+export function bootMenu(entries: number, timeout: number | string | undefined): string {
+  const waits = typeof timeout === "number" ? `timeout ${timeout} s` : (timeout ?? "no timeout");
+  return `${MENU} ${entries} ${entries === 1 ? "entry" : "entries"}, ${waits}`;
+}
+
+/** An entry that cannot be started; the next one is. */
+export function entryPassedOver(file: string, reason: string): string {
+  return `${MENU} ${oneLine(file)} passed over: ${oneLine(reason)}`;
+}
+
+/** One try less, durably, before the kernel starts. */
+export function entryCounted(file: string, counted: string): string {
+  return `${MENU} ${oneLine(file)} is now ${oneLine(counted)}`;
+}
+
+export function entryNotCounted(file: string, reason: string): string {
+  return `${MENU} ${oneLine(file)} not counted: ${oneLine(reason)}`;
+}
+
+export function entryStarted(title: string, file: string): string {
+  return `${MENU} starting ${oneLine(title)}, ${oneLine(file)}`;
+}
+
+/** The start was good: the counter is off. */
+export function entryBlessed(file: string, blessed: string): string {
+  return `[boot] good: ${oneLine(file)} is now ${oneLine(blessed)}`;
+}
+
+export function entryNotBlessed(file: string, reason: string): string {
+  return `[boot] good, but ${oneLine(file)} keeps its counter: ${oneLine(reason)}`;
+}
+
 /** Heads the list of disks. */
 export const AVAILABLE_DISKS = "Available disks:";
 /** Heads the rows that come after the disks, with numbers that go on. */

@@ -1,6 +1,7 @@
 /**
  * The machine's UEFI variables, as far as booting needs them: BootOrder, Boot####, BootNext,
- * BootCurrent and Timeout, kept in a small file beside the disk.
+ * BootCurrent and Timeout, and systemd-boot's LoaderEntryOneShot and LoaderEntryDefault, kept in a
+ * small file beside the disk.
  *
  * UEFI 2.10, section 3.3 "Globally Defined Variables". A boot option names its file by the unique
  * GUID of a partition, as an EFI hard drive path does: it survives a move to another disk slot.
@@ -12,8 +13,9 @@ import { ResetCause } from "../../core/boot/control.ts";
 const TIMEOUT_DEFAULT_S = 5;
 const TIMEOUT_MAX_S = 300;
 const OPTIONS_MAX = 256;
+const ENTRY_PATTERN_MAX = 1024;
 
-const nvramRecord = wire.record("NVRAM file", {
+const VARIABLES = {
   magic: wire.text(16),
   version: wire.u16,
   timeoutS: wire.u16,
@@ -33,10 +35,22 @@ const nvramRecord = wire.record("NVRAM file", {
     }).schema,
     OPTIONS_MAX,
   ),
+} as const;
+
+const nvramRecord = wire.record("NVRAM file", {
+  ...VARIABLES,
+  /** Patterns of boot entries; "": none. */
+  entryOneShot: wire.text(ENTRY_PATTERN_MAX),
+  entryDefault: wire.text(ENTRY_PATTERN_MAX),
 });
+/** Before boot entries had variables. */
+const olderRecord = wire.record("NVRAM file", VARIABLES);
 
 const MAGIC = "DWRIGHT-NVRAM";
-const VERSION = 2;
+const VERSION = 3;
+const OLDER_VERSION = 2;
+/** Behind the length of the magic and the magic. */
+const VERSION_AT = 4 + MAGIC.length;
 
 /** A Boot#### variable. */
 export interface BootOption {
@@ -65,6 +79,10 @@ export class Nvram {
   /** The option of the boot that runs or ran last; undefined for the default path. */
   bootCurrent: number | undefined;
   readonly options = new Map<number, BootOption>();
+  /** Pattern of the boot entry that is started once: cleared by being read. */
+  entryOneShot: string | undefined;
+  /** Pattern of the boot entry that is started before what loader.conf says. */
+  entryDefault: string | undefined;
   lastReset: LastReset = { cause: ResetCause.UNKNOWN, bootSequence: 0 };
   #timeoutS = TIMEOUT_DEFAULT_S;
 
@@ -87,11 +105,10 @@ export class Nvram {
    * @throws {StorageError} EBADMSG: not a file of toBytes()
    */
   static from(bytes: Uint8Array): Nvram {
-    const read = nvramRecord.decode(bytes);
-    if (read.magic !== MAGIC || read.version !== VERSION) {
-      throw failure("EBADMSG", "nvram", "this is no NVRAM file of this version.");
-    }
+    const read = decode(bytes);
     const nvram = new Nvram();
+    nvram.entryOneShot = read.entryOneShot || undefined;
+    nvram.entryDefault = read.entryDefault || undefined;
     nvram.timeoutS = read.timeoutS;
     nvram.lastReset = { cause: read.resetCause, bootSequence: read.bootSequence };
     nvram.bootOrder = [...read.bootOrder];
@@ -118,6 +135,8 @@ export class Nvram {
         ...option,
         active: option.active ? 1 : 0,
       })),
+      entryOneShot: this.entryOneShot ?? "",
+      entryDefault: this.entryDefault ?? "",
     });
   }
 
@@ -125,6 +144,13 @@ export class Nvram {
   setOption(option: BootOption): void {
     this.options.set(option.number, option);
     if (!this.bootOrder.includes(option.number)) this.bootOrder.push(option.number);
+  }
+
+  /** Patterns of boot entries to prefer, in order; the one that counts once is cleared. */
+  takeEntryPatterns(): (string | undefined)[] {
+    const patterns = [this.entryOneShot, this.entryDefault];
+    this.entryOneShot = undefined;
+    return patterns;
   }
 
   /**
@@ -140,4 +166,14 @@ export class Nvram {
       return wanted ? [option] : [];
     });
   }
+}
+
+/** The record of a file; one of the version before has no variables of boot entries. */
+function decode(bytes: Uint8Array) {
+  const isOlder = bytes[VERSION_AT] === OLDER_VERSION;
+  const read = isOlder
+    ? { ...olderRecord.decode(bytes), entryOneShot: "", entryDefault: "" }
+    : nvramRecord.decode(bytes);
+  if (read.magic === MAGIC && read.version === (isOlder ? OLDER_VERSION : VERSION)) return read;
+  throw failure("EBADMSG", "nvram", "this is no NVRAM file of this version.");
 }

@@ -53,6 +53,8 @@ export interface InitOptions {
   readonly devices: Pick<SourceContext, "core" | "disks" | "bootDisk" | "imageSource">;
   readonly log: ConsoleLog;
   readonly print: (line: string) => void;
+  /** Why this boot fails, where its kernel options tell it to. */
+  readonly fault?: string | undefined;
 }
 
 export interface ServiceReport {
@@ -99,7 +101,7 @@ class Init {
   }
 
   run(): InitReport {
-    const { volume, running, print } = this.#options;
+    const { volume, running, print, fault } = this.#options;
     const found = readManifest(volume);
     const base = found.kind === "read" ? found.manifest : undefined;
     this.#generations = this.#openGenerations(base);
@@ -111,8 +113,9 @@ class Init {
     const plan = this.#plan(base, overlay);
     const sources = this.#sources();
     if (base !== undefined) this.#start(base, plan, sources, "boot");
+    if (fault !== undefined) this.#why.push(fault);
     this.#healthy = this.#why.length === 0;
-    if (base !== undefined) print(this.#checkpointLine());
+    if (base !== undefined || fault !== undefined) print(this.#checkpointLine());
     const refusedOverlay = overlay !== undefined && !overlay.report.applied;
     const reset = this.#conclude(running, refusedOverlay);
     if (base !== undefined && !reset) this.#start(base, plan, sources, "checkpoint");

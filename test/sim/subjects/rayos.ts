@@ -70,13 +70,12 @@ export class RayosSubject implements Subject<RayosOperation> {
 
   scenario(seed: number): RayosScenario {
     const layout = seed % 2 === 0 ? "rayos" : "rayos-full";
-    const over = seed % 4 > 1;
+    const over = seed % 4 === 1 || seed % 4 === 2;
     return {
       ...{ seed, layout, over },
       title: `${layout}, ${over ? "over an old table" : "onto a blank disk"}`,
       shape: { sectors: DISK_SECTORS, zeroes: true },
       operations: [{ kind: "install" }],
-      thin: 4,
     };
   }
 

@@ -8,6 +8,7 @@ import { GptSubject } from "./gpt.ts";
 import { InstallSubject } from "./install.ts";
 import { NamespaceSubject } from "./namespace.ts";
 import { RayosSubject } from "./rayos.ts";
+import { RecoverySubject } from "./recovery.ts";
 import { StoreSubject } from "./store.ts";
 import { ToySubject } from "./toy.ts";
 
@@ -80,6 +81,13 @@ const ENTRIES = {
     // Each layout, onto a blank disk and over a table. A life has hundreds of flushes: few nest.
     seeds: 4,
     nestEvery: 6000,
+    thin: 1,
+    groups: ["flows"],
+  },
+  recovery: {
+    create: () => new RecoverySubject() as Subject,
+    seeds: 2,
+    nestEvery: 400,
     thin: 1,
     groups: ["flows"],
   },

@@ -54,7 +54,8 @@ describe("layout rayos", () => {
     expect(entry).toContain(
       "options root=LABEL=RAYOS_SYSTEM console=ttyS0 rayos.boot=current panic=1",
     );
-    expect(textOf(esp, "loader/entries/rayos-previous.conf")).toContain("title RayOS (previous)\n");
+    const previous = textOf(esp, "loader/entries/rayos-previous+3.conf");
+    expect(previous).toContain("title RayOS (previous)\n");
     expect(textOf(esp, "loader/entries/rayos-recovery.conf")).toContain("title RayOS (recovery)\n");
     for (const slot of ["current", "previous", "recovery"]) {
       expect(textOf(esp, `EFI/RAYOS/${slot}/kernel.efi`)).toBe(RAYOS_FILES["kernel.bin"]);

@@ -117,14 +117,16 @@ export function hashFatFile(volume: FatVolume, path: string, size: number): Work
   return hashReader((offset, into) => volume.readInto(path, offset, into), size);
 }
 
-function* verifyFat(
+/** Reads a FAT partition that holds exactly `wanted`. EBADMSG. */
+export function* verifyFat(
   core: Core,
   id: number,
   target: BlockDevice,
-  { first, sectors, label, role, name }: RayosPartition,
-  { ledger }: RayosContent,
+  partition: Pick<RayosPartition, "first" | "sectors" | "label" | "role" | "name">,
+  { ledger }: Pick<RayosContent, "ledger">,
   wanted: Tree,
 ): Work<void> {
+  const { first, sectors, label, role, name } = partition;
   const window = { baseSector: first, sectors };
   for (const finding of FatVolume.verify(core, id, window)) {
     throw differs(target, `${name} at LBA ${finding.lba}: ${finding.reason}`);

@@ -15,6 +15,8 @@ export interface RayosRecipe {
   /** The partition that is replaced, in blocks of the device. */
   readonly replaced?: { readonly firstLba: number; readonly lastLba: number } | undefined;
   readonly tableBackup?: string | undefined;
+  /** Of an ESP that is shared: files of others that stay. */
+  readonly kept?: readonly string[] | undefined;
 }
 
 /** Seed and time of a new installation: drawn, unless the request gives a seed. */
@@ -28,30 +30,58 @@ export function drawOrigin({ seed, sourceDateEpoch }: RayosRequest): RayosOrigin
   return { seed: toHex(bytes), createdS: Math.floor(Date.now() / 1000) };
 }
 
-export function writeRecipe({ origin, wipe, replaced, tableBackup }: RayosRecipe): string {
-  return JSON.stringify({ rayos: 1, origin, wipe, replaced, tableBackup });
+export function writeRecipe(recipe: RayosRecipe): string {
+  const { origin, wipe, replaced, tableBackup, kept } = recipe;
+  return JSON.stringify({ rayos: 1, origin, wipe, replaced, tableBackup, kept });
 }
 
 /** The recipe of a journal whose digest was right; undefined if it is another installer's. */
 export function readRecipe(text: string): RayosRecipe | undefined {
   try {
-    const { rayos, origin, wipe, replaced, tableBackup } = JSON.parse(text) as RayosRecipe & {
-      rayos?: unknown;
-    };
+    const read = JSON.parse(text) as RayosRecipe & { rayos?: unknown };
+    const { rayos, origin, wipe, replaced, tableBackup, kept } = read;
     const { seed, createdS } = origin;
     const fits =
       rayos === 1 &&
-      typeof seed === "string" &&
-      seed.length <= SEED_MAX &&
-      Number.isSafeInteger(createdS) &&
+      isOrigin(origin) &&
       typeof wipe === "boolean" &&
       (replaced === undefined ||
         (Number.isSafeInteger(replaced.firstLba) && Number.isSafeInteger(replaced.lastLba))) &&
-      (tableBackup === undefined || typeof tableBackup === "string");
-    return fits ? { origin: { seed, createdS }, wipe, replaced, tableBackup } : undefined;
+      (tableBackup === undefined || typeof tableBackup === "string") &&
+      (kept === undefined ||
+        (Array.isArray(kept) && kept.every((each) => typeof each === "string")));
+    return fits ? { origin: { seed, createdS }, wipe, replaced, tableBackup, kept } : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** What the journal keeps while a recovery partition is made anew. */
+export interface RecoveryRecipe {
+  readonly origin: RayosOrigin;
+  /** Of the partition, which is not there while it is made. */
+  readonly label: string;
+}
+
+export function writeRecoveryRecipe({ origin, label }: RecoveryRecipe): string {
+  return JSON.stringify({ rayosRecovery: 1, origin, label });
+}
+
+/** The same of a journal whose digest was right; undefined if it is of another work. */
+export function readRecoveryRecipe(text: string): RecoveryRecipe | undefined {
+  try {
+    const { rayosRecovery, origin, label } = JSON.parse(text) as RecoveryRecipe & {
+      rayosRecovery?: unknown;
+    };
+    if (rayosRecovery !== 1 || !isOrigin(origin) || typeof label !== "string") return undefined;
+    return { origin: { seed: origin.seed, createdS: origin.createdS }, label };
+  } catch {
+    return undefined;
+  }
+}
+
+function isOrigin({ seed, createdS }: RayosOrigin): boolean {
+  return typeof seed === "string" && seed.length <= SEED_MAX && Number.isSafeInteger(createdS);
 }
 
 /**

@@ -1,0 +1,162 @@
+/** `install --recovery`, cut at every write: resumed by itself, to the same bytes, or begun anew. */
+import { beforeAll, describe, expect, test } from "vitest";
+import { type ByteSource, memorySource } from "../../../host/base/platform/source.ts";
+import { finish } from "../../../host/base/work.ts";
+import { FatVolume } from "../../../host/core/fat.ts";
+import { createGpt } from "../../../host/core/gpt.ts";
+import { Core } from "../../../host/core/load.ts";
+import { type BlockRequest, RequestType } from "../../../host/device/device.ts";
+import { MemoryDevice } from "../../../host/device/local/memory.ts";
+import { readSectors, writeSectors } from "../../../host/device/sectors.ts";
+import { readJournal, writeJournal } from "../../../host/system/install/journal.ts";
+import { type RecoveryRequest, remakeRecovery } from "../../../host/system/rayos/apply/recovery.ts";
+import { digest } from "../support.ts";
+import { RAYOS_FILES, SEED } from "./support.ts";
+import { tar } from "./tars.ts";
+
+const FIRST = 4096;
+const LAST = FIRST + 34 * 2048 - 1;
+const KERNEL = "EFI/RAYOS/recovery/kernel.efi";
+
+/** An archive of a system. */
+function image(kernel?: string): ByteSource {
+  const files = { ...RAYOS_FILES, ...(kernel === undefined ? {} : { "kernel.bin": kernel }) };
+  const members = Object.entries(files).map(([name, content]) => ({ name, content }));
+  return memorySource("image.tar", tar(...members));
+}
+
+/** Keeps a copy of the disk after every write. */
+class Snapshots extends MemoryDevice {
+  readonly taken: MemoryDevice[] = [];
+
+  override submit(requests: readonly BlockRequest[]): void {
+    for (const asked of requests) {
+      super.submit([asked]);
+      if (asked.type !== RequestType.IN && asked.type !== RequestType.FLUSH) {
+        this.taken.push(this.clone());
+      }
+    }
+  }
+}
+
+/** A disk with a partition of somebody and a recovery partition. */
+function disk(): Snapshots {
+  const device = new Snapshots({ size: "40MiB", name: "target" });
+  const entries = [
+    { type: "linux", name: "other", firstLba: 2048, lastLba: 4095 },
+    { type: "esp", name: "RAYOS_RECOV", firstLba: FIRST, lastLba: LAST },
+  ];
+  const core = new Core();
+  createGpt(core, core.attach(device), { entries });
+  writeSectors(device, 2048, new Uint8Array(512).fill(7));
+  device.taken.length = 0;
+  return device;
+}
+
+function remake(device: MemoryDevice, request: RecoveryRequest) {
+  return finish(remakeRecovery(new Core(), device, { ...SEED, ...request }));
+}
+
+function kernelOf(device: MemoryDevice): string {
+  const core = new Core();
+  const window = { baseSector: FIRST, sectors: LAST - FIRST + 1, readOnly: true };
+  const volume = FatVolume.open(core, core.attach(device), window);
+  try {
+    return Buffer.from(volume.readFile(KERNEL)).toString();
+  } finally {
+    volume.close();
+  }
+}
+
+describe("a cut", () => {
+  let source: ByteSource;
+  let target: Snapshots;
+  let whole: string;
+
+  beforeAll(() => {
+    source = image();
+    target = disk();
+    remake(target, { source: image("old"), seed: "old" });
+    target.taken.length = 0;
+    expect(remake(target, { source }).resumedAt).toBeUndefined();
+    whole = digest(target);
+  });
+
+  test("at any write is gone on with, with and without --resume, to the same bytes", () => {
+    const seen = new Set<string | undefined>();
+    for (const [write, taken] of target.taken.entries()) {
+      const cut = taken.clone();
+      const when = `after write ${write + 1} of ${target.taken.length}`;
+      const isBegun = readJournal(cut) !== undefined;
+      const { resumedAt } = remake(cut, { source, resume: isBegun && write % 2 === 0 });
+      expect(resumedAt !== undefined, when).toBe(isBegun);
+      seen.add(resumedAt);
+      expect(digest(cut) === whole, when).toBe(true);
+      expect(readJournal(cut), when).toBeUndefined();
+    }
+    expect([...seen].sort()).toEqual(["recovery", "verify", undefined]);
+  });
+
+  test("leaves identities that nobody gave: a seed is drawn once", () => {
+    const drawn = disk();
+    finish(remakeRecovery(new Core(), drawn, { source }));
+    const due = digest(drawn);
+    for (const cut of drawn.taken.filter((_, index) => index % 5 === 0)) {
+      if (readJournal(cut) === undefined) continue;
+      finish(remakeRecovery(new Core(), cut, { source }));
+      expect(digest(cut)).toBe(due);
+    }
+  });
+
+  test("with another image is refused, and --erase begins anew", () => {
+    const half = target.taken.find((cut) => readJournal(cut) !== undefined) as MemoryDevice;
+    const other = image("other");
+    for (const request of [
+      { source: other },
+      { source, kernelOptions: "quiet" },
+      { source, seed: "another" },
+    ]) {
+      const cut = half.clone();
+      const before = digest(cut);
+      expect(() => remake(cut, request)).toThrow(/ESTALE|half-done recovery.*--erase/);
+      expect(digest(cut)).toBe(before);
+      const report = remake(cut, { ...request, consent: { erase: true } });
+      expect(report.resumedAt).toBeUndefined();
+      expect(readJournal(cut)).toBeUndefined();
+    }
+    const anew = half.clone();
+    remake(anew, { source: other, consent: { erase: true } });
+    expect(kernelOf(anew)).toBe("other");
+  });
+
+  test("nothing but the partition and the journal is ever written", () => {
+    const old = readSectors(target, 0, 64);
+    const others = readSectors(target, 80, FIRST - 80);
+    for (const cut of target.taken) {
+      expect(Buffer.compare(readSectors(cut, 0, 64), old)).toBe(0);
+      expect(Buffer.compare(readSectors(cut, 80, FIRST - 80), others)).toBe(0);
+    }
+    expect(others.filter((byte) => byte !== 0)).toHaveLength(512);
+  });
+});
+
+test("where nothing is half done, resume is refused; where an installation is, it comes first", () => {
+  const source = image();
+  const device = disk();
+  expect(() => remake(device, { source, resume: true })).toThrow(/no half-done recovery/);
+  const entry = { sequence: 1, step: 3, planHash: new Uint8Array(32), recipe: '{"rayos":1}' };
+  writeJournal(device, entry);
+  const before = digest(device);
+  for (const erase of [false, true]) {
+    expect(() => remake(device, { source, consent: { erase } })).toThrow(/half-done installation/);
+  }
+  expect(digest(device)).toBe(before);
+});
+
+test("a journal that was torn is none: the partition is made anew", () => {
+  const device = disk();
+  writeSectors(device, 72, new Uint8Array(512).fill(1));
+  const report = remake(device, { source: image() });
+  expect([report.number, report.resumedAt]).toEqual([2, undefined]);
+  expect(readSectors(device, 64, 16).every((byte) => byte === 0)).toBe(true);
+});
