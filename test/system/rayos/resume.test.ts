@@ -5,7 +5,12 @@ import { describe, expect, test } from "vitest";
 import { backupGpt, createGpt, readGpt, restoreGpt } from "../../../host/core/gpt.ts";
 import { Core } from "../../../host/core/load.ts";
 import { MediaCore } from "../../../host/core/media/load.ts";
-import { type BlockRequest, RequestType, refuse } from "../../../host/device/device.ts";
+import {
+  type BlockDevice,
+  type BlockRequest,
+  RequestType,
+  refuse,
+} from "../../../host/device/device.ts";
 import { MemoryDevice } from "../../../host/device/local/memory.ts";
 import { readJournal } from "../../../host/system/install/journal.ts";
 import { installRayos, type RayosRequest } from "../../../host/system/rayos/install.ts";
@@ -129,6 +134,50 @@ test("the old table can be put back whatever the cut", () => {
     expect(names, `after write ${write}`).toEqual(["old"]);
   }
 });
+
+test("the old table put back, or half of it, before going on: the planned one stands in the end", () => {
+  const target = new Snapshots({ size: SMALL_DISK, name: "target" });
+  const core = new Core();
+  const id = core.attach(target);
+  createGpt(core, id, {
+    entries: [{ index: 1, type: "linux", name: "old", firstLba: 2048, lastLba: 4095 }],
+  });
+  const saved = backupGpt(core, id);
+  const request = requestFor(imageFolder(RAYOS_FILES), { consent: { erase: true } });
+  target.every = 1_000_000;
+  install(target, request);
+  const whole = digest(target);
+  const begun = target.taken.filter(({ disk }) => readJournal(disk) !== undefined);
+  expect(begun.length).toBeGreaterThan(6);
+  for (const { disk, write } of begun) {
+    for (const writes of [1, 2, 3, 4, 9]) {
+      const again = disk.clone();
+      const own = new Core();
+      try {
+        restoreGpt(own, own.attach(limited(again, writes)), saved);
+      } catch (error) {
+        expect(error).toMatchObject({ code: "EIO" });
+      }
+      install(again, { ...request, resume: true });
+      const when = `cut after write ${write}, then write ${writes} of the old table`;
+      expect(digest(again) === whole, when).toBe(true);
+    }
+  }
+});
+
+/** `disk`, of which only so many writes succeed. */
+function limited(disk: BlockDevice, writes: number): BlockDevice {
+  const { name, config, identity, durability } = disk;
+  let left = writes;
+  const submit = (requests: readonly BlockRequest[]) => {
+    for (const asked of requests) {
+      const isWrite = asked.type === RequestType.OUT || asked.type === RequestType.WRITE_ZEROES;
+      if (isWrite && left-- <= 0) refuse(asked, new Error("no power"));
+      else disk.submit([asked]);
+    }
+  };
+  return { name, config, identity, durability, submit, close: () => undefined };
+}
 
 /** Fails every write from number `left` on. */
 class Failing extends MemoryDevice {
