@@ -332,19 +332,19 @@ export class Machine {
     }
     session.installer = { kind: "installed", disk: end.disk.name };
     print(rayos.installerModeCleared(clearMode(core, target)));
-    this.#startFirst(end.espGuid);
+    this.#startFirst(end.espGuid, end.loader);
     return true;
   }
 
   /** A boot option for the new system, before all others: as installers leave the firmware. */
-  #startFirst(partitionGuid: string): void {
+  #startFirst(partitionGuid: string, path = DEFAULT_LOADER): void {
     const { nvram } = this;
     const known = [...nvram.options.values()].find(
-      (option) => option.partitionGuid === partitionGuid && option.path === DEFAULT_LOADER,
+      (option) => option.partitionGuid === partitionGuid && option.path === path,
     );
     let number = known?.number ?? 0;
     while (known === undefined && nvram.options.has(number)) number++;
-    const option = { active: true, description: "RayOS", partitionGuid, path: DEFAULT_LOADER };
+    const option = { active: true, description: "RayOS", partitionGuid, path };
     nvram.setOption({ ...option, number });
     nvram.bootOrder = [number, ...nvram.bootOrder.filter((other) => other !== number)];
   }

@@ -19,7 +19,7 @@ import { FatVolume } from "../core/fat.ts";
 import type { Core } from "../core/load.ts";
 import type { BlockDevice } from "../device/device.ts";
 import { isReadOnly } from "../device/sectors.ts";
-import type { UnattendedJson } from "../format/json/rayos.ts";
+import type { InstallerLayoutJson, UnattendedJson } from "../format/json/rayos.ts";
 import { KERNEL_NAME, slotFolder } from "../format/rayos/boot-entries.ts";
 import {
   BOOT_MODE_BYTES_MAX,
@@ -56,7 +56,13 @@ export interface InstallerCall extends LoadedInstaller {
 
 export type InstallerEnd =
   /** `espGuid`: unique GUID of the partition that the new system starts from. */
-  | { readonly kind: "installed"; readonly disk: BlockDevice; readonly espGuid: string }
+  | {
+      readonly kind: "installed";
+      readonly disk: BlockDevice;
+      readonly espGuid: string;
+      /** Of its boot loader there; default: where firmware looks on its own. */
+      readonly loader?: string | undefined;
+    }
   /** Cancelled, refused or failed; the installer has said why. */
   | { readonly kind: "nothing"; readonly reason: string };
 
@@ -72,6 +78,8 @@ export type LoaderMode =
 export interface LoadedInstaller {
   readonly medium: SourceMedium;
   readonly settings: UnattendedJson | undefined;
+  /** Partitions that it makes, by the registry on its medium. */
+  readonly layout?: InstallerLayoutJson | undefined;
 }
 
 /** Reads the mode; whatever is wrong with the file is a reason, no error. */
@@ -103,12 +111,12 @@ export function loadInstaller(
   registry: Uint8Array,
 ): LoadedInstaller | { readonly reason: string } {
   try {
-    const { settings } = decodeBootMode(registry);
+    const { settings, layout } = decodeBootMode(registry);
     const { disk, place: esp } = target;
     // On a CD-ROM the volume of the loader is the boot image, and the system image lies beside it.
     const medium = { device: disk.device, esp, path: settings?.source };
     openSystemImage(medium).close();
-    return { medium, settings };
+    return { medium, settings, layout };
   } catch (error) {
     return { reason: reasonOf(error) };
   }

@@ -200,3 +200,28 @@ test("both programs take both names of an option", () => {
   const { code } = rayosInstaller(["--machine-name", "a", "--time-zone", "UTC"]);
   expect(code).toBe(0);
 });
+
+test("a registry with installer_layout: its partitions, in answer to questions and without any", () => {
+  const layout = {
+    ...{ layout: "rayos-full", esp_mib: 33, system_mib: 64 },
+    ...{ state_mib: 4, log_mib: 1, recovery_mib: 33 },
+  };
+  const sizes = [33, 64, 4, 1, 33].map((mib) => mib * 2 ** 20);
+  const settings = { disk: { size_bytes_min: 2 ** 20 } };
+  for (const installer of [undefined, settings]) {
+    const file = registry({ installer_mode: true, installer_layout: layout, installer });
+    const iso = medium("rayos.iso", "--registry", file);
+    const target = blank("target.img", 300 * 2 ** 20);
+    const answers = installer === undefined ? `1\nyes\n${basename(target)}\n` : "";
+    const { code, stdout, stderr } = diskwright(["boot", target, "--cdrom", iso], answers);
+    expect(code, stderr).toBe(0);
+    const created = [...stdout.matchAll(/PARTITION_CREATED:(\d):(\d+)/g)];
+    const made = created.filter(([, number]) => number !== "3").map(([, , bytes]) => Number(bytes));
+    expect(made, stdout).toEqual(sizes);
+  }
+  const bad = registry({ installer_mode: true, installer_layout: { layout: "none" } });
+  const args = ["image", "mkmedia", fresh("bad.iso"), "--layout", "rayos", "--registry", bad];
+  const refused = diskwright([...args, "--payload", imageFolder(RAYOS_FILES)]);
+  expect(refused.stderr).toContain("installer_layout.layout");
+  expect(refused.code).not.toBe(0);
+});

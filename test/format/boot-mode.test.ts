@@ -9,6 +9,7 @@ import {
   decodeBootMode,
   encodeBootMode,
   isInstallerMode,
+  sizesOfLayout,
   withoutInstallerMode,
 } from "../../host/format/rayos/boot-mode.ts";
 
@@ -116,6 +117,25 @@ test("settings are checked, with the path of what is wrong", () => {
   expect(() => read({ disk: { name: "sda" }, layuot: "rayos" })).toThrow("installer.layuot");
   expect(() => read({ disk: { name: "sda" }, layout: "capos" })).toThrow("installer.layout");
   expect(() => read("sda")).toThrow("installer: string, not object");
+});
+
+test("installer_layout is checked against its schema, and its sizes are bytes", () => {
+  const read = (layout: unknown) =>
+    decodeBootMode(
+      new TextEncoder().encode(JSON.stringify({ installer_mode: true, installer_layout: layout })),
+    );
+  const good = { layout: "rayos-full", system_mib: 8192, log_mib: 1 };
+  expect(read(good).layout).toEqual(good);
+  expect(sizesOfLayout(read(good).layout)).toEqual({
+    ...{ espBytes: undefined, systemBytes: 2 ** 33, stateBytes: undefined },
+    ...{ logBytes: 2 ** 20, recoveryBytes: undefined },
+  });
+  expect(() => read({})).toThrow("installer_layout: needs one of");
+  expect(() => read({ layout: "capos" })).toThrow("installer_layout.layout");
+  expect(() => read({ system_mib: 63 })).toThrow("installer_layout.system_mib: 63 is below 64");
+  expect(() => read({ system_mib: "64" })).toThrow("installer_layout.system_mib");
+  expect(() => read({ pool_mib: 64 })).toThrow("installer_layout.pool_mib");
+  expect(sizesOfLayout(undefined).systemBytes).toBeUndefined();
 });
 
 test("the published schemas are those of the program, and ajv takes what the program takes", () => {

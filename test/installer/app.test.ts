@@ -30,6 +30,8 @@ const PLAN = {
   ],
   source: { name: "system.tar", release: "RayOS 1", files: 2, bytes: 5 },
   keeps: [],
+  esp: { kind: "new", number: 1, uniqueGuid: "", loader: "EFI/BOOT/BOOTX64.EFI", kept: [] },
+  usableEsps: [],
   warnings: ["it has no boot loader"],
   vmStorage: "pool",
   origin: { seed: "drawn", createdS: 1 },

@@ -193,6 +193,7 @@ test("places on a disk stand behind all disks, and only those that are large eno
       { first: 9, last: 0, sectors: GIB / 512 },
       { first: 4096, last: 0, sectors: (60 * GIB) / 512 },
     ],
+    esps: [],
     installs: [],
     halfInstalled: false,
     signature: "gpt",

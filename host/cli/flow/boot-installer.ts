@@ -6,6 +6,7 @@ import { basename } from "node:path";
 import { failure } from "../../base/errors.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { isReadOnly } from "../../device/sectors.ts";
+import { sizesOfLayout } from "../../format/rayos/boot-mode.ts";
 import * as lines from "../../format/rayos/lines.ts";
 import type { Disk, Obstacle } from "../../system/disks/disk.ts";
 import type { DisksFound } from "../../system/disks/find.ts";
@@ -51,9 +52,8 @@ export function machineInstaller(given: MachineInstallerOptions): RunInstaller {
       // The machine itself clears the switch, of a volume that it has open.
       unattended: settings && followed(options, settings, () => {}),
       installed: (disk, { plan }) => {
-        const esp = plan.partitions.find(({ role }) => role === "esp");
-        const espGuid = esp?.uniqueGuid ?? "";
-        end = { kind: "installed", disk: deviceOf(found, disk), espGuid };
+        const { uniqueGuid: espGuid, loader } = plan.esp;
+        end = { kind: "installed", disk: deviceOf(found, disk), espGuid, loader: `/${loader}` };
       },
     };
     try {
@@ -67,13 +67,15 @@ export function machineInstaller(given: MachineInstallerOptions): RunInstaller {
   };
 }
 
-function optionsOf({ settings, medium }: InstallerCall): InstallerOptions {
+function optionsOf({ settings, medium, layout }: InstallerCall): InstallerOptions {
   const silent = { out: () => {}, err: () => {} };
   const options = parseOptions(["--interactive"], silent) as InstallerOptions;
   return {
     ...options,
     mode: settings === undefined ? "interactive" : "unattended",
     source: medium,
+    layout: settings?.layout ?? layout?.layout,
+    sizes: sizesOfLayout(layout),
   };
 }
 

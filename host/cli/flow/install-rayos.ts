@@ -43,6 +43,11 @@ export const RAYOS_OPTIONS: readonly OptionSpec[] = [
     parse: wholeNumber,
   },
   { flags: "--free [lba]", summary: "rayos: into free space, the largest or the one at an LBA" },
+  {
+    flags: "--esp <number>",
+    summary: "rayos: boot files onto this ESP, which others use too; default: a new one",
+    parse: (text) => (text === "new" ? undefined : wholeNumber(text)),
+  },
   size("esp-size", "the ESP, default 512MiB"),
   size("system-size", "the System partition, default 40GiB"),
   size("state-size", "the state region, default 1GiB"),
@@ -165,6 +170,7 @@ function requestOf(options: Given["options"]): RayosRequest {
     layout: options["layout"] as RayosLayoutName,
     source: text("source"),
     place: placeOf(options),
+    esp: options["esp"] as number | undefined,
     sizes: {
       espBytes: bytes("espSize"),
       systemBytes: bytes("systemSize"),
@@ -213,11 +219,12 @@ function describe(plan: RayosPlan): string {
     `LBA ${first} to ${last}`,
     formatSize(sizeBytes),
   ]);
+  const isShared = (number: number) => plan.esp.kind === "existing" && number === plan.esp.number;
   const kept = keeps.map(({ number, name, first, last }) => [
     `  ${number}`,
     name,
     `LBA ${first} to ${last}`,
-    "stays as it is",
+    isShared(number) ? "gets the boot files" : "stays as it is",
   ]);
   const where = { disk: "the whole disk", partition: "one partition", free: "free space" };
   return [
@@ -228,6 +235,11 @@ function describe(plan: RayosPlan): string {
       const sectors = ranges.reduce((sum, range) => sum + range.sectors, 0);
       return `  step ${index + 1}: ${title} (within ${formatSize(sectors * 512)})`;
     }),
+    ...(plan.esp.kind === "existing"
+      ? []
+      : plan.usableEsps.map(
+          (number) => `  partition ${number} is an ESP: --esp ${number} shares it`,
+        )),
     ...(plan.tableBackup === undefined ? [] : [`  old table saved to: ${plan.tableBackup}`]),
     ...(plan.resumesAt === undefined ? [] : [`  resumes at: ${plan.resumesAt}`]),
     ...warnings.map((warning) => `  warning: ${warning}`),

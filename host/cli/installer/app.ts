@@ -62,7 +62,7 @@ async function follow(registry: Unattended, world: World, found: DisksFound): Pr
   for (const note of assessment.notes) say(world, lines.stepLine(note));
   if (row.disk.kind === "sample") dryRun(world, row);
   else {
-    await carryOut(world, row, agreed(request, row.place, plan));
+    await carryOut(world, row, agreed(request, row, plan));
     registry.done();
   }
   say(world, lines.COMPLETE);
@@ -117,8 +117,9 @@ async function talk(
   found: DisksFound,
   request: RayosRequest,
 ): Promise<{ decision: Decision; plan: RayosPlan | undefined }> {
-  const { place, sizes } = options;
-  const rows = menuRows(found.disks, found.contentOf, { layout: request.layout, sizes, place });
+  const { place, sizes, esp } = options;
+  const { layout } = request;
+  const rows = menuRows(found.disks, found.contentOf, { layout, sizes, place, esp });
   let turn = begin(rows, found.fromRemovable);
   let plan: RayosPlan | undefined;
   for (;;) {
@@ -151,17 +152,17 @@ async function decide(
       dryRun(world, decision.row);
       return;
     case "install":
-      await carryOut(world, decision.row, agreed(request, decision.row.place, plan));
+      await carryOut(world, decision.row, agreed(request, decision.row, plan));
   }
 }
 
 /** What is done is what was shown: with the identities of the plan. */
 function agreed(
   request: RayosRequest,
-  place: RayosRequest["place"],
+  { place, esp = request.esp }: MenuRow,
   plan: RayosPlan | undefined,
 ): RayosRequest {
-  return { ...request, place, origin: plan?.origin };
+  return { ...request, place, esp, origin: plan?.origin };
 }
 
 function refuse(world: World, reason: string): never {
@@ -170,11 +171,12 @@ function refuse(world: World, reason: string): never {
 }
 
 function requestOf(options: InstallerOptions, world: World): RayosRequest {
-  const { layout = "rayos", place = { kind: "disk" }, source, sizes, vmStorage } = options;
+  const { layout = "rayos", place = { kind: "disk" }, esp, source, sizes, vmStorage } = options;
   const { firstBoot, consent, tableBackup, seed, kernelOptions, bootLoader, resume } = options;
   return {
     layout,
     place,
+    esp,
     source,
     sizes,
     vmStorage,

@@ -22,6 +22,8 @@ export interface InstallerOptions {
   readonly layout: RayosLayoutName | undefined;
   readonly source: RayosRequest["source"];
   readonly place: RayosTargetPlace | undefined;
+  /** Number of an ESP that is shared; undefined: a new one. */
+  readonly esp: number | undefined;
   readonly sizes: RayosSizes;
   readonly vmStorage: VmStorage | undefined;
   readonly firstBoot: FirstBoot;
@@ -90,6 +92,7 @@ function addInstallOptions(program: Command): void {
     )
     .option("--source <path>", "the system: a folder, a tar, tar.gz or tar.zst of one, a medium")
     .option("--partition <number>", "take only this partition of the disk", toNumber)
+    .option("--esp <number>", 'boot files onto this ESP of the disk; "new", the default', toEsp)
     .option("--free", "take only the largest free place of the disk")
     .option("--vm-storage <place>", 'where machines are kept: "pool", or a folder', toStorage)
     .option("--machine-name, --hostname <name>", "name of the installed machine")
@@ -141,6 +144,7 @@ function settle(program: Command): InstallerOptions {
     layout: text("layout") as RayosLayoutName | undefined,
     source: text("source"),
     place: placeOf(values),
+    esp: values["esp"] as number | undefined,
     sizes: sizesOf(values),
     vmStorage: values["vmStorage"] as VmStorage | undefined,
     firstBoot: {
@@ -206,6 +210,10 @@ function sizesOf(values: Values): RayosSizes {
 function toNumber(text: string): number {
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("A partition is a number from 1.");
+}
+
+function toEsp(text: string): number | undefined {
+  return text === "new" ? undefined : toNumber(text);
 }
 
 function toStorage(text: string): VmStorage {

@@ -17,8 +17,10 @@ import type { UnattendedJson } from "../../format/json/rayos.ts";
 import {
   BOOT_MODE_BYTES_MAX,
   decodeBootMode,
+  sizesOfLayout,
   withoutInstallerMode,
 } from "../../format/rayos/boot-mode.ts";
+import type { RayosSizes } from "../../format/rayos/layout.ts";
 import type { Disk } from "../../system/disks/disk.ts";
 import { type MenuRow, menuRows } from "../../system/installer/menu.ts";
 import { diskOfRule, placeOfSettings } from "../../system/installer/rule.ts";
@@ -42,7 +44,7 @@ export interface Unattended {
 export function openRegistry(options: InstallerOptions): Unattended {
   const path = checkFile(options.registry ?? "");
   const data = readAll(path);
-  const { installerMode, settings } = decodeBootMode(data);
+  const { installerMode, settings, layout } = decodeBootMode(data);
   if (!installerMode) {
     const message = `'${path}' does not ask for an installation: installer_mode is not true.`;
     throw refusal("EPERM", "registry", message, { path });
@@ -55,7 +57,9 @@ export function openRegistry(options: InstallerOptions): Unattended {
     const message = `'${path}' would be followed without a question.`;
     throw refusal("EPERM", "registry", message, { path, hint: "Pass --yes to agree to it." });
   }
-  return followed(options, settings, () => replace(path, withoutInstallerMode(data)));
+  const sizes = definedOf(sizesOfLayout(layout), options.sizes);
+  const given = { ...options, layout: options.layout ?? settings.layout ?? layout?.layout, sizes };
+  return followed(given, settings, () => replace(path, withoutInstallerMode(data)));
 }
 
 /** What `settings` say, with the options of the command line before them. */
@@ -77,6 +81,12 @@ export function followed(
   };
 }
 
+/** The sizes of the file, under those that the command line says. */
+function definedOf(file: RayosSizes, line: RayosSizes): RayosSizes {
+  const said = Object.entries(line).filter(([, bytes]) => bytes !== undefined);
+  return { ...file, ...Object.fromEntries(said) };
+}
+
 /** The command line wins where both say something. */
 function settle(options: InstallerOptions, settings: UnattendedJson): InstallerOptions {
   const { vm_storage: storage } = settings;
@@ -87,6 +97,7 @@ function settle(options: InstallerOptions, settings: UnattendedJson): InstallerO
     layout: options.layout ?? settings.layout,
     source: options.source ?? settings.source,
     place: options.place ?? placeOfSettings(settings),
+    esp: options.esp ?? settings.esp,
     vmStorage: options.vmStorage ?? stored,
     firstBoot: {
       machineName: firstBoot.machineName ?? settings.hostname,

@@ -78,6 +78,12 @@ export const unattendedSchema: Schema = {
       minimum: 1,
       maximum: 1024,
     },
+    esp: {
+      description: "Number of an ESP of others that the boot files go onto; default: a new one",
+      type: "integer",
+      minimum: 1,
+      maximum: 1024,
+    },
     free: mine("take the largest free place; not together with partition"),
     source: { ...path, description: "Folder or archive of the system" },
     hostname: {
@@ -98,6 +104,30 @@ export const unattendedSchema: Schema = {
   additionalProperties: false,
 };
 
+const MIB_MAX = 2 ** 30;
+const mib = (what: string, minimum: number): Schema => ({
+  description: `MiB of ${what}`,
+  type: "integer",
+  minimum,
+  maximum: MIB_MAX,
+});
+
+/** The object `installer_layout` of the registry file: partitions that an installer makes. */
+export const installerLayoutSchema: Schema = {
+  description: "Partitions that the installer makes, asking or not; options and installer go first",
+  type: "object",
+  properties: {
+    layout: { enum: ["rayos", "rayos-full"], default: "rayos" },
+    esp_mib: mib("the ESP", 33),
+    system_mib: mib("the System partition", 64),
+    state_mib: mib("the state region", 4),
+    log_mib: mib("the log", 1),
+    recovery_mib: mib("the recovery partition", 33),
+  },
+  additionalProperties: false,
+  minProperties: 1,
+};
+
 const bootMode: Readonly<Record<string, Schema>> = {
   installer_mode: {
     description: "The next start runs the installer, once",
@@ -105,6 +135,7 @@ const bootMode: Readonly<Record<string, Schema>> = {
     default: false,
   },
   installer: unattendedSchema,
+  installer_layout: installerLayoutSchema,
 };
 
 /** The file: an object or an array of one; fields of others are theirs. */
@@ -128,10 +159,20 @@ export interface DiskRuleJson {
   readonly removable?: boolean;
 }
 
+export interface InstallerLayoutJson {
+  readonly layout?: "rayos" | "rayos-full";
+  readonly esp_mib?: number;
+  readonly system_mib?: number;
+  readonly state_mib?: number;
+  readonly log_mib?: number;
+  readonly recovery_mib?: number;
+}
+
 export interface UnattendedJson {
   readonly disk: DiskRuleJson;
   readonly layout?: "rayos" | "rayos-full";
   readonly partition?: number;
+  readonly esp?: number;
   readonly free?: boolean;
   readonly source?: string;
   readonly hostname?: string;

@@ -5,8 +5,15 @@
  * is empty here.
  */
 import { checkJson, JsonError } from "../json/check.ts";
-import { type UnattendedJson, unattendedSchema } from "../json/rayos.ts";
+import {
+  type InstallerLayoutJson,
+  installerLayoutSchema,
+  type UnattendedJson,
+  unattendedSchema,
+} from "../json/rayos.ts";
+import type { Schema } from "../json/schema.ts";
 import { parseJson } from "../json/text.ts";
+import type { RayosSizes } from "./layout.ts";
 
 /** Where it lies on the ESP. */
 export const BOOT_MODE_PATH = "EFI/RAYOS/registry.json";
@@ -15,12 +22,16 @@ export const BOOT_MODE_BYTES_MAX = 65_536;
 const DEPTH_MAX = 32;
 const MODE_KEY = "installer_mode";
 const SETTINGS_KEY = "installer";
+const LAYOUT_KEY = "installer_layout";
+const MIB = 2 ** 20;
 
 export interface BootMode {
   /** `installer_mode` is the boolean true at the top of the document. */
   readonly installerMode: boolean;
   /** The object `installer`, checked against its schema. */
   readonly settings: UnattendedJson | undefined;
+  /** The object `installer_layout`, checked against its schema. */
+  readonly layout: InstallerLayoutJson | undefined;
   /** What is installed, and when it was, in seconds since 1970. */
   readonly release: string | undefined;
   readonly createdS: number | undefined;
@@ -53,14 +64,29 @@ export function decodeBootMode(data: Uint8Array): BootMode {
   const fields = rootOf(data);
   const own = (key: string) => (Object.hasOwn(fields, key) ? fields[key] : undefined);
   const settings = own(SETTINGS_KEY);
-  if (settings !== undefined) checkSettings(settings);
+  if (settings !== undefined) checkField(SETTINGS_KEY, unattendedSchema, settings);
+  const layout = own(LAYOUT_KEY);
+  if (layout !== undefined) checkField(LAYOUT_KEY, installerLayoutSchema, layout);
   const [release, createdS] = [own("rayos_version"), own("created")];
   return {
     installerMode: isOn(fields),
     settings: settings as UnattendedJson | undefined,
+    layout: layout as InstallerLayoutJson | undefined,
     release: typeof release === "string" ? release : undefined,
     createdS: typeof createdS === "number" ? createdS : undefined,
     fields,
+  };
+}
+
+/** Sizes of the partitions, as an installation takes them. */
+export function sizesOfLayout(layout: InstallerLayoutJson | undefined): RayosSizes {
+  const bytes = (mib: number | undefined) => (mib === undefined ? undefined : mib * MIB);
+  return {
+    espBytes: bytes(layout?.esp_mib),
+    systemBytes: bytes(layout?.system_mib),
+    stateBytes: bytes(layout?.state_mib),
+    logBytes: bytes(layout?.log_mib),
+    recoveryBytes: bytes(layout?.recovery_mib),
   };
 }
 
@@ -95,12 +121,12 @@ function isOn(root: Readonly<Record<string, unknown>>): boolean {
   return Object.hasOwn(root, MODE_KEY) && root[MODE_KEY] === true;
 }
 
-function checkSettings(settings: unknown): void {
+function checkField(key: string, schema: Schema, value: unknown): void {
   try {
-    checkJson(unattendedSchema, settings);
+    checkJson(schema, value);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    const place = error.place === "" ? SETTINGS_KEY : `${SETTINGS_KEY}.${error.place}`;
+    const place = error.place === "" ? key : `${key}.${error.place}`;
     const what = error.message.replace(/^EINVAL: (?:[^:]*: )?/, "").replace(/\.$/, "");
     throw new JsonError(place, what, error.kind, error);
   }

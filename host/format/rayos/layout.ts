@@ -120,7 +120,8 @@ export interface Room {
 }
 
 /**
- * The partitions of a layout in `room`, in the order of the disk.
+ * The partitions of a layout in `room`, in the order of the disk; `hasEsp` false: without one, for
+ * the boot files go onto an ESP that is there.
  *
  * @throws {Refusal} EINVAL: a size that is none; ENOSPC: too small, with the smallest that would do
  */
@@ -128,20 +129,21 @@ export function rayosPlaces(
   name: RayosLayoutName,
   room: Room,
   sizes: RayosSizes = {},
+  hasEsp = true,
 ): RayosPlace[] {
   const settled = settleSizes(sizes);
   const places: RayosPlace[] = [];
   const start = alignUp(room.first);
   let next = start;
   for (const role of ORDER[name]) {
-    if (role === "pool") continue;
+    if (role === "pool" || (role === "esp" && !hasEsp)) continue;
     const sectors = settled[`${role}Bytes`] / SECTOR_BYTES;
     places.push({ role, ...extent(next, sectors) });
     next += sectors;
   }
   const left = room.last - next + 1;
   const roomBytes = (room.last - room.first + 1 + room.overheadSectors) * SECTOR_BYTES;
-  const smallest = smallestRayos(name, sizes);
+  const smallest = smallestRayos(name, sizes, hasEsp);
   const isShort = isDefault(sizes) && roomBytes < smallest;
   if (isShort || left * SECTOR_BYTES < settled.poolBytesMin) {
     const message =
@@ -159,9 +161,14 @@ export function rayosPlaces(
  * is exact, and the pool may be tiny; the defaults ask for a pool of 1 GiB and whole GiB in all, so
  * that the answer is one to remember: 42 and 44 GiB.
  */
-export function smallestRayos(name: RayosLayoutName, sizes: RayosSizes = {}): number {
+export function smallestRayos(
+  name: RayosLayoutName,
+  sizes: RayosSizes = {},
+  hasEsp = true,
+): number {
   const settled = settleSizes(sizes);
-  const parts = ORDER[name].map((role) =>
+  const roles = ORDER[name].filter((role) => hasEsp || role !== "esp");
+  const parts = roles.map((role) =>
     role === "pool" ? settled.poolBytesMin : settled[`${role}Bytes`],
   );
   // One MiB in front for the table, one behind for its backup.

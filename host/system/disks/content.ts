@@ -9,7 +9,7 @@ import { FileDevice } from "../../device/local/file.ts";
 import type { Extent } from "../../format/layout.ts";
 import { oneLine } from "../../format/rayos/lines.ts";
 import { inspectDisk, type VolumeView } from "../inspect.ts";
-import { detectInstalls } from "../rayos/install.ts";
+import { detectEsps, detectInstalls } from "../rayos/install.ts";
 
 export interface DiskVolume extends Extent {
   /** Undefined: the one volume of a disk without a table. */
@@ -30,6 +30,8 @@ export interface DiskContent {
   readonly volumes: readonly DiskVolume[];
   /** Runs of sectors that no partition has. */
   readonly free: readonly Extent[];
+  /** Numbers of ESPs that another system may share. */
+  readonly esps: readonly number[];
   /** Installed systems, each as a person would call it. */
   readonly installs: readonly string[];
   /** An installation was cut short here. */
@@ -53,6 +55,7 @@ export function readContent(device: BlockDevice): DiskContent {
       hasTable: view.table !== undefined,
       volumes: view.volumes.map(volumeOf),
       free: view.free,
+      esps: detectEsps(core, device),
       installs: found.filter(({ kind }) => kind !== "half-done").map(({ text }) => text),
       halfInstalled: view.halfInstalled,
       signature: view.signature,

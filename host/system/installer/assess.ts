@@ -50,7 +50,7 @@ const ROLES: Readonly<Record<RayosLayoutName, readonly (keyof typeof WHAT)[]>> =
 
 /** Plans the installation of `request` into a row. What forbids it is an answer, no error. */
 export function* assessRow(engine: Engine, row: MenuRow, request: RayosRequest): Work<Assessed> {
-  const { disk, place } = row;
+  const { disk, place, esp = request.esp } = row;
   const [obstacle] = disk.obstacles;
   if (obstacle !== undefined) return { assessment: { refusal: obstacleText(disk, obstacle) } };
   if (disk.kind === "sample") {
@@ -62,7 +62,7 @@ export function* assessRow(engine: Engine, row: MenuRow, request: RayosRequest):
     // know before anything is asked.
     const target = openTarget(engine, disk);
     try {
-      plan = yield* engine.plan(target, { ...request, place });
+      plan = yield* engine.plan(target, { ...request, place, esp });
     } finally {
       target.close();
     }
@@ -96,11 +96,13 @@ export function plainMessage(error: Error): string {
 }
 
 function notesOf(plan: RayosPlan): string[] {
-  const { source, keeps, warnings, tableBackup, resumesAt, vmStorage } = plan;
-  const kept = keeps.map(({ number }) => number).join(", ");
+  const { source, keeps, warnings, tableBackup, resumesAt, vmStorage, esp } = plan;
+  const others = keeps.filter(({ number }) => esp.kind === "new" || number !== esp.number);
+  const kept = others.map(({ number }) => number).join(", ");
   return [
     `from ${source.name}: ${source.release}, ${source.files} files, ${humanSize(source.bytes)}`,
     `virtual machines in ${vmStorage}`,
+    ...(esp.kind === "new" ? [] : [`boot files onto the ESP, partition ${esp.number}`]),
     ...(kept === "" ? [] : [`partitions that stay as they are: ${kept}`]),
     ...(tableBackup === undefined ? [] : [`the old partition table is saved to ${tableBackup}`]),
     ...(resumesAt === undefined ? [] : [`goes on with an installation that was cut short`]),

@@ -10,6 +10,8 @@ import type { RayosRequest, RayosTargetPlace } from "../rayos/plan/types.ts";
 export interface MenuRow {
   readonly disk: Disk;
   readonly place: RayosTargetPlace;
+  /** An ESP of the disk that the boot files go onto. */
+  readonly esp?: number | undefined;
   /** "sda", "sda, partition 3", "sda, free space from sector 2048". */
   readonly label: string;
   readonly sizeBytes: number | null;
@@ -23,6 +25,8 @@ export interface MenuOptions {
   readonly sizes?: RayosRequest["sizes"];
   /** Chosen by an option: then there are only disks to choose from. */
   readonly place?: RayosTargetPlace | undefined;
+  /** Chosen by an option: then no row offers another. */
+  readonly esp?: number | undefined;
 }
 
 /** Disks come first, so that their numbers do not depend on what is on them. */
@@ -37,12 +41,27 @@ export function menuRows(
     return { disk, place, label, sizeBytes, details: detailsOf(disk, contentOf(disk)) };
   });
   if (options.place !== undefined) return whole;
-  const smallest = smallestRayos(options.layout, options.sizes);
+  const { layout, sizes, esp } = options;
   const places = disks
     .filter(({ obstacles }) => obstacles.length === 0)
-    .flatMap((disk) => placesOf(disk, contentOf(disk)))
-    .filter(({ sizeBytes }) => sizeBytes !== null && sizeBytes >= smallest);
-  return [...whole, ...places];
+    .flatMap((disk) => placesOf(disk, contentOf(disk)));
+  const fits = (hasEsp: boolean) => {
+    const smallest = smallestRayos(layout, sizes, hasEsp);
+    return ({ sizeBytes }: MenuRow) => sizeBytes !== null && sizeBytes >= smallest;
+  };
+  if (esp !== undefined) return [...whole, ...places.filter(fits(false))];
+  // Behind all others, so that their numbers do not depend on what an ESP has room for.
+  const shared = places.filter(fits(false)).flatMap((row) => withEsps(row, contentOf(row.disk)));
+  return [...whole, ...places.filter(fits(true)), ...shared];
+}
+
+/** The same place once for each ESP that could be shared. */
+function withEsps(row: MenuRow, content: DiskContent | string | undefined): MenuRow[] {
+  if (typeof content !== "object") return [];
+  const { place, label } = row;
+  return content.esps
+    .filter((esp) => place.kind !== "partition" || place.number !== esp)
+    .map((esp) => ({ ...row, esp, label: `${label}, with the ESP of partition ${esp}` }));
 }
 
 /** The disks for a person, as the menu shows them but for the numbers. */

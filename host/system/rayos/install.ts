@@ -16,14 +16,17 @@ import { Core } from "../../core/load.ts";
 import { MediaCore } from "../../core/media/load.ts";
 import type { BlockDevice } from "../../device/device.ts";
 import { SECTOR_BYTES } from "../../format/layout.ts";
+import type { Tree } from "../image/folder.ts";
 import { originOf } from "../image/reproducible.ts";
 import { type JournalEntry, readJournal } from "../install/journal.ts";
 import { backupPath, saveTable } from "../install/table-backup.ts";
 import { applyRayos, ext4Request } from "./apply/apply.ts";
 import { ext4 } from "./apply/ext4.ts";
 import { contentFor, partitionOf, type RayosContent } from "./content/content.ts";
+import { checkRayosTarget } from "./plan/consent.ts";
+import { checkEspRoom, espOf, usableEsps as usableEspsOn } from "./plan/esp.ts";
 import type { Ext4Tools } from "./plan/ext4.ts";
-import { checkRayosTarget, planRayos, settlePartitions } from "./plan/plan.ts";
+import { planRayos, settlePartitions } from "./plan/plan.ts";
 import {
   drawOrigin,
   type RayosRecipe,
@@ -34,7 +37,6 @@ import {
 import { examineRayosTarget, installsOn, type RayosTarget, tableOf } from "./plan/target.ts";
 import type {
   ExistingInstall,
-  RayosOrigin,
   RayosPartition,
   RayosPlan,
   RayosReport,
@@ -125,6 +127,7 @@ export function* installRayos(
     yield* applyRayos({
       ...{ plan, content, target, core: writer, id, media: mediaWriter, mediaId },
       ...{ ext4: tools.ext4, recipe: writeRecipe(kept), firstStep, sequence },
+      resumed: plan.resumesAt !== undefined,
     });
     const { files, bytes } = plan.source;
     const { resumesAt: resumedAt, warnings } = plan;
@@ -144,6 +147,16 @@ export function detectInstalls(
   const id = core.attach(device);
   try {
     return installsOn(core, media, tools.ext4, device, tableOf(core, id));
+  } finally {
+    core.detach(id);
+  }
+}
+
+/** Numbers of the ESPs on a device that could be shared, so far as room does not matter. EIO. */
+export function detectEsps(core: Core, device: BlockDevice): number[] {
+  const id = core.attach(device);
+  try {
+    return usableEspsOn(core, id, tableOf(core, id));
   } finally {
     core.detach(id);
   }
@@ -175,16 +188,17 @@ function prepare(
     throw refusal("ENOENT", "install", message, { path: target.name });
   }
   const consent = { ...request.consent, ...(journal === undefined ? {} : { reinstall: true }) };
-  checkRayosTarget(facts, request.place, consent);
+  checkRayosTarget(facts, request.place, consent, request.esp);
   const origin = request.origin ?? drawOrigin(request);
   const wipe = !facts.blank;
-  const { plan, content } = planWith(tools, image, target, facts, request, origin, wipe);
+  const { plan, content } = planWith(tools, image, target, facts, request, { origin, wipe });
   const tableBackup = backupOf(core, target, request);
   const replaced = replacedRange(facts, request);
+  const kept = plan.esp.kind === "existing" ? plan.esp.kept : undefined;
   return {
     plan: { ...plan, tableBackup },
     content,
-    recipe: { origin, wipe, replaced },
+    recipe: { origin, wipe, replaced, kept },
     firstStep: 0,
     sequence: journal?.sequence ?? 0,
   };
@@ -207,7 +221,7 @@ function resume(
 ): Prepared | undefined {
   const recipe = readRecipe(journal.recipe);
   if (recipe === undefined) return undefined;
-  const { origin, wipe } = recipe;
+  const { origin } = recipe;
   const asked = request.seed === undefined ? undefined : drawOrigin(request);
   if (asked !== undefined && asked.seed !== origin.seed) return undefined;
   const facts: RayosTarget = {
@@ -215,9 +229,9 @@ function resume(
     content: "a half-done installation",
     installs: [],
   };
-  checkRayosTarget(facts, request.place, { erase: true, reinstall: true });
+  checkRayosTarget(facts, request.place, { erase: true, reinstall: true }, request.esp);
   try {
-    const { plan, content } = planWith(tools, image, target, facts, request, origin, wipe);
+    const { plan, content } = planWith(tools, image, target, facts, request, recipe);
     const step = plan.steps[journal.step];
     if (plan.hash !== toHex(journal.planHash) || step === undefined) return undefined;
     const resumed = { ...plan, resumesAt: step.name, tableBackup: recipe.tableBackup };
@@ -231,16 +245,18 @@ function resume(
 }
 
 function planWith(
-  { media, ext4 }: Readers,
+  tools: Readers,
   image: SystemImage,
   target: BlockDevice,
   facts: RayosTarget,
   request: RayosRequest,
-  origin: RayosOrigin,
-  wipe: boolean,
+  { origin, wipe, kept }: RayosRecipe,
 ): { plan: RayosPlan; content: RayosContent } {
+  const { media, ext4 } = tools;
   const { partitions } = settlePartitions(facts, request, origin);
-  const content = contentFor(image, request, origin, partitions, target.name);
+  const { shared, usableEsps, checkRoom } = espsOf(tools, target, facts, request, kept);
+  const content = contentFor(image, request, origin, partitions, target.name, shared);
+  checkRoom(content.esp);
   const system = partitionOf(partitions, "system") as RayosPartition;
   const needed = ext4.smallest(media, content.system);
   if (needed > system.sectors) {
@@ -258,7 +274,31 @@ function planWith(
   } finally {
     media.detach(mediaId);
   }
-  return { plan: planRayos(facts, request, origin, content.planned, wipe), content };
+  const choices = { wipe, shared, usableEsps };
+  return { plan: planRayos(facts, request, origin, content.planned, choices), content };
+}
+
+/** The ESP that is shared, as it is or as it was when a cut installation began; and others. */
+function espsOf(
+  { core }: Readers,
+  target: BlockDevice,
+  { table }: RayosTarget,
+  { esp, place }: RayosRequest,
+  kept: readonly string[] | undefined,
+) {
+  const id = core.attach(target);
+  try {
+    const whole = place.kind === "disk" || kept !== undefined;
+    const usableEsps = whole ? [] : usableEspsOn(core, id, table);
+    if (esp === undefined) return { shared: undefined, usableEsps, checkRoom: () => {} };
+    const found = espOf(core, id, table, esp, target.name, kept);
+    const checkRoom = (tree: Tree) => {
+      if (kept === undefined) checkEspRoom(found, tree);
+    };
+    return { shared: found, usableEsps, checkRoom };
+  } finally {
+    core.detach(id);
+  }
 }
 
 function backupOf(core: Core, target: BlockDevice, request: RayosRequest): string | undefined {

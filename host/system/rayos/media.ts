@@ -35,7 +35,8 @@ import { timestampMs } from "../image/mkdisk.ts";
 import { originOf, type SeedOptions } from "../image/reproducible.ts";
 import type { MakeMediaOptions } from "../media/media.ts";
 import { SYSTEM_IMAGE_NAMES, SYSTEM_IMAGE_SUM } from "../media/system-image.ts";
-import { FALLBACK_PATH, findBootFiles, installerTreeOf } from "./content/boot.ts";
+import { findBootFiles, installerTreeOf } from "./content/boot.ts";
+import { FALLBACK_PATH } from "./plan/esp.ts";
 import { openFolder } from "./source/folder.ts";
 import { openImage, type SystemImage } from "./source/image.ts";
 import { hashFile } from "./source/medium.ts";
@@ -100,7 +101,7 @@ export function* prepareRayosMedia(options: RayosMediaOptions): Work<RayosMedia>
     const archive = yield* archiveOf(payload, image.kind);
     if (usb && archive.sizeBytes > FAT_FILE_BYTES_MAX) {
       const message = `'${archive.name}' has ${archive.sizeBytes} bytes, too many for a FAT.`;
-      const hint = "Give a tar.zst of it, or make an ISO.";
+      const hint = "Give a tar.zst of it, or leave --usb out: a stick starts from an ISO too.";
       throw refusal("EFBIG", "mkmedia", message, { path: payload, hint });
     }
     const sha256 = yield* hashContent(archive);

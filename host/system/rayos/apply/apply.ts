@@ -21,7 +21,7 @@ import type { Core } from "../../../core/load.ts";
 import type { MediaCore } from "../../../core/media/load.ts";
 import type { BlockDevice } from "../../../device/device.ts";
 import { flushDevice, zeroSectors } from "../../../device/sectors.ts";
-import { ALIGNMENT_SECTORS, SECTOR_BYTES } from "../../../format/layout.ts";
+import { ALIGNMENT_SECTORS, extent, SECTOR_BYTES } from "../../../format/layout.ts";
 import { makeEsp } from "../../image/esp.ts";
 import type { Tree } from "../../image/folder.ts";
 import { makeRegion } from "../../image/mkstore.ts";
@@ -30,6 +30,7 @@ import { clearJournal, JOURNAL_EXTENT, writeJournal } from "../../install/journa
 import { ext4Identity, partitionOf, type RayosContent } from "../content/content.ts";
 import type { Ext4Tools } from "../plan/ext4.ts";
 import type {
+  KeptPartition,
   RayosEvent,
   RayosPartition,
   RayosPlan,
@@ -37,6 +38,7 @@ import type {
   RayosStepName,
 } from "../plan/types.ts";
 import type { ImageEntry } from "../source/entry.ts";
+import { addToEsp } from "./esp.ts";
 import { verifyRayos, verifyRayosTable } from "./verify.ts";
 
 export interface RayosJob {
@@ -50,6 +52,7 @@ export interface RayosJob {
   readonly ext4: Ext4Tools;
   readonly recipe: string;
   readonly firstStep: number;
+  readonly resumed: boolean;
   readonly sequence: number;
 }
 
@@ -57,7 +60,7 @@ type Action = (job: RayosJob, step: RayosStep) => Work<void>;
 
 const ACTIONS: Readonly<Record<RayosStepName, Action>> = {
   wipe,
-  esp: (job) => fat(job, "esp", job.content.esp),
+  esp: (job) => (job.plan.esp.kind === "new" ? fat(job, "esp", job.content.esp) : sharedEsp(job)),
   system: (job) => ext4(job, "system", job.content.system),
   pool: (job) => ext4(job, "pool", job.content.pool),
   state,
@@ -73,7 +76,7 @@ export function* applyRayos(job: RayosJob): Work<void> {
   const { plan, target, recipe } = job;
   const { steps } = plan;
   const planHash = toHash(plan.hash);
-  const firstCopy = steps.findIndex(({ name }) => name === "esp");
+  const firstCopy = steps.findIndex(({ name }) => name !== "wipe");
   let { sequence } = job;
   for (let index = job.firstStep; index < steps.length; index++) {
     const step = steps[index] as RayosStep;
@@ -112,6 +115,15 @@ function* fat(job: RayosJob, role: "esp" | "recovery", tree: Tree): Work<void> {
   const serial = originOf({ seed: plan.origin.seed }).serial(role);
   const timestampMs = plan.origin.createdS * 1000;
   yield* makeEsp(core, id, { place, tree, label: place.label ?? "", serial, timestampMs });
+}
+
+function* sharedEsp({ plan, content, core, id, target, resumed }: RayosJob): Work<void> {
+  const place = plan.keeps.find(({ number }) => number === plan.esp.number) as KeptPartition;
+  yield* addToEsp(core, id, target, {
+    place: extent(place.first, place.last - place.first + 1),
+    ...{ tree: content.esp, ledger: content.ledger, resumed },
+    timestampMs: plan.origin.createdS * 1000,
+  });
 }
 
 function* ext4(job: RayosJob, role: "system" | "pool", entries: readonly ImageEntry[]): Work<void> {

@@ -113,7 +113,7 @@ export function* hashReader(
 }
 
 /** SHA-256 of a file of `size` bytes as it reads now. */
-function hashFatFile(volume: FatVolume, path: string, size: number): Work<string> {
+export function hashFatFile(volume: FatVolume, path: string, size: number): Work<string> {
   return hashReader((offset, into) => volume.readInto(path, offset, into), size);
 }
 

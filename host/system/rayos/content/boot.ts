@@ -23,12 +23,11 @@ import {
 } from "../../../format/rayos/boot-entries.ts";
 import { BOOT_MODE_PATH, encodeBootMode } from "../../../format/rayos/boot-mode.ts";
 import { memoryReader, type Tree, type TreeEntry } from "../../image/folder.ts";
+import { FALLBACK_PATH, LOADER_CONF_PATH, LOADER_PATH } from "../plan/esp.ts";
 import type { RayosPartition, RayosRequest } from "../plan/types.ts";
 import type { ImageEntry } from "../source/entry.ts";
 import { contentOf, type SystemImage } from "../source/image.ts";
 
-export const FALLBACK_PATH = "EFI/BOOT/BOOTX64.EFI";
-export const LOADER_PATH = "EFI/systemd/systemd-bootx64.efi";
 const KERNELS = [/^boot\/kernel\.bin$/, /^kernel\.bin$/, /^boot\/vmlinuz(-[^/]*)?$/, /^vmlinuz$/];
 const INITRDS = [/^boot\/initrd$/, /^initrd$/, /^boot\/initr(d|amfs)(\.img)?(-[^/]*)?$/];
 const LOADERS = [
@@ -86,16 +85,17 @@ export function findBootFiles(
   };
 }
 
-/** The ESP, as a tree: loader, entries of three slots, registry.json. */
-export function espTreeOf(content: EspContent): Tree {
+/** The ESP, as a tree: loader, entries of three slots, registry.json; without what stays out. */
+export function espTreeOf(content: EspContent, kept: readonly string[] = []): Tree {
   const { boot, release, createdS } = content;
   const files = new Map<string, Leaf>();
   addLoader(files, boot);
   if (boot.kernel !== undefined) {
     for (const slot of BOOT_SLOTS) addSlot(files, slot, content);
-    files.set("loader/loader.conf", text(loaderConf("rayos*")));
+    files.set(LOADER_CONF_PATH, text(loaderConf("rayos*")));
   }
   files.set(BOOT_MODE_PATH, bytes(encodeBootMode(release, createdS)));
+  for (const path of kept) files.delete(path);
   return treeOf(files, createdS * 1000);
 }
 
@@ -106,7 +106,7 @@ export function recoveryTreeOf(content: EspContent): Tree {
   addLoader(files, boot);
   if (boot.kernel !== undefined) {
     addSlot(files, "recovery", content);
-    files.set("loader/loader.conf", text(loaderConf("rayos-recovery*")));
+    files.set(LOADER_CONF_PATH, text(loaderConf("rayos-recovery*")));
   }
   return treeOf(files, createdS * 1000);
 }
@@ -118,7 +118,7 @@ export function installerTreeOf(content: EspContent, registry: Uint8Array): Tree
   addLoader(files, boot);
   if (boot.kernel !== undefined) {
     addSlot(files, "installer", content);
-    files.set("loader/loader.conf", text(loaderConf("rayos-installer*")));
+    files.set(LOADER_CONF_PATH, text(loaderConf("rayos-installer*")));
   }
   files.set(BOOT_MODE_PATH, bytes(registry));
   return treeOf(files, createdS * 1000);

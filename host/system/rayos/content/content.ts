@@ -13,6 +13,7 @@ import {
 } from "../../../format/rayos/records.ts";
 import { memoryTree, type Tree } from "../../image/folder.ts";
 import { type Origin, originOf } from "../../image/reproducible.ts";
+import { FALLBACK_PATH, LOADER_PATH, type SharedEsp } from "../plan/esp.ts";
 import type { PlannedContent } from "../plan/plan.ts";
 import type { RayosOrigin, RayosPartition, RayosPlan, RayosRequest } from "../plan/types.ts";
 import type { ImageEntry } from "../source/entry.ts";
@@ -47,11 +48,12 @@ export function contentFor(
   origin: RayosOrigin,
   partitions: readonly RayosPartition[],
   targetName: string,
+  shared: SharedEsp | undefined,
 ): RayosContent {
   const drawn = originOf({ seed: origin.seed });
   const boot = findBootFiles(image, request.bootLoader);
   const { createdS } = origin;
-  const esp = partitionOf(partitions, "esp") as RayosPartition;
+  const esp = partitionOf(partitions, "esp");
   const system = partitionOf(partitions, "system") as RayosPartition;
   const recovery = partitionOf(partitions, "recovery");
   const espContent = {
@@ -61,8 +63,8 @@ export function contentFor(
     systemLabel: system.label ?? LABELS_DEFAULT.system,
     kernelOptions: request.kernelOptions ?? "",
   };
-  const espTree = espTreeOf(espContent);
-  checkFatRoom(espTree, esp, "--esp-size");
+  const espTree = espTreeOf(espContent, shared?.kept);
+  if (esp !== undefined) checkFatRoom(espTree, esp, "--esp-size");
   const recoveryTree = recovery === undefined ? undefined : recoveryTreeOf(espContent);
   if (recovery !== undefined && recoveryTree !== undefined) {
     checkFatRoom(recoveryTree, recovery, "--recovery-size");
@@ -101,9 +103,17 @@ export function contentFor(
     planned: {
       source: sourceOf(image),
       generated: generatedDigest(request, boot),
-      warnings: [...image.warnings, ...boot.warnings],
+      warnings: [...image.warnings, ...boot.warnings, ...(shared?.kept ?? []).map(keptText)],
     },
   };
+}
+
+/** What it means that somebody has a file of that name on the ESP already. */
+function keptText(path: string): string {
+  const stays = `'${path}' of another system stays`;
+  if (path === FALLBACK_PATH) return `${stays}: RayOS needs a boot option for '${LOADER_PATH}'`;
+  if (path === LOADER_PATH) return `${stays}, and starts RayOS too`;
+  return `${stays}: what it says is started`;
 }
 
 /** UUID and hash seed of a filesystem, from the origin. */
@@ -207,8 +217,8 @@ function sourceOf(image: SystemImage): RayosPlan["source"] {
 
 /** Everything that was chosen and shows in what is written; the image has a digest of its own. */
 function generatedDigest(request: RayosRequest, { loader }: BootFiles): string {
-  const { layout, sizes, labels, vmStorage, firstBoot, kernelOptions, place } = request;
-  const chosen = { layout, sizes, labels, vmStorage, firstBoot, kernelOptions, place };
+  const { layout, sizes, labels, vmStorage, firstBoot, kernelOptions, place, esp } = request;
+  const chosen = { layout, sizes, labels, vmStorage, firstBoot, kernelOptions, place, esp };
   const hash = createDigest().update(JSON.stringify(chosen));
   if (request.bootLoader !== undefined && loader !== undefined) {
     const reader = loader.open();

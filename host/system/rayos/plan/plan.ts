@@ -4,7 +4,8 @@
  *
  * On a whole disk the table is new. In a partition or in free space all other partitions stay as
  * they are, the ESP included: RayOS brings one of its own, so that nothing of another system is
- * ever written to, and firmware lists both. Its partitions take the lowest numbers that are free.
+ * ever written to, and firmware lists both. Where one that is there is named, files are added to
+ * it, last of all. The new partitions take the lowest numbers that are free.
  */
 import { failure, refusal } from "../../../base/errors.ts";
 import { toHex } from "../../../base/hash.ts";
@@ -30,10 +31,10 @@ import {
 import { originOf } from "../../image/reproducible.ts";
 import { JOURNAL_EXTENT } from "../../install/journal.ts";
 import type { PlanRange } from "../../install/plan.ts";
+import { FALLBACK_PATH, LOADER_PATH, type SharedEsp } from "./esp.ts";
 import type { RayosTarget } from "./target.ts";
 import type {
   KeptPartition,
-  RayosConsent,
   RayosOrigin,
   RayosPartition,
   RayosPlan,
@@ -48,6 +49,14 @@ export interface PlannedContent {
   /** Digest of all that is generated: boot entries, settings, the options themselves. */
   readonly generated: string;
   readonly warnings: readonly string[];
+}
+
+/** What is known beside target, request and content. */
+export interface PlanChoices {
+  readonly wipe: boolean;
+  /** The ESP that is shared; undefined: there is a new one. */
+  readonly shared: SharedEsp | undefined;
+  readonly usableEsps: readonly number[];
 }
 
 const ROLES: readonly RayosRole[] = ["esp", "system", "pool", "state", "log", "recovery"];
@@ -72,7 +81,7 @@ export function settlePartitions(
   const { table } = target;
   const kept = place.kind === "disk" ? [] : keptPartitions(target, place);
   const room = roomOf(target, place);
-  const places = rayosPlaces(layout, room, sizes);
+  const places = rayosPlaces(layout, room, sizes, request.esp === undefined);
   const free = freeNumbers(kept, table?.entrySlots ?? 128);
   const drawn = originOf({ seed: origin.seed });
   const byRole = new Map(places.map((each) => [each.role, each]));
@@ -101,90 +110,18 @@ export function settlePartitions(
   return { partitions, keeps: kept, diskGuid };
 }
 
-/**
- * Refuses a target that must not be written to, for the first reason that holds.
- *
- * @throws {Refusal} EINVAL, EROFS, EBUSY, EEXIST, ENOTEMPTY, with the option that overrides it
- */
-export function checkRayosTarget(
-  target: RayosTarget,
-  place: RayosTargetPlace,
-  consent: RayosConsent,
-): void {
-  const { name: path } = target;
-  if (target.forbidden !== undefined) {
-    throw refusal("EINVAL", "install", `'${path}' ${target.forbidden}.`, { path });
-  }
-  if (target.readOnly) throw refusal("EROFS", "install", `'${path}' is read-only.`, { path });
-  if (target.busy !== undefined) {
-    throw refusal("EBUSY", "install", `'${path}' is in use: ${target.busy}.`, { path });
-  }
-  if (place.kind === "disk") checkWhole(target, consent);
-  else checkShared(target, place, consent);
-}
-
-function checkWhole(target: RayosTarget, consent: RayosConsent): void {
-  const { name: path, installs, blank, content } = target;
-  const [found] = installs.filter(({ kind }) => kind !== "half-done");
-  if (found !== undefined && !consent.reinstall) {
-    const hint = "--reinstall replaces it with all its data.";
-    throw refusal("EEXIST", "install", `'${path}' has ${found.text}.`, { path, hint });
-  }
-  if (!blank && found === undefined && !consent.erase) {
-    const what = installs.length > 0 ? "a half-done installation" : content;
-    const message = `'${path}' is not blank: it has ${what}.`;
-    throw refusal("ENOTEMPTY", "install", message, { path, hint: "--erase writes over it." });
-  }
-}
-
-function checkShared(
-  target: RayosTarget,
-  place: Exclude<RayosTargetPlace, { kind: "disk" }>,
-  consent: RayosConsent,
-): void {
-  const { name: path, table, installs } = target;
-  if (table === undefined) {
-    const message = `'${path}' has no partition table.`;
-    throw refusal("ENOENT", "install", message, { path, hint: "Take the whole disk." });
-  }
-  if (!target.journalFree && !consent.erase) {
-    const message = `'${path}' has data between its table and its first partition.`;
-    throw refusal("ENOTEMPTY", "install", message, { path, hint: "--erase writes over it." });
-  }
-  const taken = place.kind === "partition" ? [place.number] : [];
-  // Two systems of one label: the kernel would take either as its root.
-  const other = installs.find(
-    ({ kind, numbers }) => kind === "rayos" && numbers.some((number) => !taken.includes(number)),
-  );
-  if (other !== undefined) {
-    const message = `'${path}' has ${other.text}; two of them cannot be told apart by label.`;
-    const hint = "Take the whole disk with --reinstall.";
-    throw refusal("EEXIST", "install", message, { path, hint });
-  }
-  if (place.kind === "free") return;
-  const own = installs.find(({ numbers }) => numbers.includes(place.number));
-  if (own !== undefined && !consent.reinstall) {
-    const hint = "--reinstall replaces it with all its data.";
-    throw refusal("EEXIST", "install", `'${path}' has ${own.text}.`, { path, hint });
-  }
-  const found = target.partitions.get(place.number);
-  if (found !== undefined && !found.blank && own === undefined && !consent.erase) {
-    const message = `partition ${place.number} of '${path}' is not blank: it has '${found.found}'.`;
-    throw refusal("ENOTEMPTY", "install", message, { path, hint: "--erase writes over it." });
-  }
-}
-
 /** The plan, with every range checked against the disk, the partitions and what stays. */
 export function planRayos(
   target: RayosTarget,
   request: RayosRequest,
   origin: RayosOrigin,
   content: PlannedContent,
-  wipe: boolean,
+  choices: PlanChoices,
 ): RayosPlan {
   const { layout, place, vmStorage = "pool" } = request;
+  const { wipe, shared, usableEsps } = choices;
   const { partitions, keeps, diskGuid } = settlePartitions(target, request, origin);
-  const steps = stepsOf(target, place, partitions, wipe);
+  const steps = stepsOf(target, place, partitions, wipe, shared);
   const plan = {
     version: 1 as const,
     layout,
@@ -200,12 +137,23 @@ export function planRayos(
     diskGuid,
     partitions,
     keeps,
+    esp: planEsp(partitions, shared),
+    usableEsps,
     vmStorage: vmStorage === "pool" ? "pool" : vmStorage.path,
     steps,
     warnings: content.warnings,
   };
   checkRanges(plan, target);
   return { ...plan, hash: hashOf(plan, content.generated) };
+}
+
+function planEsp(partitions: readonly RayosPartition[], shared: SharedEsp | undefined) {
+  const own = partitions.find(({ role }) => role === "esp");
+  const { number, uniqueGuid } = (shared ?? own) as SharedEsp | RayosPartition;
+  const kept = shared?.kept ?? [];
+  const loader = kept.includes(FALLBACK_PATH) ? LOADER_PATH : FALLBACK_PATH;
+  const kind = shared === undefined ? ("new" as const) : ("existing" as const);
+  return { kind, number, uniqueGuid, loader, kept };
 }
 
 function roomOf(target: RayosTarget, place: RayosTargetPlace): Room {
@@ -284,6 +232,7 @@ function stepsOf(
   place: RayosTargetPlace,
   partitions: readonly RayosPartition[],
   wipe: boolean,
+  shared: SharedEsp | undefined,
 ): RayosStep[] {
   const front = frontSectors(target.blockSize);
   const back = backSectors(target.blockSize);
@@ -311,8 +260,16 @@ function stepsOf(
   steps.push(
     { name: "verify", title: "Read everything back", ranges: [] },
     { name: "table", title: "Write the partition table, backup first", ranges: tables },
-    { name: "finish", title: "Clear the journal", ranges: [named("journal", JOURNAL_EXTENT)] },
   );
+  if (shared !== undefined) {
+    const what = `the ESP, partition ${shared.number}`;
+    steps.push({ name: "esp", title: `Add boot files to ${what}`, ranges: [named(what, shared)] });
+  }
+  steps.push({
+    name: "finish",
+    title: "Clear the journal",
+    ranges: [named("journal", JOURNAL_EXTENT)],
+  });
   return steps;
 }
 
@@ -326,7 +283,7 @@ function backSectors(blockSize: number): number {
 }
 
 function checkRanges(
-  plan: Pick<RayosPlan, "steps" | "partitions" | "keeps">,
+  plan: Pick<RayosPlan, "steps" | "partitions" | "keeps" | "esp">,
   target: RayosTarget,
 ): void {
   const wrong = (range: Extent & { what?: string }, why: string) => {
@@ -347,7 +304,11 @@ function checkRanges(
       if (first < 0 || sectors < 1 || last >= target.sectors) {
         throw wrong(range, "lies outside the disk");
       }
-      const kept = keeps.find((each) => first <= each.last && last >= each.first);
+      const isShared = name === "esp" && plan.esp.kind === "existing";
+      const kept = keeps.find((each) => {
+        const isItself = isShared && each.number === plan.esp.number;
+        return first <= each.last && last >= each.first && !isItself;
+      });
       if (kept !== undefined) throw wrong(range, `lies over partition ${kept.number}, which stays`);
       const owners = partitions.filter((each) => overlaps(each, range));
       if (owners.length === 0 || name === "wipe") continue;
@@ -359,7 +320,7 @@ function checkRanges(
 }
 
 function hashOf(plan: Omit<RayosPlan, "hash">, generated: string): string {
-  const { version, layout, partitions, steps, keeps, origin, diskGuid, source, target } = plan;
+  const { version, layout, partitions, steps, keeps, origin, diskGuid, source, target, esp } = plan;
   const decides = {
     version,
     layout,
@@ -373,6 +334,7 @@ function hashOf(plan: Omit<RayosPlan, "hash">, generated: string): string {
       label ?? "",
     ]),
     keeps: keeps.map(({ number, first, last }) => [number, first, last]),
+    ...(esp.kind === "existing" ? { esp } : {}),
     ranges: steps.map(({ name, ranges }) => [name, ranges.map((r) => [r.first, r.last])]),
   };
   return toHex(sha256(new TextEncoder().encode(JSON.stringify(decides))));

@@ -15,6 +15,8 @@ export interface RayosRecipe {
   /** The partition that is replaced, in blocks of the device. */
   readonly replaced?: { readonly firstLba: number; readonly lastLba: number } | undefined;
   readonly tableBackup?: string | undefined;
+  /** Of an ESP that is shared: files of others that stay. */
+  readonly kept?: readonly string[] | undefined;
 }
 
 /** Seed and time of a new installation: drawn, unless the request gives a seed. */
@@ -28,16 +30,16 @@ export function drawOrigin({ seed, sourceDateEpoch }: RayosRequest): RayosOrigin
   return { seed: toHex(bytes), createdS: Math.floor(Date.now() / 1000) };
 }
 
-export function writeRecipe({ origin, wipe, replaced, tableBackup }: RayosRecipe): string {
-  return JSON.stringify({ rayos: 1, origin, wipe, replaced, tableBackup });
+export function writeRecipe(recipe: RayosRecipe): string {
+  const { origin, wipe, replaced, tableBackup, kept } = recipe;
+  return JSON.stringify({ rayos: 1, origin, wipe, replaced, tableBackup, kept });
 }
 
 /** The recipe of a journal whose digest was right; undefined if it is another installer's. */
 export function readRecipe(text: string): RayosRecipe | undefined {
   try {
-    const { rayos, origin, wipe, replaced, tableBackup } = JSON.parse(text) as RayosRecipe & {
-      rayos?: unknown;
-    };
+    const read = JSON.parse(text) as RayosRecipe & { rayos?: unknown };
+    const { rayos, origin, wipe, replaced, tableBackup, kept } = read;
     const { seed, createdS } = origin;
     const fits =
       rayos === 1 &&
@@ -45,8 +47,10 @@ export function readRecipe(text: string): RayosRecipe | undefined {
       typeof wipe === "boolean" &&
       (replaced === undefined ||
         (Number.isSafeInteger(replaced.firstLba) && Number.isSafeInteger(replaced.lastLba))) &&
-      (tableBackup === undefined || typeof tableBackup === "string");
-    return fits ? { origin: { seed, createdS }, wipe, replaced, tableBackup } : undefined;
+      (tableBackup === undefined || typeof tableBackup === "string") &&
+      (kept === undefined ||
+        (Array.isArray(kept) && kept.every((each) => typeof each === "string")));
+    return fits ? { origin: { seed, createdS }, wipe, replaced, tableBackup, kept } : undefined;
   } catch {
     return undefined;
   }

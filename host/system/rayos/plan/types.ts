@@ -58,6 +58,8 @@ export interface RayosRequest {
   /** The same, opened already: it is neither listed again nor closed. */
   readonly image?: SystemImage | undefined;
   readonly place: RayosTargetPlace;
+  /** Number of an ESP of others that the boot files go onto; absent: a new one. Not for a disk. */
+  readonly esp?: number | undefined;
   readonly sizes?: RayosSizes | undefined;
   readonly labels?: Partial<RayosLabels> | undefined;
   readonly vmStorage?: VmStorage | undefined;
@@ -124,6 +126,17 @@ export interface RayosPartition extends Extent {
   readonly uniqueGuid: string;
 }
 
+/** The ESP that an installation makes, or shares. */
+export interface RayosPlanEsp {
+  readonly kind: "new" | "existing";
+  readonly number: number;
+  readonly uniqueGuid: string;
+  /** Path of the boot loader that starts RayOS. */
+  readonly loader: string;
+  /** Files of others in the place of ours, which stay. */
+  readonly kept: readonly string[];
+}
+
 /** A partition of the old table that stays. */
 export interface KeptPartition {
   readonly number: number;
@@ -155,6 +168,10 @@ export interface RayosPlan {
   readonly diskGuid: string;
   readonly partitions: readonly RayosPartition[];
   readonly keeps: readonly KeptPartition[];
+  /** Where the boot files go. */
+  readonly esp: RayosPlanEsp;
+  /** Numbers of ESPs that are there and could be used in place of a new one. */
+  readonly usableEsps: readonly number[];
   readonly vmStorage: string;
   readonly steps: readonly RayosStep[];
   /** Sentences about what the installed system lacks. */
