@@ -217,7 +217,7 @@ test("a registry with installer_layout: its partitions, in answer to questions a
     expect(code, stderr).toBe(0);
     const created = [...stdout.matchAll(/PARTITION_CREATED:(\d):(\d+)/g)];
     const made = created.filter(([, number]) => number !== "3").map(([, , bytes]) => Number(bytes));
-    expect(made).toEqual(sizes);
+    expect(made, stdout).toEqual(sizes);
   }
   const bad = registry({ installer_mode: true, installer_layout: { layout: "none" } });
   const args = ["image", "mkmedia", fresh("bad.iso"), "--layout", "rayos", "--registry", bad];

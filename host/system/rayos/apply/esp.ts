@@ -1,7 +1,7 @@
 /**
  * RayOS's boot files onto an ESP that others use too. Each file appears under its name whole, the
- * boot entries after what they start, so a cut leaves the others' files as they were and ours as far
- * as they had come. What has come in between under a name of ours is not written over.
+ * boot entries after what they start, so a cut leaves the others' files as they were and ours as
+ * far as they had come. What has come in between under a name of ours is not written over.
  */
 import { failure, type StorageError } from "../../../base/errors.ts";
 import type { Work } from "../../../base/work.ts";

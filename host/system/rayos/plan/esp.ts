@@ -76,7 +76,8 @@ export function checkEspRoom({ number, freeBytes, clusterBytes }: Examined, tree
   const needed = (clusters + SHARED.length + 2) * clusterBytes;
   if (needed <= freeBytes) return;
   const have = formatSize(freeBytes - (freeBytes % 512));
-  const message = `the boot files take ${formatSize(needed)}; the ESP, partition ${number}, has ${have} free.`;
+  const esp = `the ESP, partition ${number},`;
+  const message = `the boot files take ${formatSize(needed)}; ${esp} has ${have} free.`;
   throw refusal("ENOSPC", "plan", message, { hint: "--esp new makes another one." });
 }
 
