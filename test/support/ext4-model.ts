@@ -6,9 +6,12 @@ import type { Ext4Volume } from "../../host/core/media/ext4.ts";
 export type ModelNode = Uint8Array | string | null;
 export type ModelTree = Map<string, ModelNode>;
 
+/** One kind of step for each name. */
+export type StepOf<Op> = Op extends string ? { readonly op: Op; readonly path: string } : never;
+
 export type Ext4Step =
   | { readonly op: "put"; readonly path: string; readonly bytes: number; readonly seed: number }
-  | { readonly op: "mkdir" | "mkdirs" | "remove" | "removeAll"; readonly path: string }
+  | StepOf<"mkdir" | "mkdirs" | "remove" | "removeAll">
   | { readonly op: "symlink"; readonly path: string; readonly target: string }
   | { readonly op: "rename"; readonly path: string; readonly to: string };
 

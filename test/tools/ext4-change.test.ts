@@ -55,7 +55,7 @@ function volumeOf(
   return MemoryDevice.from(readFileSync(image), { name: "image" });
 }
 
-function openForChange(device: MemoryDevice): Ext4Volume {
+function openForChange(device: BlockDevice): Ext4Volume {
   const media = new MediaCore();
   return Ext4Volume.openForChange(media, media.attach(device));
 }

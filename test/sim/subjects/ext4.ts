@@ -12,6 +12,7 @@ import {
   type Ext4Step,
   type ModelTree,
   picture,
+  type StepOf,
   treeOf,
 } from "../../support/ext4-model.ts";
 import { goldenExt4 } from "../../support/ext4-read.ts";
@@ -31,7 +32,7 @@ type VolumeName = (typeof VOLUMES)[number];
 /** An instance whose arena has grown past this is replaced. */
 const ARENA_MAX = 96 << 20;
 
-type Operation = Ext4Step | { readonly op: "sync" | "reopen"; readonly path: string };
+type Operation = Ext4Step | StepOf<"sync" | "reopen">;
 
 interface Ext4Scenario extends Scenario<Operation> {
   readonly volume: VolumeName;
