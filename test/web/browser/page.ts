@@ -153,7 +153,8 @@ const OPENINGS_MAX = 3;
 
 /**
  * A new page. The browser keeps a renderer in reserve, and who kills renderers may kill it while it
- * becomes a page: then the browser waits for it for ever, and another page is asked for.
+ * becomes a page: then it has crashed, or the browser waits for it for ever, and another page is
+ * asked for.
  */
 async function openPage(context: BrowserContext): Promise<Page> {
   for (let opening = 1; opening <= OPENINGS_MAX; opening++) {
@@ -161,11 +162,15 @@ async function openPage(context: BrowserContext): Promise<Page> {
     const late = new Promise<undefined>((done) => {
       timer = setTimeout(done, OPENED_MS);
     });
-    const page = await Promise.race([context.newPage(), late]);
+    const page = await Promise.race([context.newPage().catch(unlessKilled), late]);
     clearTimeout(timer);
     if (page !== undefined) return page;
   }
   throw new Error(`no new page within ${OPENED_MS} ms, ${OPENINGS_MAX} times`);
+}
+
+function unlessKilled(error: Error): undefined {
+  if (!error.message.includes("Target crashed")) throw error;
 }
 
 /** The status says so, soon. */
