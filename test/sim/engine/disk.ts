@@ -130,6 +130,19 @@ export class SimDisk implements BlockDevice {
     this.#marks -= 1;
   }
 
+  /** What `look` writes is taken back, and no part of any trace. */
+  aside(look: () => void): void {
+    const trace = this.#trace;
+    this.#trace = undefined;
+    const mark = this.mark();
+    try {
+      look();
+    } finally {
+      this.rollback(mark);
+      this.#trace = trace;
+    }
+  }
+
   /** Writes `data` without a trace. */
   put(sector: number, data: Uint8Array): void {
     this.#save(sector, data.length / SECTOR);

@@ -151,14 +151,14 @@ export class RayosSubject implements Subject<RayosOperation> {
   #expectRestorable(disk: SimDisk): void {
     const { backup, oldGuid } = this.#known;
     if (backup === undefined) return;
-    const mark = disk.mark();
-    const core = new Core();
-    const id = core.attach(disk);
-    restoreGpt(core, id, backup);
-    const damage = verifyGpt(core, id).find(isDamage);
-    if (damage !== undefined) throw new Violation(`the restored table: ${damage.message}`);
-    if (readGpt(core, id).diskGuid !== oldGuid) throw new Violation("another table came back");
-    disk.rollback(mark);
+    disk.aside(() => {
+      const core = new Core();
+      const id = core.attach(disk);
+      restoreGpt(core, id, backup);
+      const damage = verifyGpt(core, id).find(isDamage);
+      if (damage !== undefined) throw new Violation(`the restored table: ${damage.message}`);
+      if (readGpt(core, id).diskGuid !== oldGuid) throw new Violation("another table came back");
+    });
   }
 
   #expectInstalled(disk: SimDisk): void {
