@@ -10,6 +10,9 @@ const headers = {
   "Cross-Origin-Embedder-Policy": "require-corp",
 };
 
+/** What a browser may take to start on a busy machine. */
+const START_MS = 300_000;
+
 export default defineConfig({
   server: { host: "127.0.0.1", headers },
   // Named, as one that is found during a run would start it anew.
@@ -31,12 +34,15 @@ export default defineConfig({
       headless: true,
       screenshotFailures: false,
       api: { host: "127.0.0.1" },
+      // Everything else starts at the same time.
+      connectTimeout: START_MS,
       instances: [{ browser: "chromium" }],
       provider: playwright({
         // A profile on the disk: OPFS of an incognito window lives in memory, behind slow calls.
         persistentContext: PROFILE,
         launchOptions: {
           executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+          timeout: START_MS,
           args: [
             ...["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic"],
             ...["--no-first-run", "--disable-background-networking", "--disable-component-update"],
