@@ -98,8 +98,11 @@ export class RecoverySubject implements Subject<RecoveryOperation> {
   #issue(disk: SimDisk, history: History, resume: boolean): void {
     history.issue(BEGUN, "write the journal");
     let isBegun = false;
+    // One that a cut has left may be in the device's cache only: what lasts is the next one.
+    const before = readJournal(disk)?.sequence;
     this.#remake(disk, "new", resume, () => {
-      if (isBegun || readJournal(disk) === undefined) return;
+      const sequence = readJournal(disk)?.sequence;
+      if (isBegun || sequence === undefined || sequence === before) return;
       isBegun = true;
       history.ack();
       history.issue(NEW, "make it anew");
