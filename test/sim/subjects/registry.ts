@@ -63,6 +63,7 @@ const ENTRIES = {
   ext4: {
     create: (options: SubjectOptions) => new Ext4Subject(options) as Subject,
     states: 100_000,
+    thin: 1,
     groups: STORAGE,
   },
   install: {
