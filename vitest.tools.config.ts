@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ["test/tools/**/*.test.ts", "test/web/browser/**/*.test.ts"],
     testTimeout: 240_000,
-    hookTimeout: 240_000,
+    hookTimeout: 360_000,
     fileParallelism: false,
     expect: { requireAssertions: true },
     env: { LC_ALL: "C.UTF-8" },

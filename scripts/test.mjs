@@ -50,7 +50,7 @@ async function vitest(name, config) {
 
 async function simulator() {
   // A state of the flows costs ten times one of the formats.
-  const share = ["--group", "all", "--share", "0.1", "--flows-share", "0.03"];
+  const share = ["--group", "all", "--share", "0.1", "--flows-share", "0.03", "--threads", "1"];
   const low = constants.priority.PRIORITY_LOW;
   counted(await run("crash states", "npx", ["tsx", "test/sim/main.ts", ...share], low));
 }

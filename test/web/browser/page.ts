@@ -121,11 +121,15 @@ function listening(server: Server): Promise<void> {
   });
 }
 
+/** What a browser may take to start on a busy machine. */
+const STARTED_MS = 300_000;
+
 /** A browser whose storage is on the disk: that of an incognito window is not like a person's. */
 export function browse(profile: string): Promise<BrowserContext> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   return chromium.launchPersistentContext(profile, {
     ...{ executablePath: CHROMIUM, headless: true, args: ARGS, acceptDownloads: true },
+    timeout: STARTED_MS,
     viewport: { width: 1280, height: 900 },
   });
 }
@@ -148,7 +152,7 @@ export async function visit(context: BrowserContext, address: string) {
 }
 
 const SAID_MS = 15_000;
-const OPENED_MS = 20_000;
+const OPENED_MS = 45_000;
 const OPENINGS_MAX = 3;
 
 /**
