@@ -180,6 +180,8 @@ async function downloadAndBoot(page: Page): Promise<void> {
 
 test("an action that a person does by keyboard alone", async () => {
   const { page } = await visit(browser.context, browser.address);
+  // While the page starts, its buttons are disabled, and Enter presses none.
+  await button(page, "Make a disk").and(page.locator(":enabled")).waitFor();
   await page.getByLabel("Name", { exact: true }).focus();
   await page.keyboard.press("Control+A");
   await page.keyboard.type("keys");
