@@ -1,9 +1,9 @@
 /**
- * The test command: lint, build and types first; then unit tests, tool tests, a browser's and a
- * share of the simulator side by side; one closing line.
+ * The test command: lint, build and types first; then two lanes side by side: a browser's tests and
+ * tool tests, unit tests and a share of the simulator; one closing line.
  *
- * Tool tests mostly wait for one emulated machine and the simulator takes what the others leave, so
- * that no core is idle while there is something to do.
+ * Tool tests mostly wait for one emulated machine, and the simulator takes what they leave. More
+ * lanes on two cores starve a browser until its start is given up.
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -50,7 +50,7 @@ async function vitest(name, config) {
 
 async function simulator() {
   // A state of the flows costs ten times one of the formats.
-  const share = ["--group", "all", "--share", "0.1", "--flows-share", "0.03", "--threads", "1"];
+  const share = ["--group", "all", "--share", "0.1", "--flows-share", "0.03"];
   const low = constants.priority.PRIORITY_LOW;
   counted(await run("crash states", "npx", ["tsx", "test/sim/main.ts", ...share], low));
 }
@@ -63,12 +63,18 @@ async function gate() {
 }
 
 await gate();
-await Promise.all([
-  vitest("unit", "vitest.config.ts"),
-  vitest("tools", "vitest.tools.config.ts"),
-  vitest("browser", "vitest.browser.config.ts"),
-  simulator(),
-]);
+
+async function browserThenTools() {
+  await vitest("browser", "vitest.browser.config.ts");
+  await vitest("tools", "vitest.tools.config.ts");
+}
+
+async function unitThenSimulator() {
+  await vitest("unit", "vitest.config.ts");
+  await simulator();
+}
+
+await Promise.all([browserThenTools(), unitThenSimulator()]);
 
 const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";
 process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed${skipped}\n`);
