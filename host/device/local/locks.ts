@@ -37,8 +37,7 @@ export async function lockName(
         resolve({ release });
       });
     const key = `diskwright:${name}`;
-    const last = async (cause: unknown) => {
-      // A thread that was busy for so long has not seen yet that the lock is free.
+    const probe = async (cause: unknown) => {
       if (signal?.aborted) throw cause;
       await navigator.locks.request(key, { ifAvailable: true }, (lock) => {
         if (lock === null) throw cause;
@@ -47,7 +46,10 @@ export async function lockName(
     };
     navigator.locks
       .request(key, { signal: either }, held)
-      .catch(last)
+      // A thread that was busy for so long has not seen yet that the lock is free.
+      .catch(probe)
+      // The lock may have been on its way to the request that was given up; it is back by now.
+      .catch(probe)
       .catch((cause: unknown) => reject(refused(name, cause, signal)));
   });
 }

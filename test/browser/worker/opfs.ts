@@ -1,6 +1,7 @@
 /** The OPFS device: the contract on real files, sizes, locks, and what is refused. */
 import { afterAll, expect, test, vi } from "vitest";
 import { RequestType, request } from "../../../host/device/device.ts";
+import { lockName } from "../../../host/device/local/locks.ts";
 import { OpfsDevice, opfsExists, removeOpfs } from "../../../host/device/local/opfs.ts";
 import { writeSectors } from "../../../host/device/sectors.ts";
 import { deviceContract, expectBytes, noise, read, run } from "../../support/contract.ts";
@@ -77,6 +78,19 @@ test("a second writer is EBUSY with a sentence, a reader is let in, close() free
   const second = await waiting;
   expect(read(second, 0, 512)).toEqual(noise(512, 1));
   second.close();
+});
+
+test("a name that becomes free is had, however late this thread learns of it", async () => {
+  const name = fresh();
+  for (let round = 0; round < 100; round++) {
+    const first = await lockName(name);
+    const waiting = lockName(name, { waitMs: 1 + (round % 5) });
+    first?.release();
+    const end = performance.now() + (round % 10);
+    while (performance.now() < end);
+    (await waiting)?.release();
+  }
+  await expect(lockName(name, { waitMs: 0 })).resolves.toBeDefined();
 });
 
 test("a file that something else holds is EBUSY, and the lock is free again", async () => {
