@@ -49,7 +49,7 @@ testWith(
     });
     expect(judged).toEqual(trees.map(() => "clean"));
     for (const [index, tree] of trees.entries()) expectDebugfsAgrees(disk, index, tree, folder);
-    const said = await bootKernel(bootFiles(folder), [disk], 600_000);
+    const said = await bootKernel(bootFiles(folder), [disk]);
     const heard = [...said.matchAll(/TREE (\d+) ([0-9a-f]{64})/g)].map(([, , hash]) => hash);
     const wanted = trees.map((tree) => createHash("sha256").update(listing(tree)).digest("hex"));
     expect(heard).toEqual(wanted);

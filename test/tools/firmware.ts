@@ -75,14 +75,15 @@ export function bootDisk(
   );
 }
 
-/** Starts `kernel` itself, without firmware, with `disks` as /dev/vda and so on, read-only. */
+/** Starts `kernel` itself, without firmware, with `disks` as /dev/vda and so on. */
 export function bootKernel(
   { kernel, initrd }: { readonly kernel: string; readonly initrd: string },
   disks: readonly string[],
-  timeoutMs = 180_000,
+  { timeoutMs = 600_000, writable = false } = {},
 ): Promise<string> {
+  const access = writable ? "cache=unsafe" : "readonly=on";
   const drives = disks.flatMap((file, index) => [
-    ...["-drive", `if=none,id=d${index},format=raw,file=${file},readonly=on`],
+    ...["-drive", `if=none,id=d${index},format=raw,file=${file},${access}`],
     ...["-device", `virtio-blk-pci,drive=d${index}`],
   ]);
   const start = ["-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 panic=1 quiet"];

@@ -200,3 +200,38 @@ testWith(...TOOLS)(
     expect(run("sgdisk", ["-p", image]).stdout).toBe(before);
   },
 );
+
+testWith(...TOOLS, "mkfs.fat")(
+  "an ESP of mkfs.fat that RayOS shares is clean, and keeps what another system has there",
+  () => {
+    const folder = scratch();
+    const image = join(folder, "d.img");
+    const [first, sectors] = [2048, 64 * 2048];
+    run("truncate", ["-s", "300M", image]);
+    const table = ["-n", `1:${first}:+64M`, "-t", "1:ef00", "-n", "2:0:+8M", image];
+    expect(run("sgdisk", table).code).toBe(0);
+    const volume = `${image}@@1M`;
+    const place = ["--offset", String(first), "-F", "32", "-s", "1", "-n", "SYSTEM"];
+    expect(run("mkfs.fat", [...place, image, String(sectors / 2)]).code).toBe(0);
+    const loader = join(folder, "their loader.efi");
+    writeFileSync(loader, noise(70_001, 9));
+    expect(run("mmd", ["-i", volume, "::EFI", "::EFI/Vendor", "::EFI/BOOT"]).code).toBe(0);
+    const theirs = ["EFI/Vendor/their loader.efi", "EFI/BOOT/BOOTX64.EFI"];
+    for (const path of theirs) {
+      expect(run("mcopy", ["-i", volume, loader, `::${path}`]).code).toBe(0);
+    }
+    const sizes = ["--system-size", "64MiB", "--free", "--esp", "1"];
+    const { code, stdout } = install("rayos", imageIn(folder), image, ...sizes);
+    expect(code, stdout).toBe(0);
+    expect(run("sgdisk", ["-v", image]).text).toContain("No problems found");
+    expectFat(image, first, sectors);
+    const out = join(folder, "out");
+    mkdirSync(out);
+    copyOutFat(image, out);
+    const content = (path: string) => sha(readFileSync(join(out, path)));
+    for (const path of theirs) expect(content(path), path).toBe(sha(noise(70_001, 9)));
+    expect(content("EFI/RAYOS/current/kernel.efi")).toBe(sha(noise(300_001, 1)));
+    expect(content("EFI/systemd/systemd-bootx64.efi")).toBe(sha(noise(5000, 3)));
+    expect(readFileSync(join(out, "loader/entries/rayos+3.conf"), "utf8")).toContain("title RayOS");
+  },
+);
