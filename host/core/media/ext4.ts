@@ -109,7 +109,7 @@ export class Ext4Volume {
 
   /**
    * Opens a volume to change it. One that is not changed here is refused before anything is
-   * written, its journal's content included.
+   * written, its journal's content included, unless that does not fit into memory.
    *
    * @throws {StorageError} as open(); EROFS, EOPNOTSUPP: it is not changed here, and why
    */
@@ -118,11 +118,11 @@ export class Ext4Volume {
     device: number,
     options: Ext4OpenOptions = {},
   ): Ext4Volume {
-    const before = Ext4Volume.open(media, device, { ...options, readOnly: true });
+    const before = openToLook(media, device, options);
     try {
-      before.#changes.refuse();
+      if (before !== undefined) before.#changes.refuse();
     } finally {
-      before.close();
+      before?.close();
     }
     const volume = Ext4Volume.open(media, device, { ...options, readOnly: false });
     try {
@@ -361,6 +361,20 @@ export function isExt4(
 }
 
 /** Names the features for which opening was refused. */
+/** The volume as it is once its journal is replayed; undefined: in memory that cannot be. */
+function openToLook(
+  media: MediaCore,
+  device: number,
+  options: Ext4OpenOptions,
+): Ext4Volume | undefined {
+  try {
+    return Ext4Volume.open(media, device, { ...options, readOnly: true });
+  } catch (error) {
+    if (error instanceof StorageError && error.code === "ENOMEM") return undefined;
+    throw error;
+  }
+}
+
 function refused(error: StorageError): StorageError {
   const { fault, code } = error;
   if (code !== "EOPNOTSUPP" || fault?.reason !== "FEATURE") return error;

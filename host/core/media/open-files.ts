@@ -1,4 +1,5 @@
 /** Files of one volume that are open in media.wasm: read in pieces, closed with their volume. */
+import { failure } from "../../base/errors.ts";
 import type { MediaCore } from "./load.ts";
 
 /** Bytes that come from the module in one call. */
@@ -49,7 +50,7 @@ export class OpenFiles {
   read(volume: number, path: string, offset: number, length: number): Uint8Array {
     const file = this.open(volume, path);
     try {
-      const into = new Uint8Array(Math.max(0, Math.min(length, file.sizeBytes - offset)));
+      const into = roomFor(path, Math.max(0, Math.min(length, file.sizeBytes - offset)));
       return into.subarray(0, file.read(offset, into));
     } finally {
       file.close();
@@ -81,5 +82,14 @@ export class OpenFiles {
     } finally {
       memory.release(out, room);
     }
+  }
+}
+
+function roomFor(path: string, bytes: number): Uint8Array {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    const message = `'${path}' has ${bytes} bytes, more than fit into memory at once.`;
+    throw failure("EFBIG", "read", message, { path, cause, hint: "Read it in pieces." });
   }
 }

@@ -15,7 +15,7 @@ import {
   TARGET_FAST,
 } from "../../../format/media/ext4-names";
 import { walk } from "../read/path";
-import { groupStart } from "../read/volume";
+import { groupStart, USE_TARGET } from "../read/volume";
 import { extentsAppend } from "./base/extents";
 import { inodeNew, inodeStore, linksAdd, sizeStore } from "./base/inodes";
 import { spaceOne } from "./base/space";
@@ -108,7 +108,7 @@ function linkStep(change: Change): ErrorCode {
     const group = (inode.number - 1) / ext4.groupInodes;
     const block = spaceOne(change, groupStart(ext4, group));
     if (block === 0) return lastFault();
-    const fresh = blockFresh(change, block);
+    const fresh = blockFresh(change, block, USE_TARGET | <u64>inode.number);
     if (fresh === 0) return lastFault();
     memory.copy(fresh, content, contentLength);
     code = extentsAppend(change, inode, 0, block, 1);

@@ -11,14 +11,16 @@ type Step = (change: Change) => ErrorCode;
  */
 export function attempt(change: Change, step: Step): ErrorCode {
   if (change.latched !== ErrorCode.OK) return commit(change);
-  while (true) {
-    undoBegin(change);
-    const code = step(change);
-    if (code === ErrorCode.OK) return code;
-    undo(change);
-    const mayFit = code === ErrorCode.ENOSPC || code === ErrorCode.EFBIG;
-    if (!mayFit || isUnchanged(change)) return code;
-    const done = commit(change);
-    if (done !== ErrorCode.OK) return done;
-  }
+  const code = once(change, step);
+  const mayFit = code === ErrorCode.ENOSPC || code === ErrorCode.EFBIG;
+  if (!mayFit || isUnchanged(change)) return code;
+  const done = commit(change);
+  return done === ErrorCode.OK ? once(change, step) : done;
+}
+
+function once(change: Change, step: Step): ErrorCode {
+  undoBegin(change);
+  const code = step(change);
+  if (code !== ErrorCode.OK) undo(change);
+  return code;
 }

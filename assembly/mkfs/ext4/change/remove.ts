@@ -22,7 +22,7 @@ import {
 } from "../../../format/media/ext4-names";
 import { xattrSum } from "../base/sums";
 import { isFast } from "../read/path";
-import { blockAt, ext4Fail, Inode, isInside } from "../read/volume";
+import { blockAt, ext4Fail, Inode, isInside, USE_XATTRS } from "../read/volume";
 import { extentsFree } from "./base/extents";
 import {
   inodeFree,
@@ -106,7 +106,7 @@ function xattrsFree(change: Change, inode: Inode): ErrorCode {
   store<u32>(inode.raw, 0, INODE_XATTR_LOW);
   store<u16>(inode.raw, 0, INODE_XATTR_HIGH);
   if (references === 1) return spaceFree(change, number, 1, RUN_METADATA);
-  const shared = blockChange(change, number);
+  const shared = blockChange(change, number, USE_XATTRS);
   if (shared === 0) return lastFault();
   store<u32>(shared, references - 1, XATTR_BLOCK_REFERENCES);
   if (!ext4.hasChecksums) return ErrorCode.OK;

@@ -21,7 +21,7 @@ import {
   SUPER_FREE_INODES,
 } from "../../../format/media/ext4";
 import { bitmapSum } from "../base/sums";
-import { freeBlocks } from "../entries/info";
+import { freeBlocks } from "../read/counts";
 import {
   blockBitmapOf,
   countOf,

@@ -28,8 +28,6 @@ import {
 import {
   INCOMPATIBLE_64BIT,
   LABEL_SIZE,
-  SUPER_FREE_BLOCKS_HIGH,
-  SUPER_FREE_BLOCKS_LOW,
   SUPER_FREE_INODES,
   SUPER_LABEL,
   SUPER_ORPHANS,
@@ -39,6 +37,7 @@ import {
   SUPER_STATE_ERRORS,
   SUPER_UUID,
 } from "../../../format/media/ext4";
+import { freeBlocks } from "../read/counts";
 import { Ext4 } from "../read/volume";
 
 /** Writes EXT4_INFO. */
@@ -71,10 +70,6 @@ export function infoWrite(ext4: Ext4, out: usize): void {
   let length: u32 = 0;
   while (length < LABEL_SIZE && load<u8>(out + EXT4_INFO_LABEL + length) !== 0) length += 1;
   store<u32>(out, length, EXT4_INFO_LABEL_LENGTH);
-}
-
-export function freeBlocks(ext4: Ext4): u64 {
-  return wide(ext4, SUPER_FREE_BLOCKS_LOW, SUPER_FREE_BLOCKS_HIGH);
 }
 
 function wide(ext4: Ext4, low: u32, high: u32): u64 {

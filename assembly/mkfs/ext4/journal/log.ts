@@ -278,7 +278,7 @@ function readPlaces(log: Log): ErrorCode {
   log.first = big(at, JOURNAL_FIRST);
   log.start = big(at, JOURNAL_START);
   log.sequence = big(at, JOURNAL_SEQUENCE);
-  if (log.first === 0 || log.first + 2 > log.end) {
+  if (log.first === 0 || log.end < 2 || log.first > log.end - 2) {
     return logFail(log, 0, Reason.EXT4_JOURNAL, JOURNAL_FIRST);
   }
   if (log.start === 0 || (log.start >= log.first && log.start < log.end)) return ErrorCode.OK;

@@ -18,6 +18,7 @@ import {
   INCOMPATIBLE_RECOVER,
   SUPER_AT,
   SUPER_CHECKSUM,
+  SUPER_FREE_INODES,
   SUPER_INCOMPATIBLE,
   SUPER_JOURNAL_INODE,
 } from "../../../format/media/ext4";
@@ -38,6 +39,7 @@ import {
   TAG_ESCAPED,
 } from "../../../format/media/jbd2";
 import { journalSum, superSum } from "../base/sums";
+import { countsStore, freeBlocks, freeBlocksStore } from "../read/counts";
 import { ext4Reread } from "../read/open";
 import { blockAt, Ext4, ext4Fail, ext4Forget, ext4Refuse } from "../read/volume";
 import { big, Log, logClose, logFail, logNext, logOpen, logPlace, logRead } from "./log";
@@ -101,8 +103,9 @@ function replay(log: Log): ErrorCode {
     const written = walkLog(log, Pass.REPLAY);
     if (written !== ErrorCode.OK) return written;
   }
-  if (ext4.isReadOnly) return ext4Reread(ext4);
-  return settle(log);
+  if (!ext4.isReadOnly) return settle(log);
+  const code = ext4Reread(ext4);
+  return code === ErrorCode.OK ? recount(ext4, ext4.super) : code;
 }
 
 /** Fast commits are another log, of changes and not of blocks, which we do not know. */
@@ -186,6 +189,14 @@ function replayBlock(log: Log, index: u32): ErrorCode {
   return ErrorCode.OK;
 }
 
+/** The superblock's counts are those of the descriptors, as far as these can be read. */
+function recount(ext4: Ext4, at: usize): ErrorCode {
+  const code = countsStore(ext4, at);
+  if (code === ErrorCode.EIO) return code;
+  faultClear();
+  return ErrorCode.OK;
+}
+
 /** What was replayed is made to stay, and the log is empty: see the head of this file. */
 function settle(log: Log): ErrorCode {
   const ext4 = log.ext4;
@@ -208,9 +219,13 @@ function settle(log: Log): ErrorCode {
   }
   // From here on the volume is one that was unmounted.
   const block = <u64>(SUPER_AT >>> ext4.blockShift);
+  code = recount(ext4, ext4.super);
   const frame = blockAt(ext4, block);
   if (frame === 0) return lastFault();
   const at = frame + <usize>(SUPER_AT & (ext4.blockSize - 1));
+  if (code !== ErrorCode.OK) return code;
+  freeBlocksStore(ext4, at, freeBlocks(ext4));
+  store<u32>(at, load<u32>(ext4.super, SUPER_FREE_INODES), SUPER_FREE_INODES);
   store<u32>(at, load<u32>(at, SUPER_INCOMPATIBLE) & ~INCOMPATIBLE_RECOVER, SUPER_INCOMPATIBLE);
   if (ext4.hasChecksums) store<u32>(at, superSum(at), SUPER_CHECKSUM);
   code = deviceWrite(device, block * <u64>ext4.blockSectors, frame, ext4.blockSize);

@@ -45,21 +45,20 @@ import { isHash, nameHash } from "../base/hash";
 import { indexSum, indexTailAt, leafSum } from "../base/sums";
 import { inodeFail } from "./inode";
 import { runAt } from "./map";
-import { blockFrame, Ext4, ext4Fail, Inode, Run } from "./volume";
+import { blockFrame, Ext4, ext4Fail, Inode, Run, USE_DIRECTORY, useFits } from "./volume";
 
-/** Marks frames that were checked; the inode's number stands in the lower half. */
-const CHECKED_DIRECTORY: u64 = 2 << 32;
 const SLASH: u8 = 0x2f;
 /** Levels of nodes below the root of an index, with INCOMPATIBLE_LARGE_DIRECTORY. */
 const INDEX_DEPTH_MAX: u32 = 2;
-/** The upper bits of a block's number in an index are kept for other uses. */
-const INDEX_BLOCK_MASK: u32 = 0x0fffffff;
+/** An index names blocks with 28 bits; the upper ones are kept for other uses. */
+export const INDEX_BLOCK_MASK: u32 = 0x0fffffff;
 /** The shortest entry: a name of up to four bytes. */
 const ENTRY_LENGTH_MIN: u32 = 12;
 
 const run = changetype<Run>(memory.data(offsetof<Run>(), 8));
 let found: u32 = 0;
 let foundAt: u32 = 0;
+let foundIndex: u32 = 0;
 /** The block before the one that an index named may have names of the same hash. */
 let isShared = false;
 let placeBlock: u64 = 0;
@@ -75,7 +74,8 @@ export function directoryBlocks(ext4: Ext4, directory: Inode): u32 {
   const blocks = directory.size >>> ext4.blockShift;
   const isWhole = (directory.size & <u64>(ext4.blockSize - 1)) === 0;
   // More blocks than the volume has would be the same ones over and over.
-  if (isWhole && blocks > 0 && blocks <= ext4.blocks && blocks <= 0xffffffff) return <u32>blocks;
+  const most = min<u64>(ext4.blocks, <u64>INDEX_BLOCK_MASK);
+  if (isWhole && blocks > 0 && blocks <= most) return <u32>blocks;
   inodeFail(ext4, directory, Reason.EXT4_DIRECTORY);
   return 0;
 }
@@ -90,8 +90,9 @@ export function directoryBlock(ext4: Ext4, directory: Inode, index: u32): usize 
   placeBlock = run.block;
   const frame = blockFrame(ext4, run.block);
   if (frame === null) return 0;
-  const mark = CHECKED_DIRECTORY | <u64>directory.number;
-  if (frame.page === mark) return frame.address;
+  const use = directoryUse(directory, index);
+  if (frame.page === use) return frame.address;
+  if (!useFits(ext4, frame, use)) return 0;
   if (!blockHolds(ext4, directory, index, frame.address)) {
     ext4Fail(ext4, Reason.CHECKSUM, run.block, directory.number);
     return 0;
@@ -101,8 +102,13 @@ export function directoryBlock(ext4: Ext4, directory: Inode, index: u32): usize 
     ext4Fail(ext4, Reason.EXT4_DIRECTORY, run.block, at);
     return 0;
   }
-  frame.page = mark;
+  frame.page = use;
   return frame.address;
+}
+
+/** The use of block `index` of a directory. */
+export function directoryUse(directory: Inode, index: u32): u64 {
+  return USE_DIRECTORY | ((<u64>index) << 32) | <u64>directory.number;
 }
 
 /** Where the block that was asked for last stands on the disk. */
@@ -153,6 +159,7 @@ function lookupIn(ext4: Ext4, directory: Inode, index: u32, name: usize, length:
     if (!equalBytes(entry + ENTRY_SIZE, name, length)) continue;
     found = number;
     foundAt = at;
+    foundIndex = index;
     return ErrorCode.OK;
   }
   return ErrorCode.ENOENT;
@@ -161,6 +168,11 @@ function lookupIn(ext4: Ext4, directory: Inode, index: u32, name: usize, length:
 /** Byte of its block, directoryPlace(), where the entry stands that lookup() found. */
 export function lookupAt(): u32 {
   return foundAt;
+}
+
+/** Which block of the directory that is. */
+export function lookupIndex(): u32 {
+  return foundIndex;
 }
 
 /** Block where the index of a directory has `name`; 0: it cannot tell. */

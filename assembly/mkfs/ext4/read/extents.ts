@@ -24,10 +24,8 @@ import {
   INODE_BLOCK,
 } from "../../../format/media/ext4-inode";
 import { extentSum, extentTailAt } from "../base/sums";
-import { blockFrame, Ext4, ext4Fail, Inode, isInside, Run } from "./volume";
+import { blockFrame, Ext4, ext4Fail, Inode, isInside, Run, USE_NODE, useFits } from "./volume";
 
-/** Marks frames whose node was checked; the inode's number stands in the lower half. */
-const CHECKED_NODE: u64 = 1 << 32;
 /** One past the last block that a file can have. */
 const END: u64 = 1 << 32;
 
@@ -82,11 +80,12 @@ export function nodeFrame(
   const frame = blockFrame(ext4, block);
   if (frame === null) return null;
   const node = frame.address;
-  const mark = CHECKED_NODE | <u64>inode.number;
-  if (frame.page === mark && <u32>load<u16>(node, EXTENTS_DEPTH) === depth) return frame;
+  const use = USE_NODE | <u64>inode.number;
+  if (frame.page === use && <u32>load<u16>(node, EXTENTS_DEPTH) === depth) return frame;
+  if (!useFits(ext4, frame, use)) return null;
   const room = (ext4.blockSize - EXTENTS_SIZE) / EXTENT_SIZE;
   if (nodeCheck(ext4, inode, node, room, depth, low, high, block) !== ErrorCode.OK) return null;
-  frame.page = mark;
+  frame.page = use;
   return frame;
 }
 

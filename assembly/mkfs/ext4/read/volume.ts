@@ -11,6 +11,21 @@ import { failPlain } from "../../../engine/fault";
 import { Reason } from "../../../format/abi";
 import { ErrorCode } from "../../../format/errors";
 
+/**
+ * What a block was last used as, in `page` of its frame: the kind here, in a directory its index
+ * (28 bits from bit 32 on), and whose it is (32 bits). 0: not known. A frame with a use was checked
+ * as that, where there is a check.
+ */
+export const USE_NODE: u64 = (<u64>1) << 60;
+export const USE_DIRECTORY: u64 = (<u64>2) << 60;
+export const USE_BLOCK_BITMAP: u64 = (<u64>3) << 60;
+export const USE_INODE_BITMAP: u64 = (<u64>4) << 60;
+export const USE_TABLE: u64 = (<u64>5) << 60;
+export const USE_DESCRIPTORS: u64 = (<u64>6) << 60;
+export const USE_SUPER: u64 = (<u64>7) << 60;
+export const USE_XATTRS: u64 = (<u64>8) << 60;
+export const USE_TARGET: u64 = (<u64>9) << 60;
+
 @unmanaged
 export class Inode {
   number: u32;
@@ -117,6 +132,17 @@ export function ext4Refuse(ext4: Ext4, detail: u32): ErrorCode {
 /** True if `count` blocks from `block` on can hold something. */
 export function isInside(ext4: Ext4, block: u64, count: u64): bool {
   return block > <u64>ext4.firstBlock && block < ext4.blocks && count <= ext4.blocks - block;
+}
+
+/**
+ * True if a block may be used as `use`. One that was changed has one use, so that no change is made
+ * through another: EBADMSG where a damaged volume gives it two.
+ */
+export function useFits(ext4: Ext4, frame: Frame, use: u64): bool {
+  const isOther = frame.page !== 0 && frame.page !== use;
+  if (!isOther || !frame.dirty || ext4.change === 0) return true;
+  ext4Fail(ext4, Reason.POINTER, frame.key, <u32>use);
+  return false;
 }
 
 /** Block `block` in memory, or null after a fault; valid until 48 others were asked for. */

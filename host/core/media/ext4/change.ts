@@ -95,11 +95,11 @@ export class Ext4Changes {
     return {
       write: (piece) => this.#write(writer, path, piece),
       close: () => {
-        this.#writer = 0;
+        this.#ended(writer);
         this.#check(exports.ext4WriterEnd(writer), "write", path);
       },
       abort: () => {
-        this.#writer = 0;
+        this.#ended(writer);
         exports.ext4WriterAbort(writer);
       },
     };
@@ -148,6 +148,11 @@ export class Ext4Changes {
     if (this.#writer !== 0) exports.ext4WriterAbort(this.#writer);
     this.#writer = 0;
     this.#check(exports.ext4ChangeEnd(this.#handle), "close");
+  }
+
+  /** Another one may be open by now. */
+  #ended(writer: number): void {
+    if (this.#writer === writer) this.#writer = 0;
   }
 
   #write(writer: number, path: string, piece: Uint8Array): void {

@@ -78,7 +78,7 @@ import {
 } from "../../../../format/media/jbd2";
 import { commitSum, journalBlockSum, journalSum, superSum, tagSum } from "../../base/sums";
 import { Log, logPlace } from "../../journal/log";
-import { blockAt } from "../../read/volume";
+import { blockAt, USE_SUPER } from "../../read/volume";
 import {
   blockChange,
   Change,
@@ -166,7 +166,7 @@ function superChange(change: Change): ErrorCode {
   if (ext4.hasChecksums) store<u32>(ext4.super, superSum(ext4.super), SUPER_CHECKSUM);
   // There is room for it beside what the operations may change.
   change.blocksMax += 1;
-  const block = blockChange(change, <u64>(SUPER_AT >>> ext4.blockShift));
+  const block = blockChange(change, <u64>(SUPER_AT >>> ext4.blockShift), USE_SUPER);
   change.blocksMax -= 1;
   undoEnd(change);
   if (block === 0) return lastFault();
@@ -346,9 +346,7 @@ function changesEnd(change: Change): void {
   const ext4 = change.ext4;
   let frame = ext4.overlay.oldest;
   while (frame !== null) {
-    const mark = frame.page;
     frameClean(ext4.cache, frame, frame.key, ext4.overlay);
-    frame.page = mark;
     frame = ext4.overlay.oldest;
   }
   cacheTrim(ext4.cache);

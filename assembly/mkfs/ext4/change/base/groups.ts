@@ -34,19 +34,25 @@ import {
   inodeTableOf,
   tableBlocks,
 } from "../../read/groups";
-import { blockFrame, Ext4, ext4Fail, groupStart, isInside } from "../../read/volume";
+import {
+  blockFrame,
+  Ext4,
+  ext4Fail,
+  groupStart,
+  isInside,
+  USE_BLOCK_BITMAP,
+  USE_DESCRIPTORS,
+  USE_INODE_BITMAP,
+  useFits,
+} from "../../read/volume";
 import { blockChange, blockFresh, Change } from "./state";
-
-/** Marks frames whose bitmap was checked; the group stands in the lower half. */
-const CHECKED_BLOCKS: u64 = 3 << 32;
-const CHECKED_INODES: u64 = 4 << 32;
 
 /** The descriptor of a group, to be changed and then sealed; 0 after a fault. */
 export function groupChange(change: Change, group: u32): usize {
   const ext4 = change.ext4;
   if (descriptorAt(ext4, group) === 0) return 0;
   const perBlock = ext4.blockSize / ext4.descriptorSize;
-  const block = blockChange(change, descriptorBlock(ext4, group));
+  const block = blockChange(change, descriptorBlock(ext4, group), USE_DESCRIPTORS);
   return block === 0 ? 0 : block + <usize>((group % perBlock) * ext4.descriptorSize);
 }
 
@@ -83,10 +89,11 @@ export function blocksChange(change: Change, group: u32): usize {
   if (at === 0) return 0;
   const place = placeOf(ext4, group, blockBitmapOf(ext4, at));
   if (place === 0) return 0;
+  const use = USE_BLOCK_BITMAP | <u64>group;
   if (!isUnused(ext4, at, GROUP_FLAG_BLOCKS_UNUSED)) {
-    return blocksAt(ext4, group, at) === 0 ? 0 : blockChange(change, place);
+    return blocksAt(ext4, group, at) === 0 ? 0 : blockChange(change, place, use);
   }
-  const bitmap = blockFresh(change, place);
+  const bitmap = blockFresh(change, place, use);
   if (bitmap === 0) return 0;
   at = groupChange(change, group);
   if (at === 0 || blocksMake(ext4, group, at, bitmap) !== ErrorCode.OK) return 0;
@@ -118,8 +125,9 @@ export function inodesChange(change: Change, group: u32): usize {
   const place = placeOf(ext4, group, inodeBitmapOf(ext4, at));
   if (place === 0) return 0;
   const bytes = ext4.groupInodes >>> 3;
+  const use = USE_INODE_BITMAP | <u64>group;
   if (isUnused(ext4, at, GROUP_FLAG_INODES_UNUSED)) {
-    const bitmap = blockFresh(change, place);
+    const bitmap = blockFresh(change, place, use);
     if (bitmap === 0) return 0;
     memory.fill(bitmap + bytes, 0xff, ext4.blockSize - bytes);
     const own = groupChange(change, group);
@@ -128,8 +136,8 @@ export function inodesChange(change: Change, group: u32): usize {
     return bitmap;
   }
   const sum = countOf(ext4, at, GROUP_INODE_BITMAP_CHECKSUM_LOW, GROUP_INODE_BITMAP_CHECKSUM_HIGH);
-  if (bitmapAt(ext4, place, bytes, sum, CHECKED_INODES | <u64>group) === 0) return 0;
-  return blockChange(change, place);
+  if (bitmapAt(ext4, place, bytes, sum, use) === 0) return 0;
+  return blockChange(change, place, use);
 }
 
 /** Sets the checksum of a bitmap of inodes in the descriptor at `at`, which is sealed. */
@@ -196,15 +204,16 @@ function placeOf(ext4: Ext4, group: u32, block: u64): u64 {
 function blocksAt(ext4: Ext4, group: u32, at: usize): usize {
   const low = GROUP_BLOCK_BITMAP_CHECKSUM_LOW;
   const sum = countOf(ext4, at, low, GROUP_BLOCK_BITMAP_CHECKSUM_HIGH);
-  const mark = CHECKED_BLOCKS | <u64>group;
-  return bitmapAt(ext4, blockBitmapOf(ext4, at), ext4.groupBlocks >>> 3, sum, mark);
+  const use = USE_BLOCK_BITMAP | <u64>group;
+  return bitmapAt(ext4, blockBitmapOf(ext4, at), ext4.groupBlocks >>> 3, sum, use);
 }
 
 /** A bitmap that was written, its checksum verified once; 0 after a fault. */
-function bitmapAt(ext4: Ext4, block: u64, bytes: u32, told: u32, mark: u64): usize {
+function bitmapAt(ext4: Ext4, block: u64, bytes: u32, told: u32, use: u64): usize {
   const frame = blockFrame(ext4, block);
   if (frame === null) return 0;
-  if (frame.page === mark) return frame.address;
+  if (frame.page === use) return frame.address;
+  if (!useFits(ext4, frame, use)) return 0;
   if (ext4.hasChecksums) {
     let sum = bitmapSum(ext4.seed, frame.address, bytes);
     if (ext4.descriptorSize < GROUP_SIZE) sum &= 0xffff;
@@ -213,7 +222,7 @@ function bitmapAt(ext4: Ext4, block: u64, bytes: u32, told: u32, mark: u64): usi
       return 0;
     }
   }
-  frame.page = mark;
+  frame.page = use;
   return frame.address;
 }
 
@@ -235,7 +244,7 @@ function blocksMake(ext4: Ext4, group: u32, at: usize, out: usize): ErrorCode {
 }
 
 /** Superblock, descriptors and what is kept for more of them, at the start of a group. */
-function ownBlocks(ext4: Ext4, group: u32): u32 {
+export function ownBlocks(ext4: Ext4, group: u32): u32 {
   const isCopy = hasSuper(ext4, group);
   const perBlock = ext4.blockSize / ext4.descriptorSize;
   let tables = (ext4.groups + perBlock - 1) / perBlock;

@@ -63,7 +63,7 @@ import {
 import { inodeSum, sumU32 } from "../../base/sums";
 import { countOf, descriptorAt, hasGroupSums, tableStart } from "../../read/groups";
 import { inodeParse, inodeRead } from "../../read/inode";
-import { Ext4, Inode } from "../../read/volume";
+import { Ext4, Inode, USE_TABLE } from "../../read/volume";
 import {
   bitsGive,
   bitsSet,
@@ -105,7 +105,7 @@ export function inodeStore(change: Change, inode: Inode): ErrorCode {
     const hasHigh = INODE_SIZE_SMALL + inode.extra >= INODE_CHECKSUM_HIGH + 2;
     if (hasHigh) store<u16>(raw, <u16>(sum >>> 16), INODE_CHECKSUM_HIGH);
   }
-  const block = blockChange(change, inode.tableBlock);
+  const block = blockChange(change, inode.tableBlock, USE_TABLE);
   if (block === 0) return lastFault();
   memory.copy(block + <usize>inode.tableByte, raw, ext4.inodeSize);
   return ErrorCode.OK;
@@ -138,6 +138,9 @@ export function inodeFree(change: Change, inode: Inode): ErrorCode {
   if (!bitsGive(bitmap, (inode.number - 1) % ext4.groupInodes, 1)) return groupFail(ext4, group);
   const at = groupChange(change, group);
   if (at === 0) return lastFault();
+  const free = countOf(ext4, at, GROUP_FREE_INODES_LOW, GROUP_FREE_INODES_HIGH);
+  const directories = countOf(ext4, at, GROUP_DIRECTORIES_LOW, GROUP_DIRECTORIES_HIGH);
+  if (free >= ext4.groupInodes || (isDirectory && directories === 0)) return groupFail(ext4, group);
   countAdd(ext4, at, GROUP_FREE_INODES_LOW, GROUP_FREE_INODES_HIGH, 1);
   if (isDirectory) countAdd(ext4, at, GROUP_DIRECTORIES_LOW, GROUP_DIRECTORIES_HIGH, -1);
   inodesSeal(ext4, group, bitmap, at);
@@ -227,7 +230,8 @@ function takeIn(change: Change, group: u32, isDirectory: bool, inode: Inode): Er
   const bitmap = inodesChange(change, group);
   if (bitmap === 0) return lastFault();
   const index = freeBit(ext4, group, bitmap);
-  if (index === ext4.groupInodes) return groupFail(ext4, group);
+  // The first inode that is not reserved may be told to be behind the group.
+  if (index >= ext4.groupInodes) return groupFail(ext4, group);
   bitsSet(bitmap, index, 1);
   at = groupChange(change, group);
   if (at === 0) return lastFault();
@@ -269,7 +273,9 @@ function place(change: Change, group: u32, index: u32, used: u32, inode: Inode):
   const perBlock = ext4.blockSize / ext4.inodeSize;
   const block = table + <u64>(at >>> ext4.blockShift);
   const isFresh = index - (index % perBlock) >= used;
-  const content = isFresh ? blockFresh(change, block) : blockChange(change, block);
+  const content = isFresh
+    ? blockFresh(change, block, USE_TABLE)
+    : blockChange(change, block, USE_TABLE);
   if (content === 0) return lastFault();
   // What stands behind the last inode that was ever in use is nobody's.
   for (let each = used; each < index; each++) {

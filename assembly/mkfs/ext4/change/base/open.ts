@@ -17,9 +17,11 @@ import {
 } from "../../../../format/media/ext4";
 import { JOURNAL_INCOMPATIBLE_64BIT } from "../../../../format/media/jbd2";
 import { logClose, logOpen, logRead } from "../../journal/log";
+import { countsStore } from "../../read/counts";
 import { isForeign } from "../../read/open";
 import { Ext4 } from "../../read/volume";
 import { Change, changeNew, changeRelease, refuse } from "./state";
+import { systemFind } from "./system";
 
 /** Features that change what a file, a name or an attribute is. */
 const STRANGE: u32 =
@@ -47,8 +49,11 @@ export function changeOf(ext4: Ext4): Change | null {
   } else {
     const change = changeNew(ext4);
     if (change !== null) {
-      if (logRead(log, 0, change.journal) === ErrorCode.OK) {
-        change.log = log;
+      change.log = log;
+      let code = logRead(log, 0, change.journal);
+      if (code === ErrorCode.OK) code = systemFind(change);
+      if (code === ErrorCode.OK) code = countsStore(ext4, ext4.super);
+      if (code === ErrorCode.OK) {
         change.blocksMax = min<u32>(length >>> 2, BLOCKS_MAX);
         ext4.change = changetype<usize>(change);
         return change;

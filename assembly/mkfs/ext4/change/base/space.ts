@@ -8,15 +8,8 @@ import { failPlain, lastFault } from "../../../../engine/fault";
 import { planted } from "../../../../engine/planted";
 import { Reason } from "../../../../format/abi";
 import { ErrorCode } from "../../../../format/errors";
-import {
-  GROUP_FREE_BLOCKS_HIGH,
-  GROUP_FREE_BLOCKS_LOW,
-  INCOMPATIBLE_64BIT,
-  SUPER_FREE_BLOCKS_HIGH,
-  SUPER_FREE_BLOCKS_LOW,
-} from "../../../../format/media/ext4";
-import { freeBlocks } from "../../entries/info";
-import { logOwns } from "../../journal/log";
+import { GROUP_FREE_BLOCKS_HIGH, GROUP_FREE_BLOCKS_LOW } from "../../../../format/media/ext4";
+import { freeBlocks, freeBlocksStore } from "../../read/counts";
 import { countOf, descriptorAt } from "../../read/groups";
 import { Ext4, ext4Fail, groupStart, isInside } from "../../read/volume";
 import {
@@ -29,6 +22,7 @@ import {
   groupLength,
 } from "./groups";
 import { Change, NO_GROUP, RUN_SIZE, Runs, runsAdd } from "./state";
+import { systemHas, systemNext } from "./system";
 
 /** The run that spaceFind() found. */
 export let spaceStart: u64 = 0;
@@ -93,16 +87,14 @@ export function spaceReserve(change: Change): ErrorCode {
 /** Gives a run back: free in this transaction, given out again after it. EBADMSG: it was not. */
 export function spaceFree(change: Change, start: u64, count: u32, kind: u32): ErrorCode {
   const ext4 = change.ext4;
-  if (!isInside(ext4, start, <u64>count)) return ext4Fail(ext4, Reason.POINTER, start, count);
+  const isFile = isInside(ext4, start, <u64>count) && !systemHas(change, start, <u64>count);
+  if (!isFile) return ext4Fail(ext4, Reason.POINTER, start, count);
   const code = runsAdd(change.freed, start, count, kind);
   if (code !== ErrorCode.OK) return code;
   while (count > 0) {
     const group = groupOf(ext4, start);
     const bit = <u32>(start - groupStart(ext4, group));
     const piece = min<u32>(count, groupLength(ext4, group) - bit);
-    if (logOwns(change.log, start) || logOwns(change.log, start + <u64>piece - 1)) {
-      return ext4Fail(ext4, Reason.POINTER, start, group);
-    }
     const bitmap = blocksChange(change, group);
     if (bitmap === 0) return lastFault();
     if (!bitsGive(bitmap, bit, piece)) return ext4Fail(ext4, Reason.BITMAP, start, group);
@@ -120,10 +112,7 @@ export function groupOf(ext4: Ext4, block: u64): u32 {
 }
 
 function freeStore(change: Change, free: u64): void {
-  const ext4 = change.ext4;
-  const isLarge = (ext4.incompatible & INCOMPATIBLE_64BIT) !== 0;
-  store<u32>(ext4.super, <u32>free, SUPER_FREE_BLOCKS_LOW);
-  if (isLarge) store<u32>(ext4.super, <u32>(free >>> 32), SUPER_FREE_BLOCKS_HIGH);
+  freeBlocksStore(change.ext4, change.ext4.super, free);
   change.isSuperNew = true;
 }
 
@@ -173,10 +162,12 @@ function scratchMake(change: Change, group: u32): ErrorCode {
   if (code !== ErrorCode.OK) return code;
   if (!planted(74)) scratchAdd(change, group, change.freed);
   scratchAdd(change, group, change.reserved);
-  const log = change.log;
-  for (let index: u32 = 0; index < log.runCount; index++) {
-    const at = log.runs + <usize>(index * 16);
-    scratchSet(change, group, load<u64>(at), load<u64>(at, 8));
+  const start = groupStart(change.ext4, group);
+  const end = start + <u64>groupLength(change.ext4, group);
+  for (let index = systemNext(change, start); index < change.system.count; index++) {
+    const at = change.system.at + <usize>(index * RUN_SIZE);
+    if (load<u64>(at) >= end) break;
+    scratchSet(change, group, load<u64>(at), <u64>load<u32>(at, 8));
   }
   change.scratchGroup = group;
   return ErrorCode.OK;

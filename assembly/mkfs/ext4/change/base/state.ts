@@ -2,7 +2,8 @@
  * What is known of a volume while it is changed, and which blocks the running transaction has
  * changed: they stay in memory, in front of the disk, until it is committed.
  *
- * Interface: blockChange() before a block is changed, blockFresh() for one that holds nothing yet.
+ * Interface: blockChange() before a block is changed, blockFresh() for one that holds nothing yet;
+ * both say what it is used as, and one that was changed as something else is damage.
  * Every operation either ends as a whole or is undone: undoBegin() before it, undo() where it
  * failed. Checksums are set by whoever changes a block, so that readers see whole blocks always.
  */
@@ -14,10 +15,10 @@ import { allocate, allocateZeroed, doubled, release } from "../../../../engine/m
 import { Reason } from "../../../../format/abi";
 import { ErrorCode } from "../../../../format/errors";
 import { Ext4Refusal } from "../../../../format/media/calls-ext4";
-import { SUPER_SIZE } from "../../../../format/media/ext4";
+import { SUPER_READ_ONLY, SUPER_SIZE } from "../../../../format/media/ext4";
 import { Log } from "../../journal/log";
 import { inodeClose, inodeOpen } from "../../read/inode";
-import { blockFrame, Ext4, Inode } from "../../read/volume";
+import { blockFrame, Ext4, ext4Fail, Inode, useFits } from "../../read/volume";
 
 const BLOCK_ROOM: u32 = 4096;
 /** A block that the running operation changed (u64), and a copy of what it was, or 0 (u32). */
@@ -58,13 +59,16 @@ export class Change {
   undo: usize;
   undoCount: u32;
   undoRoom: u32;
-  /** The superblock before the operation. */
+  /** The superblock before the operation, and whether it was newer than its block. */
   superBefore: usize;
+  isSuperNewBefore: bool;
   /** Freed since the last commit: not given out again before the next one. */
   freed: Runs;
   /** Their number before the operation, and the length of the last of them. */
   freedBefore: u32;
   freedLast: u32;
+  /** The volume's own blocks, in order: see system.ts. */
+  system: Runs;
   /** Blocks of the file that is being written, which nothing on the disk says yet. */
   reserved: Runs;
   isWriting: bool;
@@ -80,7 +84,7 @@ export class Change {
   two: Inode;
 }
 
-const ROOM: u32 = offsetof<Change>() + 2 * offsetof<Runs>();
+const ROOM: u32 = offsetof<Change>() + 3 * offsetof<Runs>();
 export const NO_GROUP: u32 = ~0;
 const RUN_WANTED: u32 = 256;
 const time: usize = memory.data(8, 8);
@@ -96,6 +100,7 @@ export function changeNew(ext4: Ext4): Change | null {
   change.ext4 = ext4;
   change.freed = changetype<Runs>(address + offsetof<Change>());
   change.reserved = changetype<Runs>(address + offsetof<Change>() + offsetof<Runs>());
+  change.system = changetype<Runs>(address + offsetof<Change>() + 2 * offsetof<Runs>());
   change.journal = allocate(BLOCK_ROOM);
   change.superBefore = allocate(SUPER_SIZE);
   change.scratch = allocate(BLOCK_ROOM);
@@ -120,6 +125,7 @@ export function changeRelease(change: Change): void {
   release(change.undo, change.undoRoom * UNDO_SIZE);
   runsRelease(change.freed);
   runsRelease(change.reserved);
+  runsRelease(change.system);
   release(change.journal, BLOCK_ROOM);
   release(change.superBefore, SUPER_SIZE);
   release(change.scratch, BLOCK_ROOM);
@@ -148,6 +154,7 @@ export function undoBegin(change: Change): void {
   undoEnd(change);
   change.operation += 1;
   memory.copy(change.superBefore, change.ext4.super, SUPER_SIZE);
+  change.isSuperNewBefore = change.isSuperNew;
   change.freedBefore = change.freed.count;
   if (change.freedBefore > 0) change.freedLast = load<u32>(lastRun(change.freed), 8);
   clock(time);
@@ -182,20 +189,26 @@ export function undo(change: Change): void {
   }
   undoEnd(change);
   memory.copy(ext4.super, change.superBefore, SUPER_SIZE);
+  ext4.readOnlyFeatures = load<u32>(ext4.super, SUPER_READ_ONLY);
+  change.isSuperNew = change.isSuperNewBefore;
   change.freed.count = change.freedBefore;
   if (change.freedBefore > 0) store<u32>(lastRun(change.freed), change.freedLast, 8);
   spaceForget(change);
 }
 
-/** Block `block`, to be changed; 0 after a fault. EFBIG: the journal takes no more at a time. */
-export function blockChange(change: Change, block: u64): usize {
+/**
+ * Block `block`, to be changed as what `use` says; 0 after a fault. EFBIG: the journal takes no more
+ * at a time; EBADMSG: it was changed as something else.
+ */
+export function blockChange(change: Change, block: u64, use: u64): usize {
   const frame = blockFrame(change.ext4, block);
-  if (frame === null) return 0;
-  return keep(change, frame) ? frame.address : 0;
+  if (frame === null || !useFits(change.ext4, frame, use) || !keep(change, frame)) return 0;
+  frame.page = use;
+  return frame.address;
 }
 
 /** A block for new metadata, all zero, whatever stands on the disk; 0 after a fault. */
-export function blockFresh(change: Change, block: u64): usize {
+export function blockFresh(change: Change, block: u64, use: u64): usize {
   const ext4 = change.ext4;
   let frame = cacheFind(ext4.cache, block);
   if (frame === null) frame = cacheAdd(ext4.cache, block);
@@ -203,8 +216,16 @@ export function blockFresh(change: Change, block: u64): usize {
     failPlain(ErrorCode.ENOMEM);
     return 0;
   }
-  if (!keep(change, frame)) return 0;
-  frame.page = 0;
+  if (frame.dirty && frame.page !== 0) {
+    // A bitmap calls a block free that is in use.
+    ext4Fail(ext4, Reason.BITMAP, block, <u32>use);
+    return 0;
+  }
+  if (!keep(change, frame)) {
+    if (!frame.dirty) cacheDrop(ext4.cache, ext4.cache.clean, frame);
+    return 0;
+  }
+  frame.page = use;
   memory.fill(frame.address, 0, ext4.blockSize);
   return frame.address;
 }
@@ -240,11 +261,7 @@ function keep(change: Change, frame: Frame): bool {
   store<u64>(entry, frame.key);
   store<u32>(entry, <u32>copy, 8);
   change.undoCount += 1;
-  if (!frame.dirty) {
-    const mark = frame.page;
-    frameDirty(ext4.cache, frame, frame.key, ext4.overlay);
-    frame.page = mark;
-  }
+  if (!frame.dirty) frameDirty(ext4.cache, frame, frame.key, ext4.overlay);
   frame.second = change.operation;
   return true;
 }

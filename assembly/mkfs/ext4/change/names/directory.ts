@@ -22,16 +22,26 @@ import {
   directoryBlock,
   directoryBlocks,
   directoryPlace,
+  directoryUse,
   entryLength,
   isIndexNode,
   lookup,
   lookupAt,
+  lookupIndex,
 } from "../../read/directory";
 import { inodeFail } from "../../read/inode";
 import { Ext4, Inode } from "../../read/volume";
 import { inodeStore, inodeTouch, timesTouch } from "../base/inodes";
 import { blockChange, Change } from "../base/state";
-import { entryDrop, entryPut, indexSeal, isIndexed, leafMake, leafSeal } from "./entries";
+import {
+  entryDrop,
+  entryFits,
+  entryPut,
+  indexSeal,
+  isIndexed,
+  leafMake,
+  leafSeal,
+} from "./entries";
 import { directoryGrow } from "./grow";
 import { indexAdd, indexMake } from "./htree";
 
@@ -93,7 +103,7 @@ export function parentStore(change: Change, directory: u32, above: u32): ErrorCo
   if (directoryBlocks(ext4, inode) === 0 || directoryBlock(ext4, inode, 0) === 0) {
     return lastFault();
   }
-  const block = blockChange(change, directoryPlace());
+  const block = blockChange(change, directoryPlace(), directoryUse(inode, 0));
   if (block === 0) return lastFault();
   const isDots =
     load<u16>(block, INDEX_ROOT_PARENT_NAME) === DOTS &&
@@ -140,7 +150,7 @@ function nameOpen(change: Change, directory: u32, name: usize, length: u32): usi
   const inode = change.one;
   if (inodeTouch(change, directory, inode) !== ErrorCode.OK) return 0;
   if (lookup(change.ext4, inode, name, length) !== ErrorCode.OK) return 0;
-  return blockChange(change, directoryPlace());
+  return blockChange(change, directoryPlace(), directoryUse(inode, lookupIndex()));
 }
 
 function nameClose(change: Change, block: usize): ErrorCode {
@@ -162,10 +172,12 @@ function linearAdd(
   const blocks = directoryBlocks(ext4, inode);
   if (blocks === 0) return lastFault();
   for (let index: u32 = 0; index < blocks; index++) {
-    if (directoryBlock(ext4, inode, index) === 0) return lastFault();
-    const block = blockChange(change, directoryPlace());
+    const found = directoryBlock(ext4, inode, index);
+    if (found === 0) return lastFault();
+    if (!entryFits(ext4, found, length)) continue;
+    const block = blockChange(change, directoryPlace(), directoryUse(inode, index));
     if (block === 0) return lastFault();
-    if (entryPut(ext4, block, name, length, number, type) !== ErrorCode.OK) continue;
+    entryPut(ext4, block, name, length, number, type);
     leafSeal(ext4, inode, block);
     return ErrorCode.OK;
   }

@@ -57,6 +57,11 @@ export function isIndexed(directory: Inode): bool {
   return (directory.flags & INODE_FLAG_INDEX) !== 0;
 }
 
+/** True if a block, checked, has room for an entry with a name of `length` bytes. */
+export function entryFits(ext4: Ext4, block: usize, length: u32): bool {
+  return roomFor(ext4, block, length) !== 0;
+}
+
 /** Adds an entry where there is room for it; ENOSPC: there is none in this block. */
 export function entryPut(
   ext4: Ext4,
@@ -66,27 +71,37 @@ export function entryPut(
   number: u32,
   type: u32,
 ): ErrorCode {
+  let entry = roomFor(ext4, block, length);
+  if (entry === 0) return ErrorCode.ENOSPC;
+  const used = usedBy(entry);
+  if (used > 0) {
+    const whole = entryLength(entry);
+    store<u16>(entry, <u16>used, ENTRY_LENGTH);
+    entry += used;
+    store<u16>(entry, <u16>(whole - used), ENTRY_LENGTH);
+  }
+  store<u32>(entry, number, ENTRY_INODE);
+  store<u8>(entry, <u8>length, ENTRY_NAME_LENGTH);
+  store<u8>(entry, <u8>type, ENTRY_TYPE);
+  memory.copy(entry + ENTRY_SIZE, name, length);
+  return ErrorCode.OK;
+}
+
+/** The first entry that has room behind it, or is none itself and has enough; 0: there is none. */
+function roomFor(ext4: Ext4, block: usize, length: u32): usize {
   const needed = entryRoom(length);
   const end = leafRoom(ext4);
-  for (let at: u32 = 0; at < end; ) {
-    let entry = block + <usize>at;
-    const whole = entryLength(entry);
-    const isFree = load<u32>(entry, ENTRY_INODE) === 0;
-    const used: u32 = isFree ? 0 : entryRoom(<u32>load<u8>(entry, ENTRY_NAME_LENGTH));
-    at += whole;
-    if (whole < used + needed) continue;
-    if (!isFree) {
-      store<u16>(entry, <u16>used, ENTRY_LENGTH);
-      entry += used;
-      store<u16>(entry, <u16>(whole - used), ENTRY_LENGTH);
-    }
-    store<u32>(entry, number, ENTRY_INODE);
-    store<u8>(entry, <u8>length, ENTRY_NAME_LENGTH);
-    store<u8>(entry, <u8>type, ENTRY_TYPE);
-    memory.copy(entry + ENTRY_SIZE, name, length);
-    return ErrorCode.OK;
+  for (let at: u32 = 0; at < end; at += entryLength(block + <usize>at)) {
+    const entry = block + <usize>at;
+    if (entryLength(entry) >= usedBy(entry) + needed) return entry;
   }
-  return ErrorCode.ENOSPC;
+  return 0;
+}
+
+/** Bytes that an entry needs; 0: it leads nowhere. */
+function usedBy(entry: usize): u32 {
+  if (load<u32>(entry, ENTRY_INODE) === 0) return 0;
+  return entryRoom(<u32>load<u8>(entry, ENTRY_NAME_LENGTH));
 }
 
 /** Takes the entry at byte `at` away: the one before it takes its bytes. */

@@ -1,6 +1,7 @@
 /** A directory gets one block more, at its end. */
 import { failPlain } from "../../../../engine/fault";
 import { ErrorCode } from "../../../../format/errors";
+import { directoryUse, INDEX_BLOCK_MASK } from "../../read/directory";
 import { runAt } from "../../read/map";
 import { groupStart, Inode, Run } from "../../read/volume";
 import { extentsAppend } from "../base/extents";
@@ -8,15 +9,13 @@ import { sizeStore } from "../base/inodes";
 import { spaceOne } from "../base/space";
 import { blockFresh, Change } from "../base/state";
 
-/** An index names blocks with 28 bits. */
-const BLOCKS_MAX: u64 = 0x0fffffff;
 const run = changetype<Run>(memory.data(offsetof<Run>(), 8));
 
 /** Adds a block, all zero: its address, 0 after a fault. `inode` is stored by the caller. */
 export function directoryGrow(change: Change, inode: Inode): usize {
   const ext4 = change.ext4;
   const logical = inode.size >>> ext4.blockShift;
-  if (logical >= BLOCKS_MAX) {
+  if (logical >= <u64>INDEX_BLOCK_MASK) {
     failPlain(ErrorCode.EFBIG);
     return 0;
   }
@@ -29,5 +28,5 @@ export function directoryGrow(change: Change, inode: Inode): usize {
   if (block === 0) return 0;
   if (extentsAppend(change, inode, <u32>logical, block, 1) !== ErrorCode.OK) return 0;
   sizeStore(inode, inode.size + <u64>ext4.blockSize);
-  return blockFresh(change, block);
+  return blockFresh(change, block, directoryUse(inode, <u32>logical));
 }

@@ -33,8 +33,10 @@ import {
   directoryBlock,
   directoryBlocks,
   directoryPlace,
+  directoryUse,
   entryLength,
   hashVersion,
+  INDEX_BLOCK_MASK,
   indexFits,
   isIndexNode,
 } from "../../read/directory";
@@ -45,12 +47,12 @@ import { entryPut, indexSeal, leafSeal } from "./entries";
 import { directoryGrow } from "./grow";
 import { orderHash, orderMiddle, orderPut, orderTake } from "./order";
 
-const BLOCK_MASK: u32 = 0x0fffffff;
 const DOT_LENGTH: u32 = 12;
 /** Each step adds a level, splits a node or splits the block: more than these are damage. */
 const STEPS_MAX: u32 = 16;
-/** Root and nodes on the way down, and which entry was followed in each. */
+/** Root and nodes on the way down, which block of the directory, and which entry was followed. */
 const path: usize = memory.data(16, 8);
+const places: usize = memory.data(16, 8);
 const followed: usize = memory.data(16, 8);
 let levels: u32 = 0;
 let hash: u32 = 0;
@@ -63,7 +65,7 @@ export function indexMake(change: Change, inode: Inode): ErrorCode {
   const fresh = directoryGrow(change, inode);
   if (fresh === 0) return lastFault();
   if (directoryBlock(ext4, inode, 0) === 0) return lastFault();
-  const root = blockChange(change, directoryPlace());
+  const root = blockChange(change, directoryPlace(), directoryUse(inode, 0));
   if (root === 0) return lastFault();
   const kind = <u32>load<u8>(ext4.super, SUPER_HASH_VERSION);
   const isDots =
@@ -99,7 +101,7 @@ export function indexAdd(
     const found = probe(change, inode, name, length);
     if (found !== ErrorCode.OK) return found;
     if (directoryBlock(ext4, inode, leaf) === 0) return lastFault();
-    const block = blockChange(change, directoryPlace());
+    const block = blockChange(change, directoryPlace(), directoryUse(inode, leaf));
     if (block === 0) return lastFault();
     if (entryPut(ext4, block, name, length, number, type) === ErrorCode.OK) {
       leafSeal(ext4, inode, block);
@@ -120,8 +122,9 @@ function probe(change: Change, inode: Inode, name: usize, length: u32): ErrorCod
   levels = 0;
   for (let level: u32 = 0; level <= levels; level++) {
     if (directoryBlock(ext4, inode, index) === 0) return lastFault();
-    const block = blockChange(change, directoryPlace());
+    const block = blockChange(change, directoryPlace(), directoryUse(inode, index));
     if (block === 0) return lastFault();
+    store<u32>(places + <usize>(level << 2), index);
     if (level === 0) {
       version = hashVersion(ext4, <u32>load<u8>(block, INDEX_ROOT_HASH_VERSION));
       levels = <u32>load<u8>(block, INDEX_ROOT_LEVELS);
@@ -143,11 +146,20 @@ function probe(change: Change, inode: Inode, name: usize, length: u32): ErrorCod
     }
     store<u32>(path + <usize>(level << 2), <u32>block);
     store<u32>(followed + <usize>(level << 2), low);
-    index = load<u32>(first + <usize>(low * INDEX_ENTRY_SIZE), INDEX_ENTRY_BLOCK) & BLOCK_MASK;
-    if (index === 0 || index >= blocks) return wrong(ext4, inode);
+    index =
+      load<u32>(first + <usize>(low * INDEX_ENTRY_SIZE), INDEX_ENTRY_BLOCK) & INDEX_BLOCK_MASK;
+    if (index >= blocks || isOnPath(level, index)) return wrong(ext4, inode);
   }
   leaf = index;
   return ErrorCode.OK;
+}
+
+/** True if block `index` of the directory was met on the way down to `level`: the root was. */
+function isOnPath(level: u32, index: u32): bool {
+  for (let above: u32 = 0; above <= level; above++) {
+    if (load<u32>(places + <usize>(above << 2)) === index) return true;
+  }
+  return false;
 }
 
 /** Moves the upper half of a block of entries to a new one, which gets its place in the index. */
@@ -167,8 +179,7 @@ function splitLeaf(change: Change, inode: Inode, block: usize): ErrorCode {
   const lowest = orderHash(middle);
   // A hash that stands on both sides is marked, so that a search goes on to the next block.
   const isOnBoth = orderHash(middle - 1) === lowest;
-  insert(ext4, inode, levels, isOnBoth ? lowest | 1 : lowest, logical);
-  return ErrorCode.OK;
+  return insert(ext4, inode, levels, isOnBoth ? lowest | 1 : lowest, logical);
 }
 
 /** The lowest level of the index is full: splits the highest full node below one with room. */
@@ -191,8 +202,7 @@ function makeRoom(change: Change, inode: Inode): ErrorCode {
   store<u16>(from, <u16>kept, 2);
   indexSeal(ext4, inode, node, INDEX_NODE_LIMIT);
   indexSeal(ext4, inode, fresh, INDEX_NODE_LIMIT);
-  insert(ext4, inode, level - 1, lowest, logical);
-  return ErrorCode.OK;
+  return insert(ext4, inode, level - 1, lowest, logical);
 }
 
 /** The entries of the root go to a node, which becomes its only one. */
@@ -223,19 +233,22 @@ function nodeNew(change: Change, inode: Inode): usize {
   return fresh;
 }
 
-/** Adds an entry to the node at `level`, behind the one that was followed. It has room. */
-function insert(ext4: Ext4, inode: Inode, level: u32, lowest: u32, logical: u32): void {
+/** Adds an entry to the node at `level`, behind the one that was followed. It has room, or EBADMSG. */
+function insert(ext4: Ext4, inode: Inode, level: u32, lowest: u32, logical: u32): ErrorCode {
   const node = nodeAt(level);
   const countAt = countPlace(level);
   const first = node + <usize>countAt;
   const count = <u32>load<u16>(first, 2);
   const index = load<u32>(followed + <usize>(level << 2)) + 1;
+  const holds = indexFits(ext4, node, countAt) && !isFull(level) && index <= count;
+  if (!holds) return wrong(ext4, inode);
   const entry = first + <usize>(index * INDEX_ENTRY_SIZE);
   memory.copy(entry + INDEX_ENTRY_SIZE, entry, (count - index) * INDEX_ENTRY_SIZE);
   store<u32>(entry, lowest);
   store<u32>(entry, logical, INDEX_ENTRY_BLOCK);
   store<u16>(first, <u16>(count + 1), 2);
   indexSeal(ext4, inode, node, countAt);
+  return ErrorCode.OK;
 }
 
 function nodeAt(level: u32): usize {
