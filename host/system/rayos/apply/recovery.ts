@@ -19,15 +19,18 @@ import { LABELS_DEFAULT, PARTITION_NAMES } from "../../../format/rayos/layout.ts
 import { makeEsp } from "../../image/esp.ts";
 import type { Tree } from "../../image/folder.ts";
 import { originOf } from "../../image/reproducible.ts";
-import { clearJournal, JOURNAL_EXTENT, readJournal, writeJournal } from "../../install/journal.ts";
+import {
+  clearJournal,
+  JOURNAL_EXTENT,
+  type RecoveryRecipe,
+  readJournal,
+  readRecoveryRecipe,
+  writeJournal,
+  writeRecoveryRecipe,
+} from "../../install/journal.ts";
 import { checkFatRoom, findBootFiles, recoveryTreeOf } from "../content/boot.ts";
 import { Ledger } from "../content/ledger.ts";
-import {
-  drawOrigin,
-  type RecoveryRecipe,
-  readRecoveryRecipe,
-  writeRecoveryRecipe,
-} from "../plan/recipe.ts";
+import { drawOrigin } from "../plan/recipe.ts";
 import { quietly, windowOf } from "../plan/target.ts";
 import type { RayosRequest } from "../plan/types.ts";
 import { openImage, type SystemImage } from "../source/image.ts";
@@ -96,7 +99,7 @@ function* begin(
 ): Work<{ job: Job; step?: number; sequence: number }> {
   const { name: path } = target;
   const journal = readJournal(target);
-  const recipe = journal && readRecoveryRecipe(journal.recipe);
+  const recipe = journal && readRecoveryRecipe(journal);
   if (journal !== undefined && recipe === undefined) {
     const message = `'${path}' has a half-done installation.`;
     throw refusal("ESTALE", "install", message, { path, hint: "Go on with it, --resume, first." });
