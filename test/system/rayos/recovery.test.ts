@@ -209,6 +209,33 @@ test("where nothing is half done, resume is refused; where an installation is, i
   expect(digest(device)).toBe(before);
 });
 
+test("a partition in the place of the journal is refused, even where a journal was before it", () => {
+  for (const blockSize of [512, 4096] as const) {
+    const whole = new MemoryDevice({ size: "40MiB", name: "target", blkSize: blockSize });
+    const place = (first: number, end: number) => {
+      const perBlock = blockSize / 512;
+      return { firstLba: first / perBlock, lastLba: end / perBlock - 1 };
+    };
+    const entries = [
+      { type: "linux", name: "late", ...place(72, 2048) },
+      { type: "esp", name: "RAYOS_RECOV", ...place(FIRST, LAST + 1) },
+    ];
+    const core = new Core();
+    createGpt(core, core.attach(whole), { entries });
+    const begun = whole.clone();
+    const recipe = '{"rayosRecovery":1,"origin":{"seed":"s","createdS":1},"label":"RAYOS_RECOV"}';
+    writeJournal(begun, { sequence: 2, step: 0, planHash: new Uint8Array(32), recipe });
+    for (const device of [whole, begun]) {
+      const before = digest(device);
+      for (const erase of [false, true]) {
+        const request = { source: image(), consent: { erase } };
+        expect(() => remake(device, request)).toThrow(/refused: partition 1 .*LBA 64 to 79/);
+      }
+      expect(digest(device)).toBe(before);
+    }
+  }
+});
+
 test("a journal that was torn is none: the partition is made anew", () => {
   const device = disk();
   writeSectors(device, 72, new Uint8Array(512).fill(1));
