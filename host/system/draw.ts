@@ -6,6 +6,7 @@ import { formatSize } from "../base/size.ts";
 import type { ChunkOwner } from "../core/region.ts";
 import { type Extent, SECTOR_BYTES } from "../format/layout.ts";
 import type { DiskView, Ext4View, IsoView, RegionView, VolumeView } from "./inspect.ts";
+import { HALF_RECOVERY, RECOVERY_GOES_ON } from "./install/journal.ts";
 
 const WIDTH = 78;
 const WIDTH_MIN = 40;
@@ -49,6 +50,7 @@ export function drawDisk(view: DiskView, width = WIDTH): string[] {
   }
   lines.push(...drawBoxes(boxes, columns));
   if (view.halfInstalled) lines.push("an installation was cut short: diskwright install --resume");
+  if (view.halfRecovery) lines.push(`${HALF_RECOVERY}: ${RECOVERY_GOES_ON}`);
   for (const volume of view.volumes) {
     if (volume.error !== undefined) lines.push(`${titleOf(volume)}: ${volume.error}`);
     if (volume.ext4 !== undefined) lines.push(...ext4Lines(titleOf(volume), volume.ext4, columns));

@@ -13,7 +13,7 @@ import type { BlockDevice } from "../device/device.ts";
 import { type Extent, extent, SECTOR_BYTES } from "../format/layout.ts";
 import { DEFAULT_LOADER } from "./boot/firmware.ts";
 import { CONFIG_ROOT } from "./boot/kernel.ts";
-import { readJournal } from "./install/journal.ts";
+import { readJournal, readRecoveryRecipe } from "./install/journal.ts";
 import { PAYLOAD_FOLDER } from "./media/media.ts";
 import { partitionPlaces } from "./place.ts";
 import { EXT_SIGNATURE, openExt4 } from "./volume.ts";
@@ -40,6 +40,8 @@ export interface DiskView {
   readonly iso?: IsoView | undefined;
   /** An installation was cut short here. */
   readonly halfInstalled: boolean;
+  /** Its recovery partition is half made; the system is whole. */
+  readonly halfRecovery: boolean;
 }
 
 export interface IsoView {
@@ -140,6 +142,8 @@ export function inspectDisk(
       const message = `'${device.name}' has no partition ${partition}.`;
       throw failure("ENOENT", "inspect", message, { path: device.name });
     }
+    const journal = readJournal(device);
+    const halfRecovery = journal !== undefined && readRecoveryRecipe(journal) !== undefined;
     return {
       name: device.name,
       sizeBytes: capacity * SECTOR_BYTES,
@@ -154,7 +158,8 @@ export function inspectDisk(
       // What lies before the boot image of a hybrid medium is its ISO volume.
       free: table === undefined || iso !== undefined ? [] : freeRuns(table, all),
       iso,
-      halfInstalled: readJournal(device) !== undefined,
+      halfInstalled: journal !== undefined && !halfRecovery,
+      halfRecovery,
     };
   } finally {
     core.detach(id);

@@ -23,7 +23,13 @@ import type { BlockDevice } from "../device/device.ts";
 import { DATA_REGION_BASE_LBA } from "../format/layout.ts";
 import { Generations } from "./boot/generations.ts";
 import { CONFIG_ROOT } from "./boot/kernel.ts";
-import { JOURNAL_EXTENT, readJournal } from "./install/journal.ts";
+import {
+  HALF_RECOVERY,
+  JOURNAL_EXTENT,
+  RECOVERY_GOES_ON,
+  readJournal,
+  readRecoveryRecipe,
+} from "./install/journal.ts";
 import { STEPS } from "./install/plan.ts";
 import { checkExt4, checkIso } from "./media/check.ts";
 import { partitionPlaces } from "./place.ts";
@@ -318,13 +324,15 @@ function unmountable(error: StorageError, core: Core, id: number, volume: Volume
   };
 }
 
-/** An installation that was cut short leaves its journal. */
+/** What was cut short leaves its journal. */
 function halfDone(device: BlockDevice): DiskFinding[] {
   const journal = readJournal(device);
   if (journal === undefined) return [];
   const message =
-    `an installation stopped here (step ${journal.step + 1} of at most ${STEPS.length}); ` +
-    "diskwright install --resume finishes it";
+    readRecoveryRecipe(journal) === undefined
+      ? `an installation stopped here (step ${journal.step + 1} of at most ${STEPS.length}); ` +
+        "diskwright install --resume finishes it"
+      : `${HALF_RECOVERY}; ${RECOVERY_GOES_ON}`;
   const { name } = device;
   return [
     { area: "install", reason: "HALF_DONE", lba: JOURNAL_EXTENT.first, device: name, message },

@@ -91,6 +91,9 @@ function Overview({ store, disk }: PanelProps & { disk: OpenDisk }): View {
     view?.halfInstalled
       ? h("p", { class: "warning" }, "An installation was cut short here. It can be resumed.")
       : null,
+    view?.halfRecovery
+      ? h("p", { class: "warning" }, "The recovery partition is half done; the system is whole.")
+      : null,
     powered ? h(DiskMap, { disk, running: store.running }) : null,
     h(Button, { disabled: store.running !== undefined, onClick: close }, "Close this disk"),
   );

@@ -91,6 +91,15 @@ test("no bytes make the reader fail in any way but its own", () => {
   );
 });
 
+test("a string that never ends takes one pass", { timeout: 5000 }, () => {
+  const open = `"${'\\"'.repeat(32_700)}`;
+  for (const end of ["", "\\", "\\\n", "\n"]) {
+    for (const before of ["", "[", '{"a":', "[{"]) {
+      expect(() => decodeBootMode(encode(before + open + end))).toThrow("not JSON");
+    }
+  }
+});
+
 test("what is off already stays as it is, byte for byte", () => {
   const data = encode('{ "installer_mode" : false }');
   expect(withoutInstallerMode(data)).toEqual(data);

@@ -221,6 +221,14 @@ describe("an entry", () => {
     );
   });
 
+  test("blanks inside of a line take one pass", { timeout: 5000 }, () => {
+    const [long, short] = [" ".repeat(200_000), "\t \t"];
+    expect(linesOf(bytes(`${long}title${long}a${long}b${short}\n${short}options c\n`))).toEqual([
+      { key: "title", value: `a${long}b` },
+      { key: "options", value: "c" },
+    ]);
+  });
+
   test("a file of a million lines is read once", () => {
     const found = parseEntry("a.conf", bytes(`${"options x\n".repeat(100_000)}linux /k`));
     expect(found).toMatchObject({ program: "/k" });

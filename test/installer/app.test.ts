@@ -342,6 +342,20 @@ describe("unattended", () => {
     expect(readFileSync(file, "utf8")).toBe(before);
   });
 
+  test.each([
+    [[], 2],
+    [["--esp", "1"], 1],
+    [["--esp", "new"], undefined],
+  ] as const)("with options %j an esp of 2 in the file is %s", async (options, esp) => {
+    const path = image();
+    const installer = { disk: { name: basename(path) }, free: true, esp: 2 };
+    const file = registry({ installer_mode: true, installer });
+    const engine = pretend();
+    const run = await go(["--registry", file, "--yes", ...options, path], "", engine);
+    expect(run.code).toBe(0);
+    expect(engine.asked).toMatchObject([{ place: { kind: "free" }, esp }]);
+  });
+
   test("a dry run on the sample leaves the switch on", async () => {
     const file = registry({ installer_mode: true, installer: { disk: { name: "sample0" } } });
     const before = readFileSync(file, "utf8");

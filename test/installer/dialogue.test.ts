@@ -196,6 +196,7 @@ test("places on a disk stand behind all disks, and only those that are large eno
     esps: [],
     installs: [],
     halfInstalled: false,
+    halfRecovery: false,
     signature: "gpt",
   };
   const rows = menuRows([one, USED], () => content, { layout: "rayos" });

@@ -23,6 +23,7 @@ describe("inspect", () => {
       sizeBytes: 136 << 20,
       blockSize: 512,
       halfInstalled: false,
+      halfRecovery: false,
       table: { usedSide: "primary", firstUsableLba: 34 },
     });
     expect(

@@ -249,6 +249,32 @@ describe("a hostile volume", () => {
   });
 });
 
+describe("entries that cannot be read", () => {
+  /** Where a directory entry or its long name lies on the disk. */
+  const find = ({ device }: Disk, name: Buffer) => Buffer.from(device.bytes()).indexOf(name);
+
+  // The reason once was dropped and a kernel of any slot started, without a try taken.
+  test("because the device fails start no kernel, and the reason is told", () => {
+    const made = disk(installed());
+    const bad = Math.floor(find(made, Buffer.from("rayos", "utf16le")) / 512);
+    const { outcome, lines } = boot(unreadable(made.device, bad));
+    expect(lines.slice(-2)).toEqual([
+      expect.stringMatching(/^systemd-boot: loader\/entries passed over: EIO: /),
+      "RayOS uefi_boot: kernel load failed; staying in UEFI",
+    ]);
+    expect(outcome).toBe("no-kernel");
+  });
+
+  test("because the FAT is damaged start no kernel, and the reason is told", () => {
+    const made = disk(installed());
+    // The cluster of the folder, in its directory entry, leads nowhere.
+    made.device.poke(find(made, Buffer.from("ENTRIES    ")) + 26, Uint8Array.of(0xff, 0xff));
+    const { outcome, lines } = boot(made.device);
+    expect(lines.at(-2)).toMatch(/^systemd-boot: loader\/entries passed over: EBADMSG: /);
+    expect(outcome).toBe("no-kernel");
+  });
+});
+
 test("a cut at any write of a boot leaves the entry whole, old or new or both; it starts", () => {
   const given = disk(installed());
   const text = given.files[entryPath("current")];
@@ -280,6 +306,23 @@ test("a cut at any write of a boot leaves the entry whole, old or new or both; i
     ...["rayos+3.conf", "rayos.conf"],
   ]);
 });
+
+/** The same disk, one sector of which cannot be read. */
+function unreadable(base: MemoryDevice, sector: number): BlockDevice {
+  return {
+    ...{ name: base.name, config: base.config, identity: base.identity },
+    durability: base.durability,
+    submit(requests) {
+      for (const asked of requests) {
+        const end = asked.sector + asked.data.length / 512;
+        const isBad = asked.type === RequestType.IN && asked.sector <= sector && sector < end;
+        if (isBad) asked.status = RequestStatus.IOERR;
+        else base.submit([asked]);
+      }
+    },
+    close: () => base.close(),
+  };
+}
 
 /** The same disk, whose writes fail after so many of them. */
 function failing(base: MemoryDevice, writes: number) {

@@ -117,8 +117,8 @@ async function talk(
   found: DisksFound,
   request: RayosRequest,
 ): Promise<{ decision: Decision; plan: RayosPlan | undefined }> {
-  const { place, sizes, esp } = options;
-  const { layout } = request;
+  const { place, sizes } = options;
+  const { layout, esp } = request;
   const rows = menuRows(found.disks, found.contentOf, { layout, sizes, place, esp });
   let turn = begin(rows, found.fromRemovable);
   let plan: RayosPlan | undefined;
@@ -176,7 +176,7 @@ function requestOf(options: InstallerOptions, world: World): RayosRequest {
   return {
     layout,
     place,
-    esp,
+    esp: esp === "new" ? undefined : esp,
     source,
     sizes,
     vmStorage,

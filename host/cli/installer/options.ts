@@ -22,8 +22,8 @@ export interface InstallerOptions {
   readonly layout: RayosLayoutName | undefined;
   readonly source: RayosRequest["source"];
   readonly place: RayosTargetPlace | undefined;
-  /** Number of an ESP that is shared; undefined: a new one. */
-  readonly esp: number | undefined;
+  /** Number of an ESP that is shared; undefined: nothing was said, so a registry file may. */
+  readonly esp: number | "new" | undefined;
   readonly sizes: RayosSizes;
   readonly vmStorage: VmStorage | undefined;
   readonly firstBoot: FirstBoot;
@@ -144,7 +144,7 @@ function settle(program: Command): InstallerOptions {
     layout: text("layout") as RayosLayoutName | undefined,
     source: text("source"),
     place: placeOf(values),
-    esp: values["esp"] as number | undefined,
+    esp: values["esp"] as number | "new" | undefined,
     sizes: sizesOf(values),
     vmStorage: values["vmStorage"] as VmStorage | undefined,
     firstBoot: {
@@ -212,8 +212,8 @@ function toNumber(text: string): number {
   throw new InvalidArgumentError("A partition is a number from 1.");
 }
 
-function toEsp(text: string): number | undefined {
-  return text === "new" ? undefined : toNumber(text);
+function toEsp(text: string): number | "new" {
+  return text === "new" ? text : toNumber(text);
 }
 
 function toStorage(text: string): VmStorage {

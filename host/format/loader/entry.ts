@@ -83,7 +83,7 @@ export function linesOf(content: Uint8Array): { readonly key: string; readonly v
   const text = new TextDecoder().decode(end < 0 ? content : content.subarray(0, end));
   const lines: { key: string; value: string }[] = [];
   for (const raw of text.split(/[\r\n]/)) {
-    const line = raw.replace(/^[ \t]+/, "").replace(/[ \t]+$/, "");
+    const line = withoutBlanks(raw);
     const border = line.search(/[ \t]/);
     if (border < 0 || line.startsWith("#")) continue;
     const value = line.slice(border).replace(/^[ \t]+/, "");
@@ -91,6 +91,13 @@ export function linesOf(content: Uint8Array): { readonly key: string; readonly v
     lines.push({ key: line.slice(0, border), value: isQuoted ? value.slice(1, -1) : value });
   }
   return lines;
+}
+
+/** A pattern for the end of a text would begin anew at each blank of a run: this takes one pass. */
+function withoutBlanks(text: string): string {
+  let end = text.length;
+  while (end > 0 && " \t".includes(text.charAt(end - 1))) end--;
+  return text.slice(0, end).replace(/^[ \t]+/, "");
 }
 
 /** Identity and counter of an entry by the name of its file. */

@@ -157,7 +157,8 @@ function decode(data: Uint8Array): string {
   }
 }
 
-const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
+/** A string that never ends is one to the end: whoever passed over its quote would try the next. */
+const TOKEN = /"(?:[^"\\]|\\[^])*(?:"|\\?$)|[{}[\],:]/g;
 
 /** Told before anything is built of the text. */
 function refuseDepth(text: string): void {

@@ -9,6 +9,7 @@ import { FileDevice } from "../../device/local/file.ts";
 import type { Extent } from "../../format/layout.ts";
 import { oneLine } from "../../format/rayos/lines.ts";
 import { inspectDisk, type VolumeView } from "../inspect.ts";
+import { HALF_RECOVERY, RECOVERY_GOES_ON } from "../install/journal.ts";
 import { detectEsps, detectInstalls } from "../rayos/install.ts";
 
 export interface DiskVolume extends Extent {
@@ -36,6 +37,8 @@ export interface DiskContent {
   readonly installs: readonly string[];
   /** An installation was cut short here. */
   readonly halfInstalled: boolean;
+  /** The recovery partition of an installed system is half made. */
+  readonly halfRecovery: boolean;
   readonly signature: string | null;
 }
 
@@ -58,6 +61,7 @@ export function readContent(device: BlockDevice): DiskContent {
       esps: detectEsps(core, device),
       installs: found.filter(({ kind }) => kind !== "half-done").map(({ text }) => text),
       halfInstalled: view.halfInstalled,
+      halfRecovery: view.halfRecovery,
       signature: view.signature,
     };
   } finally {
@@ -82,7 +86,7 @@ export function readContentAt(path: string): DiskContent | string {
 
 /** Lines for a person, one for the whole and one for each volume. */
 export function contentLines(content: DiskContent): string[] {
-  const { blank, hasTable, volumes, installs, halfInstalled, signature } = content;
+  const { blank, hasTable, volumes, installs, signature } = content;
   const whole = blank
     ? "blank"
     : hasTable
@@ -91,7 +95,8 @@ export function contentLines(content: DiskContent): string[] {
   return [
     whole,
     ...installs.map((install) => `installed: ${install}`),
-    ...(halfInstalled ? ["an installation was cut short here"] : []),
+    ...(content.halfInstalled ? ["an installation was cut short here"] : []),
+    ...(content.halfRecovery ? [`${HALF_RECOVERY}: ${RECOVERY_GOES_ON}`] : []),
     ...(hasTable ? volumes.map(volumeLine) : []),
   ];
 }

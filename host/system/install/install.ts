@@ -15,6 +15,7 @@ import { applyPlan } from "./apply.ts";
 import { type JournalEntry, readJournal } from "./journal.ts";
 import {
   checkTarget,
+  consentOver,
   type Identities,
   type InstallMode,
   type InstallPlan,
@@ -145,6 +146,7 @@ function prepare(
 ): Prepared {
   const device = identifyTarget(target, source.medium);
   const journal = readJournal(target);
+  const consent = consentOver(journal, target.name, options, options.resume);
   if (journal !== undefined) {
     const resumed = resumeFrom(journal, source, device, options);
     if (resumed !== undefined) return resumed;
@@ -160,7 +162,7 @@ function prepare(
     throw refusal("ENOENT", "install", message, { path: target.name });
   }
   const facts = { ...device, ...examineTarget(core, target) };
-  checkTarget(facts, journal === undefined ? options : { ...options, reinstall: true });
+  checkTarget(facts, consent);
   const recipe: Recipe = {
     mode: options.verbatim === true ? "verbatim" : "fresh",
     identities: identitiesOf(options),

@@ -1,5 +1,6 @@
 /**
- * The journal of an installation, on the target itself: which plan, and which step comes next.
+ * The journal of an installation, on the target itself: which plan, and which step comes next. One
+ * of a recovery partition that is made anew stands in the same place, on a disk that is installed.
  *
  * It lies in the gap between the partition table and the first partition, in two slots of 4 KiB
  * that are written in turn, each with its own SHA-256: a torn write leaves the other one, which
@@ -43,12 +44,24 @@ const journalRecord = wire.record("install journal", {
 });
 
 const MAGIC = "DWRIGHT-INSTALL";
+const SEED_MAX = 1000;
+
+/** What `install --recovery` leaves where it is cut; the system on the disk is whole. */
+export const HALF_RECOVERY = "a half-done recovery partition";
+export const RECOVERY_GOES_ON = "diskwright install --recovery goes on with it";
 
 export interface JournalEntry {
   readonly sequence: number;
   readonly step: number;
   readonly planHash: Uint8Array;
   readonly recipe: string;
+}
+
+/** What the journal keeps while a recovery partition is made anew. */
+export interface RecoveryRecipe {
+  readonly origin: { readonly seed: string; readonly createdS: number };
+  /** Of the partition, which is not there while it is made. */
+  readonly label: string;
 }
 
 /** The newest valid entry on `device`, undefined where there is none. EIO. */
@@ -83,6 +96,28 @@ export function clearJournal(device: BlockDevice, newest: number, final: Uint8Ar
     writeSectors(device, lba, final.subarray(from, from + SLOT_BYTES));
     flushDevice(device);
   }
+}
+
+export function writeRecoveryRecipe({ origin, label }: RecoveryRecipe): string {
+  return JSON.stringify({ rayosRecovery: 1, origin, label });
+}
+
+/** The same of a journal whose digest was right; undefined if it is an installation's. */
+export function readRecoveryRecipe({ recipe }: JournalEntry): RecoveryRecipe | undefined {
+  try {
+    const { rayosRecovery, origin, label } = JSON.parse(recipe) as RecoveryRecipe & {
+      rayosRecovery?: unknown;
+    };
+    if (rayosRecovery !== 1 || !isOrigin(origin) || typeof label !== "string") return undefined;
+    return { origin: { seed: origin.seed, createdS: origin.createdS }, label };
+  } catch {
+    return undefined;
+  }
+}
+
+/** True if all identities can be drawn from it again. */
+export function isOrigin({ seed, createdS }: RecoveryRecipe["origin"]): boolean {
+  return typeof seed === "string" && seed.length <= SEED_MAX && Number.isSafeInteger(createdS);
 }
 
 function slotLba(sequence: number): number {

@@ -19,7 +19,13 @@ import {
   SECTOR_BYTES,
   TABLE_FRONT_SECTORS,
 } from "../../format/layout.ts";
-import { JOURNAL_EXTENT } from "./journal.ts";
+import {
+  HALF_RECOVERY,
+  JOURNAL_EXTENT,
+  type JournalEntry,
+  RECOVERY_GOES_ON,
+  readRecoveryRecipe,
+} from "./journal.ts";
 
 /** What an installation is made of. */
 export interface SourceFacts {
@@ -155,6 +161,26 @@ export function checkTarget(target: TargetFacts, consent: Consent): void {
     const hint = "--erase writes over it.";
     throw refusal("ENOTEMPTY", "install", message, { path, hint });
   }
+}
+
+/**
+ * The consent to begin anew where `journal` is. A half-done installation is no system to replace; a
+ * half-done recovery partition is beside one, which nobody loses unasked.
+ *
+ * @throws {Refusal} ESTALE: the recovery partition, without consent to lose the system too
+ */
+export function consentOver(
+  journal: JournalEntry | undefined,
+  path: string,
+  consent: Consent,
+  resume: boolean | undefined,
+): Consent {
+  if (journal === undefined) return consent;
+  if (readRecoveryRecipe(journal) === undefined) return { ...consent, reinstall: true };
+  if (consent.erase && consent.reinstall && !resume) return consent;
+  const message = `'${path}' has ${HALF_RECOVERY}.`;
+  const hint = `${RECOVERY_GOES_ON}; --erase --reinstall replaces the whole system.`;
+  throw refusal("ESTALE", "install", message, { path, hint });
 }
 
 /**

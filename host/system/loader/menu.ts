@@ -78,7 +78,8 @@ export function readMenu(volume: FatVolume): BootMenu | undefined {
  * Starts an entry: the first that can be started, of those that fit the patterns, loader.conf's
  * own behind them, and then of all.
  *
- * @returns undefined: none can be started; "none": the volume has no entries
+ * @returns undefined: none can be started, or they cannot be read, which is told; "none": the
+ *   volume has no entries
  */
 export function startEntry(
   core: Core,
@@ -87,7 +88,11 @@ export function startEntry(
   print: (line: string) => void,
 ): StartedEntry | "none" | undefined {
   const menu = quietly(() => reading(core, target, readMenu));
-  if (typeof menu === "string" || menu === undefined) return "none";
+  if (menu === undefined) return "none";
+  if (typeof menu === "string") {
+    print(lines.entryPassedOver(ENTRIES_FOLDER, menu));
+    return undefined;
+  }
   print(lines.bootMenu(menu.entries.length, menu.conf.timeout));
   for (const { file, reason } of menu.passedOver) print(lines.entryPassedOver(file, reason));
   for (const entry of triedInOrder(menu.entries, [...patterns, menu.conf.default])) {

@@ -19,6 +19,7 @@ import { SECTOR_BYTES } from "../../format/layout.ts";
 import type { Tree } from "../image/folder.ts";
 import { originOf } from "../image/reproducible.ts";
 import { type JournalEntry, readJournal } from "../install/journal.ts";
+import { consentOver } from "../install/plan.ts";
 import { backupPath, saveTable } from "../install/table-backup.ts";
 import { applyRayos, ext4Request } from "./apply/apply.ts";
 import { ext4 } from "./apply/ext4.ts";
@@ -172,6 +173,7 @@ function prepare(
 ): Prepared {
   const facts = examineRayosTarget(core, media, ext4, target, request);
   const journal = readJournal(target);
+  const consent = consentOver(journal, target.name, request.consent ?? {}, request.resume);
   const tools = { core, media, ext4 };
   if (journal !== undefined) {
     const resumed = resume(tools, image, target, facts, request, journal);
@@ -187,7 +189,6 @@ function prepare(
     const message = `'${target.name}' has no half-done installation to resume.`;
     throw refusal("ENOENT", "install", message, { path: target.name });
   }
-  const consent = { ...request.consent, ...(journal === undefined ? {} : { reinstall: true }) };
   checkRayosTarget(facts, request.place, consent, request.esp);
   const origin = request.origin ?? drawOrigin(request);
   const wipe = !facts.blank;

@@ -38,6 +38,7 @@ function diskLines(open: OpenDisk): string[] {
     if (error !== undefined) lines.push(`  ${error}`);
   }
   if (view?.halfInstalled) lines.push("an installation was cut short");
+  if (view?.halfRecovery) lines.push("a recovery partition is half done");
   if (statusError !== undefined) lines.push(statusError);
   if (status !== undefined) {
     const { active, candidate, phase, recovery, bootSequence } = status;

@@ -40,6 +40,7 @@ const OTHERS: Files = {
   "EFI/Microsoft/Boot/bootmgfw.efi": "their manager ".repeat(4000),
   "loader/loader.conf": "timeout 1\ndefault other*\n",
   "loader/entries/other.conf": "title Other\nlinux /other\n",
+  "loader/entries/rayos-like+3.conf": "title Like it\nlinux /like\n",
 };
 
 /** While it records, keeps a copy of the disk after every write to the ESP or the journal. */
@@ -223,6 +224,15 @@ test.each([
     /is to be replaced/,
   ],
   ["an entry of that name", { "loader/entries/rayos+3.conf": "x" }, {}, /rayos\+3.conf' already/],
+  // Once only new names were looked for: the entry could never be blessed, for there was another.
+  ["a blessed entry", { "loader/entries/RayOS.conf": "x" }, {}, /RayOS.conf' already/],
+  ["a counted entry", { "loader/entries/rayos+2-1.conf": "x" }, {}, /rayos\+2-1.conf' already/],
+  [
+    "a previous entry that is spent",
+    { "loader/entries/rayos-previous+0-3.conf": "x" },
+    {},
+    /rayos-previous\+0-3.conf' already/,
+  ],
   [
     "no room",
     { big: "x".repeat(Math.floor(39.35 * 2 ** 20)) },

@@ -8,10 +8,15 @@ import { Core } from "../../../host/core/load.ts";
 import { type BlockRequest, RequestType } from "../../../host/device/device.ts";
 import { MemoryDevice } from "../../../host/device/local/memory.ts";
 import { readSectors, writeSectors } from "../../../host/device/sectors.ts";
+import { contentLines, readContent } from "../../../host/system/disks/content.ts";
+import { drawDisk } from "../../../host/system/draw.ts";
+import { inspectDisk } from "../../../host/system/inspect.ts";
+import { install as installMedium } from "../../../host/system/install/install.ts";
 import { readJournal, writeJournal } from "../../../host/system/install/journal.ts";
 import { type RecoveryRequest, remakeRecovery } from "../../../host/system/rayos/apply/recovery.ts";
-import { digest } from "../support.ts";
-import { RAYOS_FILES, SEED } from "./support.ts";
+import { verifyDisk } from "../../../host/system/verify.ts";
+import { digest, makeMedium } from "../support.ts";
+import { install, RAYOS_FILES, requestFor, SEED, SMALL_FULL_DISK } from "./support.ts";
 import { tar } from "./tars.ts";
 
 const FIRST = 4096;
@@ -140,6 +145,57 @@ describe("a cut", () => {
   });
 });
 
+describe("a recovery partition that is half done", () => {
+  // Its journal once stood for consent to replace the system: --erase alone took system and pool.
+  let half: MemoryDevice;
+
+  beforeAll(() => {
+    half = new MemoryDevice({ size: SMALL_FULL_DISK, name: "target" });
+    install(half, requestFor(image(), { layout: "rayos-full" }));
+    const work = remakeRecovery(new Core(), half, { ...SEED, source: image("new") });
+    while (readJournal(half) === undefined) work.next();
+    work.return(undefined as never);
+  });
+
+  test.each([
+    {},
+    { consent: { erase: true } },
+    { consent: { reinstall: true } },
+    { consent: { erase: true, reinstall: true }, resume: true },
+  ])("is no consent to replace the system: %o", (more) => {
+    const words = /half-done recovery partition.*install --recovery.*--erase --reinstall/;
+    const before = digest(half);
+    for (const layout of ["rayos", "rayos-full"] as const) {
+      const request = requestFor(image("new"), { ...more, layout });
+      expect(() => install(half, request)).toThrow(words);
+    }
+    const options = { ...more.consent, resume: more.resume };
+    expect(() => finish(installMedium(makeMedium(), half, options))).toThrow(words);
+    expect(digest(half)).toBe(before);
+  });
+
+  test("is replaced with the system where somebody agrees to both", () => {
+    const disk = half.clone();
+    const consent = { erase: true, reinstall: true };
+    install(disk, requestFor(image("new"), { layout: "rayos-full", consent }));
+    expect(readJournal(disk)).toBeUndefined();
+    expect(finish(verifyDisk(disk)).findings).toEqual([]);
+  });
+
+  test("is named by verify, inspect and the installer, with what goes on with it", () => {
+    const words =
+      /a half-done recovery partition[:;] diskwright install --recovery goes on with it/;
+    const [finding] = finish(verifyDisk(half)).findings;
+    expect(finding).toMatchObject({ reason: "HALF_DONE", message: expect.stringMatching(words) });
+    const view = inspectDisk(half);
+    expect(view).toMatchObject({ halfInstalled: false, halfRecovery: true });
+    for (const lines of [drawDisk(view), contentLines(readContent(half))]) {
+      expect(lines.join("\n")).toMatch(words);
+      expect(lines.join("\n")).not.toContain("cut short");
+    }
+  });
+});
+
 test("where nothing is half done, resume is refused; where an installation is, it comes first", () => {
   const source = image();
   const device = disk();
@@ -151,6 +207,33 @@ test("where nothing is half done, resume is refused; where an installation is, i
     expect(() => remake(device, { source, consent: { erase } })).toThrow(/half-done installation/);
   }
   expect(digest(device)).toBe(before);
+});
+
+test("a partition in the place of the journal is refused, even where a journal was before it", () => {
+  for (const blockSize of [512, 4096] as const) {
+    const whole = new MemoryDevice({ size: "40MiB", name: "target", blkSize: blockSize });
+    const place = (first: number, end: number) => {
+      const perBlock = blockSize / 512;
+      return { firstLba: first / perBlock, lastLba: end / perBlock - 1 };
+    };
+    const entries = [
+      { type: "linux", name: "late", ...place(72, 2048) },
+      { type: "esp", name: "RAYOS_RECOV", ...place(FIRST, LAST + 1) },
+    ];
+    const core = new Core();
+    createGpt(core, core.attach(whole), { entries });
+    const begun = whole.clone();
+    const recipe = '{"rayosRecovery":1,"origin":{"seed":"s","createdS":1},"label":"RAYOS_RECOV"}';
+    writeJournal(begun, { sequence: 2, step: 0, planHash: new Uint8Array(32), recipe });
+    for (const device of [whole, begun]) {
+      const before = digest(device);
+      for (const erase of [false, true]) {
+        const request = { source: image(), consent: { erase } };
+        expect(() => remake(device, request)).toThrow(/refused: partition 1 .*LBA 64 to 79/);
+      }
+      expect(digest(device)).toBe(before);
+    }
+  }
 });
 
 test("a journal that was torn is none: the partition is made anew", () => {

@@ -1,9 +1,10 @@
 /**
  * `install --recovery`: makes the recovery partition of an installed disk anew from an image, and
- * touches nothing else but the journal. Its place is the installation's already: what lies there
- * and is no journal is one that was torn. A cut leaves a partition that the same command goes on
- * with: the journal has the identities, so what is made then is made of the same bytes. The entry
- * for recovery on the ESP, which has a kernel of its own, starts all the while.
+ * touches nothing else but the journal. Its place is the installation's already: what lies there,
+ * if no partition does, and is no journal is one that was torn. A cut leaves a partition that the
+ * same command goes on with: the journal has the identities, so what is made then is made of the
+ * same bytes. The entry for recovery on the ESP, which has a kernel of its own, starts all the
+ * while.
  */
 import { refusal, StorageError } from "../../../base/errors.ts";
 import { isSameBytes } from "../../../base/hash.ts";
@@ -14,20 +15,23 @@ import { GPT_TYPES, readGpt } from "../../../core/gpt.ts";
 import { Core } from "../../../core/load.ts";
 import type { BlockDevice } from "../../../device/device.ts";
 import { flushDevice } from "../../../device/sectors.ts";
-import { type Extent, extent, SECTOR_BYTES } from "../../../format/layout.ts";
+import { type Extent, extent, overlaps, SECTOR_BYTES } from "../../../format/layout.ts";
 import { LABELS_DEFAULT, PARTITION_NAMES } from "../../../format/rayos/layout.ts";
 import { makeEsp } from "../../image/esp.ts";
 import type { Tree } from "../../image/folder.ts";
 import { originOf } from "../../image/reproducible.ts";
-import { clearJournal, JOURNAL_EXTENT, readJournal, writeJournal } from "../../install/journal.ts";
+import {
+  clearJournal,
+  JOURNAL_EXTENT,
+  type RecoveryRecipe,
+  readJournal,
+  readRecoveryRecipe,
+  writeJournal,
+  writeRecoveryRecipe,
+} from "../../install/journal.ts";
 import { checkFatRoom, findBootFiles, recoveryTreeOf } from "../content/boot.ts";
 import { Ledger } from "../content/ledger.ts";
-import {
-  drawOrigin,
-  type RecoveryRecipe,
-  readRecoveryRecipe,
-  writeRecoveryRecipe,
-} from "../plan/recipe.ts";
+import { drawOrigin } from "../plan/recipe.ts";
 import { quietly, windowOf } from "../plan/target.ts";
 import type { RayosRequest } from "../plan/types.ts";
 import { openImage, type SystemImage } from "../source/image.ts";
@@ -64,7 +68,8 @@ interface Job extends RecoveryRecipe {
 
 /**
  * @throws {Refusal} ENOENT: the disk has no recovery partition, or nothing to resume; ENOSPC: it is
- *   too small; ESTALE: another work on this disk is half done
+ *   too small; ENOTEMPTY: a partition lies where the journal goes; ESTALE: another work on this
+ *   disk is half done
  * @throws {StorageError} EBADMSG: it did not read back; and what the image is refused with
  */
 export function* remakeRecovery(
@@ -96,11 +101,12 @@ function* begin(
 ): Work<{ job: Job; step?: number; sequence: number }> {
   const { name: path } = target;
   const journal = readJournal(target);
-  const recipe = journal && readRecoveryRecipe(journal.recipe);
+  const recipe = journal && readRecoveryRecipe(journal);
   if (journal !== undefined && recipe === undefined) {
     const message = `'${path}' has a half-done installation.`;
     throw refusal("ESTALE", "install", message, { path, hint: "Go on with it, --resume, first." });
   }
+  checkJournalPlace(core, id, path);
   if (journal !== undefined && recipe !== undefined) {
     const asked = request.seed === undefined ? recipe.origin.seed : drawn(request).seed;
     const job = yield* jobOf(core, id, target, image, request, recipe);
@@ -121,6 +127,20 @@ function* begin(
   const found = recoveryOf(core, id, target, recipe?.label);
   const job = yield* jobOf(core, id, target, image, request, { origin, label: found.label });
   return { job, sequence: journal?.sequence ?? 0 };
+}
+
+/** Another tool may have made a partition below LBA 2048 since the installation. ENOTEMPTY. */
+function checkJournalPlace(core: Core, id: number, path: string): void {
+  const table = readGpt(core, id);
+  const found = table.partitions.find(({ firstLba, lastLba }) => {
+    const { baseSector, sectors } = windowOf(table, firstLba, lastLba);
+    return overlaps(extent(baseSector, sectors), JOURNAL_EXTENT);
+  });
+  if (found === undefined) return;
+  const { first, last } = JOURNAL_EXTENT;
+  const place = `where the journal goes, LBA ${first} to ${last}`;
+  const message = `partition ${found.index} of '${path}' lies ${place}.`;
+  throw refusal("ENOTEMPTY", "install", message, { path, hint: "Move it behind that." });
 }
 
 function* jobOf(

@@ -8,6 +8,7 @@ import { FatVolume } from "../../../core/fat.ts";
 import { GPT_TYPES, type GptPartition, type GptTable } from "../../../core/gpt.ts";
 import type { Core } from "../../../core/load.ts";
 import { type Extent, extent } from "../../../format/layout.ts";
+import { ENTRIES_FOLDER, identityOf } from "../../../format/loader/entry.ts";
 import { BOOT_SLOTS, entryPath } from "../../../format/rayos/boot-entries.ts";
 import { PARTITION_NAMES } from "../../../format/rayos/layout.ts";
 import type { Tree } from "../../image/folder.ts";
@@ -19,6 +20,7 @@ export const LOADER_CONF_PATH = "loader/loader.conf";
 /** What a system may find made by another one, and then leaves as it is. */
 const SHARED = [FALLBACK_PATH, LOADER_PATH, LOADER_CONF_PATH];
 const OWN_FOLDER = "EFI/RAYOS";
+const OWN_ENTRIES = BOOT_SLOTS.map((slot) => identityOf(entryPath(slot)).id);
 
 /** An ESP that RayOS's boot files go onto. */
 export interface SharedEsp extends Extent {
@@ -110,7 +112,7 @@ function examine(
       const message = `${what} is damaged: ${finding.reason}`;
       throw refusal("EBADMSG", "plan", message, { path, hint: `Repair it, or: ${hint}` });
     }
-    const taken = [OWN_FOLDER, ...BOOT_SLOTS.map(entryPath)].find((each) => volume.exists(each));
+    const taken = ownPath(volume);
     if (taken !== undefined) {
       throw refusal("EEXIST", "plan", `${what} has '${taken}' already.`, { path, hint });
     }
@@ -118,4 +120,13 @@ function examine(
   } finally {
     volume.close();
   }
+}
+
+/** What a RayOS has left there, its entries with any counter or none; undefined: nothing. */
+function ownPath(volume: FatVolume): string | undefined {
+  if (volume.exists(OWN_FOLDER)) return OWN_FOLDER;
+  if (!volume.exists(ENTRIES_FOLDER)) return undefined;
+  if (volume.stat(ENTRIES_FOLDER).kind !== "directory") return undefined;
+  const paths = volume.list(ENTRIES_FOLDER).map(({ name }) => `${ENTRIES_FOLDER}/${name}`);
+  return paths.find((path) => OWN_ENTRIES.includes(identityOf(path).id));
 }

@@ -1,11 +1,11 @@
 /** What the journal keeps of an installation: enough to make the same plan again after a cut. */
 import { toHex } from "../../../base/hash.ts";
 import { originOf } from "../../image/reproducible.ts";
+import { isOrigin } from "../../install/journal.ts";
 import type { RayosTarget } from "./target.ts";
 import type { RayosOrigin, RayosRequest } from "./types.ts";
 
 const SEED_BYTES = 16;
-const SEED_MAX = 1000;
 /** What a seeded installation takes as its time where nobody gives one: 2000-01-01 UTC. */
 const SEEDED_EPOCH_S = 946_684_800;
 
@@ -54,34 +54,6 @@ export function readRecipe(text: string): RayosRecipe | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** What the journal keeps while a recovery partition is made anew. */
-export interface RecoveryRecipe {
-  readonly origin: RayosOrigin;
-  /** Of the partition, which is not there while it is made. */
-  readonly label: string;
-}
-
-export function writeRecoveryRecipe({ origin, label }: RecoveryRecipe): string {
-  return JSON.stringify({ rayosRecovery: 1, origin, label });
-}
-
-/** The same of a journal whose digest was right; undefined if it is of another work. */
-export function readRecoveryRecipe(text: string): RecoveryRecipe | undefined {
-  try {
-    const { rayosRecovery, origin, label } = JSON.parse(text) as RecoveryRecipe & {
-      rayosRecovery?: unknown;
-    };
-    if (rayosRecovery !== 1 || !isOrigin(origin) || typeof label !== "string") return undefined;
-    return { origin: { seed: origin.seed, createdS: origin.createdS }, label };
-  } catch {
-    return undefined;
-  }
-}
-
-function isOrigin({ seed, createdS }: RayosOrigin): boolean {
-  return typeof seed === "string" && seed.length <= SEED_MAX && Number.isSafeInteger(createdS);
 }
 
 /**

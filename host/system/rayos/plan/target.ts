@@ -9,7 +9,12 @@ import { isReadOnly, isZero, readSectors } from "../../../device/sectors.ts";
 import { SECTOR_BYTES } from "../../../format/layout.ts";
 import { BOOT_MODE_PATH } from "../../../format/rayos/boot-mode.ts";
 import { LABELS_DEFAULT, MEDIUM_LABEL } from "../../../format/rayos/layout.ts";
-import { JOURNAL_EXTENT, readJournal } from "../../install/journal.ts";
+import {
+  HALF_RECOVERY,
+  JOURNAL_EXTENT,
+  readJournal,
+  readRecoveryRecipe,
+} from "../../install/journal.ts";
 import { describeContent, isSamePath, userOf } from "../../install/target.ts";
 import { type ImagePlace, imageName } from "../source/image.ts";
 import type { Ext4Tools, Ext4Window } from "./ext4.ts";
@@ -88,8 +93,11 @@ export function installsOn(
   table: GptTable | undefined,
 ): ExistingInstall[] {
   const installs: ExistingInstall[] = [];
-  if (readJournal(device) !== undefined) {
-    installs.push({ kind: "half-done", text: "an installation that was cut short", numbers: [] });
+  const journal = readJournal(device);
+  if (journal !== undefined) {
+    const isRecovery = readRecoveryRecipe(journal) !== undefined;
+    const text = isRecovery ? HALF_RECOVERY : "an installation that was cut short";
+    installs.push({ kind: "half-done", text, numbers: [] });
   }
   if (table === undefined) return installs;
   const id = core.attach(device);
