@@ -3,6 +3,7 @@
  * it, however that ends.
  */
 import { failure } from "../../base/errors.ts";
+import { domFailure } from "../../base/web/dom.ts";
 import { haveLocks } from "../../base/web/life.ts";
 
 export interface LockOptions {
@@ -21,7 +22,8 @@ export interface NameLock {
 /**
  * The lock of the disk `name`, or undefined where the browser has no Web Locks.
  *
- * @throws {StorageError} EBUSY: another tab or worker has it; ECANCELED
+ * @throws {StorageError} EBUSY: another tab or worker has it; EACCES: the browser refuses locks to
+ *   this page; ECANCELED
  */
 export async function lockName(
   name: string,
@@ -40,7 +42,7 @@ export async function lockName(
     const probe = async (cause: unknown) => {
       if (signal?.aborted) throw cause;
       await navigator.locks.request(key, { ifAvailable: true }, (lock) => {
-        if (lock === null) throw cause;
+        if (lock === null) throw taken(name);
         return held();
       });
     };
@@ -55,11 +57,13 @@ export async function lockName(
 }
 
 function refused(name: string, cause: unknown, signal: AbortSignal | undefined): Error {
-  if (signal?.aborted) {
-    const message = `opening '${name}' was given up.`;
-    return failure("ECANCELED", "open", message, { path: name, cause: signal.reason });
-  }
+  if (!signal?.aborted) return domFailure(cause, "open", name);
+  const message = `opening '${name}' was given up.`;
+  return failure("ECANCELED", "open", message, { path: name, cause: signal.reason });
+}
+
+function taken(name: string): Error {
   const hint = "Close it there, or open it read-only.";
   const message = `'${name}' is open for writing in another tab or worker.`;
-  return failure("EBUSY", "open", message, { path: name, cause, hint });
+  return failure("EBUSY", "open", message, { path: name, hint });
 }
