@@ -84,6 +84,8 @@ export interface OverOptions extends OpfsOptions {
 interface Opened {
   readonly path: string;
   readonly file: SyncFile;
+  /** It was not there before: it goes again if it comes to nothing. */
+  readonly isNew: boolean;
   readonly lock: NameLock | undefined;
   readonly room: StorageRoom | undefined;
   /** What another thread can open the file by. */
@@ -146,7 +148,7 @@ export class OpfsDevice implements BlockDevice {
     const { growTo } = options;
     const sizeBytes = growTo === undefined ? 0 : parseSize(growTo);
     checkGeometry(sizeBytes / SECTOR_SIZE, options.blkSize ?? 512, path);
-    const opened = await openFile(path, false, options);
+    const opened = await openFile(path, undefined, options);
     return finish(opened, options, () => {
       if (opened.file.getSize() < sizeBytes) opened.file.truncate(sizeBytes);
     });
@@ -161,22 +163,15 @@ export class OpfsDevice implements BlockDevice {
   static async create(path: string, options: CreateOpfsOptions): Promise<OpfsDevice> {
     const sizeBytes = parseSize(options.size);
     checkGeometry(sizeBytes / SECTOR_SIZE, options.blkSize ?? 512, path);
-    const exists = await opfsExists(path, options.root);
-    if (exists && options.overwrite !== true) {
-      const hint = "Choose another name, or allow it to be overwritten.";
-      throw failure("EEXIST", "open", `'${path}' exists.`, { path, hint });
-    }
-    const opened = await openFile(path, true, options);
-    try {
-      return await finish(opened, options, () => {
-        opened.file.truncate(0);
-        opened.file.truncate(sizeBytes);
-        opened.file.flush();
-      });
-    } catch (error) {
-      if (!exists) await removeOpfs(path, options.root).catch(() => undefined);
-      throw error;
-    }
+    const made = { overwrite: options.overwrite === true };
+    // Asked again under the lock; whoever holds that may have it for long.
+    await checkNew(path, made, options.root);
+    const opened = await openFile(path, made, options);
+    return finish(opened, options, () => {
+      opened.file.truncate(0);
+      opened.file.truncate(sizeBytes);
+      opened.file.flush();
+    });
   }
 
   /** A device over `file`, which is open already and closes with it. */
@@ -354,13 +349,31 @@ function endSlowly(path: string, ended: Promise<void>, lock: NameLock | undefine
   ending.set(path, over);
 }
 
-async function openFile(path: string, create: boolean, options: OpfsOptions): Promise<Opened> {
+/** True if there is no such file yet; EEXIST: there is one, and it must stay. */
+async function checkNew(
+  path: string,
+  made: { readonly overwrite: boolean },
+  root?: FileSystemDirectoryHandle,
+): Promise<boolean> {
+  const exists = await opfsExists(path, root);
+  if (!exists || made.overwrite) return !exists;
+  const hint = "Choose another name, or allow it to be overwritten.";
+  throw failure("EEXIST", "open", `'${path}' exists.`, { path, hint });
+}
+
+async function openFile(
+  path: string,
+  made: { readonly overwrite: boolean } | undefined,
+  options: OpfsOptions,
+): Promise<Opened> {
   const { readOnly = false, lock = true, signal } = options;
   throwIfAborted(signal, "open", path);
   if (!readOnly) await ending.get(path);
   const held = lock && !readOnly ? await lockName(path, options) : undefined;
   try {
     const room = await storageRoom();
+    const create = made !== undefined;
+    const isNew = create && (await checkNew(path, made, options.root));
     const { folder, name } = await folderOf(path, create, options.root);
     const handle = (await folder.getFileHandle(name, { create })) as unknown as SyncFileSource;
     if (typeof handle.createSyncAccessHandle !== "function") {
@@ -373,14 +386,15 @@ async function openFile(path: string, create: boolean, options: OpfsOptions): Pr
     const file = await handle.createSyncAccessHandle({ mode });
     if (signal?.aborted) file.close();
     throwIfAborted(signal, "open", path);
-    return { path, file, lock: held, room, shared: shared && !readOnly ? handle : undefined };
+    const writable = shared && !readOnly ? handle : undefined;
+    return { path, file, isNew, lock: held, room, shared: writable };
   } catch (cause) {
     held?.release();
     throw domFailure(cause, "open", path);
   }
 }
 
-/** Builds the device once `prepare` is done, or closes all of it. */
+/** Builds the device once `prepare` is done, or closes all of it, the lock last. */
 async function finish(
   opened: Opened,
   options: OpfsOptions,
@@ -394,6 +408,7 @@ async function finish(
     return OpfsDevice.over(path, file, { ...options, held: lock, room, writeOut });
   } catch (cause) {
     opened.file.close();
+    if (opened.isNew) await removeOpfs(opened.path, options.root).catch(() => undefined);
     opened.lock?.release();
     throw domFailure(cause, "ftruncate", opened.path, await storageRoom());
   }

@@ -93,6 +93,43 @@ test("a name that becomes free is had, however late this thread learns of it", a
   await expect(lockName(name, { waitMs: 0 })).resolves.toBeDefined();
 });
 
+/** Resolves once somebody waits for the lock of `path`. */
+async function waitedFor(path: string): Promise<void> {
+  for (;;) {
+    const { pending = [] } = await navigator.locks.query();
+    if (pending.some(({ name }) => name === `diskwright:${path}`)) return;
+  }
+}
+
+test("a file that came while its name was waited for is neither emptied nor removed", async () => {
+  const path = fresh();
+  const held = await lockName(path);
+  const making = OpfsDevice.create(path, { size: "1MiB" });
+  const refused = expect(making).rejects.toMatchObject({ code: "EEXIST", path });
+  await waitedFor(path);
+  const other = await OpfsDevice.create(path, { size: "2MiB", lock: false });
+  run(other, request(OUT, 0, noise(512, 1)), request(FLUSH, 0));
+  other.close();
+  held?.release();
+  await refused;
+  const found = await OpfsDevice.open(path);
+  expect(found.config.capacity).toBe(4096);
+  expect(read(found, 0, 512)).toEqual(noise(512, 1));
+  found.close();
+});
+
+test("a file that came while its name was waited for stays where overwriting it fails", async () => {
+  const path = fresh();
+  const held = await lockName(path);
+  const making = OpfsDevice.create(path, { size: "4096TiB", overwrite: true });
+  const refused = expect(making).rejects.toMatchObject({ code: "ENOSPC", path });
+  await waitedFor(path);
+  (await OpfsDevice.create(path, { size: "1MiB", lock: false })).close();
+  held?.release();
+  await refused;
+  expect(await opfsExists(path)).toBe(true);
+});
+
 test("a file that something else holds is EBUSY, and the lock is free again", async () => {
   const path = fresh();
   (await OpfsDevice.create(path, { size: "1MiB" })).close();
