@@ -79,10 +79,13 @@ export interface OverOptions extends OpfsOptions {
   readonly room?: StorageRoom | undefined;
   /** Ends with the device too. */
   readonly writeOut?: WriteOut | undefined;
+  /** What the file is called among all of this origin. Default: its path. */
+  readonly key?: string | undefined;
 }
 
 interface Opened {
   readonly path: string;
+  readonly key: string;
   readonly file: SyncFile;
   /** It was not there before: it goes again if it comes to nothing. */
   readonly isNew: boolean;
@@ -113,6 +116,7 @@ export class OpfsDevice implements BlockDevice {
     flush: "flush() of the browser's file handle; in Chromium fdatasync",
   };
   readonly #file: SyncFile;
+  readonly #key: string;
   readonly #lock: NameLock | undefined;
   readonly #writeOut: WriteOut | undefined;
   readonly #pending: PendingWrites;
@@ -132,6 +136,7 @@ export class OpfsDevice implements BlockDevice {
     this.name = path;
     this.config = zeroingConfig(capacity, readOnly, { blkSize, segMax: 1024 });
     this.#file = file;
+    this.#key = options.key ?? path;
     this.#lock = held;
     this.#writeOut = writeOut;
     this.#room = room;
@@ -214,7 +219,7 @@ export class OpfsDevice implements BlockDevice {
     } finally {
       const ended = this.#writeOut?.end();
       if (ended === undefined) this.#lock?.release();
-      else endSlowly(this.name, ended, this.#lock);
+      else endSlowly(this.#key, ended, this.#lock);
     }
   }
 
@@ -329,7 +334,7 @@ export async function opfsExists(path: string, root?: FileSystemDirectoryHandle)
 
 /** Removes a file. ENOENT, EBUSY. */
 export async function removeOpfs(path: string, root?: FileSystemDirectoryHandle): Promise<void> {
-  await ending.get(path);
+  await ending.get(await keyOf(path, root));
   try {
     const { folder, name } = await folderOf(path, false, root);
     await folder.removeEntry(name);
@@ -338,15 +343,15 @@ export async function removeOpfs(path: string, root?: FileSystemDirectoryHandle)
   }
 }
 
-/** Files of this realm that are closed, but for the handle of the thread that writes out. */
+/** By key: files of this realm that are closed, but for the handle of the write-out. */
 const ending = new Map<string, Promise<void>>();
 
-function endSlowly(path: string, ended: Promise<void>, lock: NameLock | undefined): void {
+function endSlowly(key: string, ended: Promise<void>, lock: NameLock | undefined): void {
   const over = ended.then(() => {
     lock?.release();
-    if (ending.get(path) === over) ending.delete(path);
+    if (ending.get(key) === over) ending.delete(key);
   });
-  ending.set(path, over);
+  ending.set(key, over);
 }
 
 /** True if there is no such file yet; EEXIST: there is one, and it must stay. */
@@ -368,8 +373,9 @@ async function openFile(
 ): Promise<Opened> {
   const { readOnly = false, lock = true, signal } = options;
   throwIfAborted(signal, "open", path);
-  if (!readOnly) await ending.get(path);
-  const held = lock && !readOnly ? await lockName(path, options) : undefined;
+  const key = await keyOf(path, options.root);
+  if (!readOnly) await ending.get(key);
+  const held = lock && !readOnly ? await lockName(key, options, path) : undefined;
   try {
     const room = await storageRoom();
     const create = made !== undefined;
@@ -387,7 +393,7 @@ async function openFile(
     if (signal?.aborted) file.close();
     throwIfAborted(signal, "open", path);
     const writable = shared && !readOnly ? handle : undefined;
-    return { path, file, isNew, lock: held, room, shared: writable };
+    return { path, key, file, isNew, lock: held, room, shared: writable };
   } catch (cause) {
     held?.release();
     throw domFailure(cause, "open", path);
@@ -402,10 +408,10 @@ async function finish(
 ): Promise<OpfsDevice> {
   try {
     prepare();
-    const { path, file, lock, room, shared } = opened;
+    const { path, key, file, lock, room, shared } = opened;
     const isLarge = shared !== undefined && file.getSize() >= WRITE_OUT_SIZE;
     const writeOut = isLarge ? WriteOut.of(shared) : undefined;
-    return OpfsDevice.over(path, file, { ...options, held: lock, room, writeOut });
+    return OpfsDevice.over(path, file, { ...options, held: lock, room, writeOut, key });
   } catch (cause) {
     opened.file.close();
     if (opened.isNew) await removeOpfs(opened.path, options.root).catch(() => undefined);
@@ -419,11 +425,8 @@ async function folderOf(
   create: boolean,
   root?: FileSystemDirectoryHandle,
 ): Promise<{ folder: FileSystemDirectoryHandle; name: string }> {
-  const parts = path.split("/").filter((part) => part !== "");
-  const name = parts.pop();
-  if (name === undefined || parts.includes("..") || name === "..") {
-    throw failure("EINVAL", "open", `'${path}' names no file.`, { path });
-  }
+  const parts = partsOf(path);
+  const name = parts.pop() as string;
   if (root === undefined && navigator.storage?.getDirectory === undefined) {
     const message = "this browser gives the page no filesystem of its own (OPFS).";
     throw failure("EOPNOTSUPP", "open", message, { path });
@@ -431,4 +434,24 @@ async function folderOf(
   let folder = root ?? (await navigator.storage.getDirectory());
   for (const part of parts) folder = await folder.getDirectoryHandle(part, { create });
   return { folder, name };
+}
+
+/** The file's name in all of this origin, however it is said and from wherever: its lock's. */
+async function keyOf(path: string, root?: FileSystemDirectoryHandle): Promise<string> {
+  const parts = partsOf(path);
+  if (root === undefined) return parts.join("/");
+  try {
+    // Null: a folder of a storage that is not the origin's first one.
+    const above = await (await navigator.storage.getDirectory()).resolve(root);
+    return [...(above ?? []), ...parts].join("/");
+  } catch (cause) {
+    throw domFailure(cause, "open", path);
+  }
+}
+
+/** EINVAL: it names no file. */
+function partsOf(path: string): string[] {
+  const parts = path.split("/").filter((part) => part !== "");
+  if (parts.length > 0 && !parts.includes("..")) return parts;
+  throw failure("EINVAL", "open", `'${path}' names no file.`, { path });
 }

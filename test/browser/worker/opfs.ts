@@ -80,6 +80,24 @@ test("a second writer is EBUSY with a sentence, a reader is let in, close() free
   second.close();
 });
 
+test("a file has one lock and one end, however its path is said and from whichever folder", async () => {
+  const path = fresh();
+  const storage = await navigator.storage.getDirectory();
+  const root = await storage.getDirectoryHandle(FOLDER, { create: true });
+  const name = path.slice(FOLDER.length + 1);
+  const first = await OpfsDevice.create(name, { size: "64MiB", root });
+  for (const other of [path, `/${path}`, `${FOLDER}//${name}/`]) {
+    await expect(OpfsDevice.open(other, { waitMs: 0 }), other).rejects.toMatchObject({
+      code: "EBUSY",
+      path: other,
+    });
+  }
+  for (let mib = 0; mib < 8; mib++) run(first, request(OUT, mib * 2048, MIB));
+  first.close();
+  await removeOpfs(`/${path}`);
+  expect(await opfsExists(path)).toBe(false);
+});
+
 test("a name that becomes free is had, however late this thread learns of it", async () => {
   const name = fresh();
   for (let round = 0; round < 100; round++) {
