@@ -334,13 +334,21 @@ export async function opfsExists(path: string, root?: FileSystemDirectoryHandle)
 
 /** Removes a file. ENOENT, EBUSY. */
 export async function removeOpfs(path: string, root?: FileSystemDirectoryHandle): Promise<void> {
-  await ending.get(await keyOf(path, root));
+  await opfsEnded(path, root);
   try {
     const { folder, name } = await folderOf(path, false, root);
     await folder.removeEntry(name);
   } catch (cause) {
     throw domFailure(cause, "unlink", path);
   }
+}
+
+/**
+ * Resolves once nothing here has a handle of a file that was closed: another thread may remove it,
+ * and this one may end.
+ */
+export async function opfsEnded(path: string, root?: FileSystemDirectoryHandle): Promise<void> {
+  await ending.get(await keyOf(path, root));
 }
 
 /** By key: files of this realm that are closed, but for the handle of the write-out. */
