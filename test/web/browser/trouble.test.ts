@@ -222,6 +222,12 @@ async function ownMedia(): Promise<{ image: string; iso: string }> {
   return { image, iso };
 }
 
+test("an address that cannot be read names no disk: the page starts as without one", () =>
+  onPage(`${browser.address}#%`, async (page) => {
+    await makeDisk(page, "percent", "16MiB");
+    expect(new URL(page.url()).hash).toBe("#percent");
+  }));
+
 test("a disk whose note is damaged opens all the same, also after a reload, and is deleted", () =>
   onPage(browser.address, async (page) => {
     await makeDisk(page, "noted", "16MiB");
