@@ -23,7 +23,7 @@ export type { StorageRoom } from "./base/web/dom.ts";
 export type { AsyncBlockDevice } from "./device/async.ts";
 export { IndexedDbDevice, removeIndexedDb } from "./device/local/indexeddb.ts";
 export { lockName, type NameLock } from "./device/local/locks.ts";
-export { OpfsDevice, opfsExists, removeOpfs } from "./device/local/opfs.ts";
+export { OpfsDevice, opfsEnded, opfsExists, removeOpfs } from "./device/local/opfs.ts";
 export { HttpRangeDevice, HttpSyncDevice } from "./device/remote/http.ts";
 export { BridgeDevice, canBridge, cancelBridge } from "./device/wrap/bridge/client.ts";
 export { JournalDevice } from "./device/wrap/bridge/journal.ts";

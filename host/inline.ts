@@ -15,7 +15,7 @@ import {
   openDiskOn,
 } from "./system/disk/disk.ts";
 
-export { OpfsDevice, opfsExists, removeOpfs } from "./device/local/opfs.ts";
+export { OpfsDevice, opfsEnded, opfsExists, removeOpfs } from "./device/local/opfs.ts";
 export * from "./portable.ts";
 
 /** Compiles the modules that are in this file, or others. As loadModules() of the other entries. */

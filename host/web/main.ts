@@ -51,8 +51,17 @@ function remember(): void {
   history.replaceState(null, "", wanted === "" ? location.pathname : wanted);
 }
 
+/** The disk's name that the address has; "": none, or nothing that can be one. */
+function inAddress(): string {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
 async function start(): Promise<void> {
-  const wanted = decodeURIComponent(location.hash.slice(1));
+  const wanted = inAddress();
   await store.act("Starting", async () => {
     const state = await store.api.start();
     watchLife(name, () => loseWorker("the browser stopped it"));

@@ -1,4 +1,5 @@
 /** Two peers: functions, kinds and notices cross the border; disk-remote.test.ts has the rest. */
+import { serialize } from "node:v8";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { afterEach, expect, test } from "vitest";
 import { FIRST, Peer, type PeerOptions, type Port } from "../../host/base/web/peer/peer.ts";
@@ -100,4 +101,43 @@ test("a peer that is ended tells whatever waits and comes, and is not called any
   await expect(call("ask")).rejects.toThrow("gone");
   expect(calls).toBeLessThanOrEqual(1);
   other.end(new Error("gone too"));
+});
+
+/** Reads the number of each byte, as open files do. */
+const COUNTING = {
+  read: (into: Uint8Array, offset: number, length: number) => {
+    for (let at = 0; at < length; at++) into[offset + at] = offset + at;
+    return { bytesRead: length, buffer: into };
+  },
+};
+
+test("of a buffer that a call fills its size travels there, and what was read back", async () => {
+  const { port1, port2 } = new MessageChannel();
+  open.push(port1, port2);
+  const sizes: number[] = [];
+  const measured = (port: MessagePort): Port => ({
+    postMessage: (message, transfer) => {
+      sizes.push(serialize(message).length);
+      port.postMessage(message, transfer as ArrayBuffer[]);
+    },
+    set onmessage(receive: Port["onmessage"]) {
+      (port as unknown as Port).onmessage = receive;
+    },
+  });
+  new Peer(measured(port2)).show(COUNTING);
+  const buffer = new Uint8Array(1 << 20).fill(255);
+  const read = new Peer(measured(port1)).call(FIRST, "read", [buffer, 4, 3]);
+  expect(((await read) as { buffer: unknown }).buffer).toBe(buffer);
+  expect([...buffer.subarray(3, 8)]).toEqual([255, 4, 5, 6, 255]);
+  expect(sizes).toHaveLength(2);
+  expect(Math.max(...sizes)).toBeLessThan(1000);
+});
+
+test("an answer that finds no place is an error of the call, not a wait without end", async () => {
+  const { call } = peerOf({ ...COUNTING, make: () => new Point(1) }, {}, { kinds: [POINT] });
+  const buffer = new Uint8Array(16);
+  const reading = call("read", buffer, 0, 8);
+  structuredClone(buffer, { transfer: [buffer.buffer] });
+  await expect(reading).rejects.toMatchObject({ code: "EINVAL", syscall: "read" });
+  await expect(call("make")).rejects.toMatchObject({ code: "EBADMSG" });
 });

@@ -52,6 +52,19 @@ test.each(ENDS)(
   },
 );
 
+test("a large disk can be removed once it is closed, however long it is flushed aside", async () => {
+  const slow = () => new Worker(new URL("./slow.worker.ts", import.meta.url), { type: "module" });
+  const disk = await createDisk("opfs:large.img", {
+    worker: slow,
+    size: "64MiB",
+    layout: "region",
+  });
+  // One more than what the thread that flushes waits for.
+  for (let mib = 0; mib < 9; mib++) await disk.store?.put(noise(1 << 20, mib));
+  await disk.close();
+  await expect(removeOpfs("large.img")).resolves.toBeUndefined();
+});
+
 test("a disk that is closed is not missed: later calls say that it is closed", async () => {
   const disk = await createDisk("mem:8MiB", { ...options, layout: "region" });
   const { promises } = disk.fs as NonNullable<AsyncDisk["fs"]>;

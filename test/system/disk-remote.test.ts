@@ -110,6 +110,49 @@ test("an open file keeps its place; read() fills the caller's own buffer and ans
   expect(seen).toEqual([5, 3, true, [9, 9, 9, 2, 3, 4, 9, 9, 9], 5, 0, "EBADF"]);
 });
 
+test("reads at once into parts of one buffer each leave what the others have read", async () => {
+  const seen = await same(async (disk) => {
+    await fsOf(disk).writeFile("/f", noise(24, 24));
+    const file = await fsOf(disk).open("/f", "r");
+    const all = new Uint8Array(32);
+    const words = new Uint32Array(all.buffer, 4, 6);
+    const counts = await Promise.all([
+      file.read(all, 0, 4, 0),
+      file.read(words, 4, 4, 8),
+      file.read(all, { offset: 12, length: 4, position: 12 }),
+      file.read({ buffer: all, offset: 16, length: 8, position: 16 }),
+      file.readv([all.subarray(24, 25), all.subarray(25, 32)], 20),
+      file.read(all, 4, 4, 4),
+    ]);
+    await file.close();
+    return [counts.map(({ bytesRead }) => bytesRead), [...all]];
+  });
+  const content = [...noise(24, 24)];
+  expect(seen).toEqual([
+    [4, 4, 4, 8, 4, 4],
+    [...content, ...content.slice(20), 0, 0, 0, 0],
+  ]);
+});
+
+test("a part that leaves its buffer is refused, and the buffer stays as it was", async () => {
+  await same(async (disk) => {
+    await fsOf(disk).writeFile("/f", noise(24, 24));
+    const file = await fsOf(disk).open("/f", "r");
+    const all = new Uint8Array(8);
+    const codes: string[] = [];
+    for (const [offset, length] of [
+      [-4, 4],
+      [6, 4],
+      [9, 1],
+      [0.5, 1],
+    ]) {
+      await file.read(all, offset, length, 0).catch(({ code }) => codes.push(code));
+    }
+    await file.close();
+    return [codes, [...all]];
+  });
+});
+
 describe("the store", () => {
   test("puts, gets, streams and lists objects", async () => {
     const hash = (await same((disk) => storeOf(disk).put(noise(5000, 5000)))) as Uint8Array;

@@ -15,14 +15,18 @@ export function lifeName(): string {
   return [...words].map((word) => word.toString(16).padStart(8, "0")).join("");
 }
 
-/** In the worker: holds the lock of `name` to its end. Resolves once it is held. */
+/**
+ * In the worker: holds the lock of `name` to its end. Resolves once it is held, or cannot be: where
+ * the page may not have storage, the browser refuses locks, too.
+ */
 export function holdLife(name: string): Promise<void> {
   if (!haveLocks()) return Promise.resolve();
-  return new Promise((held) => {
-    void navigator.locks.request(keyOf(name), () => {
-      held();
+  return new Promise((go) => {
+    const held = () => {
+      go();
       return new Promise<never>(() => {});
-    });
+    };
+    navigator.locks.request(keyOf(name), held).catch(() => go());
   });
 }
 

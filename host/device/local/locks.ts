@@ -3,6 +3,7 @@
  * it, however that ends.
  */
 import { failure } from "../../base/errors.ts";
+import { domFailure } from "../../base/web/dom.ts";
 import { haveLocks } from "../../base/web/life.ts";
 
 export interface LockOptions {
@@ -19,13 +20,16 @@ export interface NameLock {
 }
 
 /**
- * The lock of the disk `name`, or undefined where the browser has no Web Locks.
+ * The lock of the disk `name`, or undefined where the browser has no Web Locks. Errors tell of
+ * `path`, which is what the caller knows the disk by.
  *
- * @throws {StorageError} EBUSY: another tab or worker has it; ECANCELED
+ * @throws {StorageError} EBUSY: another tab or worker has it; EACCES: the browser refuses locks to
+ *   this page; ECANCELED
  */
 export async function lockName(
   name: string,
   options: LockOptions = {},
+  path = name,
 ): Promise<NameLock | undefined> {
   const { waitMs = WAIT_MS, signal } = options;
   if (!haveLocks()) return undefined;
@@ -40,7 +44,7 @@ export async function lockName(
     const probe = async (cause: unknown) => {
       if (signal?.aborted) throw cause;
       await navigator.locks.request(key, { ifAvailable: true }, (lock) => {
-        if (lock === null) throw cause;
+        if (lock === null) throw taken(path);
         return held();
       });
     };
@@ -50,16 +54,18 @@ export async function lockName(
       .catch(probe)
       // The lock may have been on its way to the request that was given up; it is back by now.
       .catch(probe)
-      .catch((cause: unknown) => reject(refused(name, cause, signal)));
+      .catch((cause: unknown) => reject(refused(path, cause, signal)));
   });
 }
 
-function refused(name: string, cause: unknown, signal: AbortSignal | undefined): Error {
-  if (signal?.aborted) {
-    const message = `opening '${name}' was given up.`;
-    return failure("ECANCELED", "open", message, { path: name, cause: signal.reason });
-  }
+function refused(path: string, cause: unknown, signal: AbortSignal | undefined): Error {
+  if (!signal?.aborted) return domFailure(cause, "open", path);
+  const message = `opening '${path}' was given up.`;
+  return failure("ECANCELED", "open", message, { path, cause: signal.reason });
+}
+
+function taken(path: string): Error {
   const hint = "Close it there, or open it read-only.";
-  const message = `'${name}' is open for writing in another tab or worker.`;
-  return failure("EBUSY", "open", message, { path: name, cause, hint });
+  const message = `'${path}' is open for writing in another tab or worker.`;
+  return failure("EBUSY", "open", message, { path, hint });
 }

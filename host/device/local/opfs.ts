@@ -79,11 +79,16 @@ export interface OverOptions extends OpfsOptions {
   readonly room?: StorageRoom | undefined;
   /** Ends with the device too. */
   readonly writeOut?: WriteOut | undefined;
+  /** What the file is called among all of this origin. Default: its path. */
+  readonly key?: string | undefined;
 }
 
 interface Opened {
   readonly path: string;
+  readonly key: string;
   readonly file: SyncFile;
+  /** It was not there before: it goes again if it comes to nothing. */
+  readonly isNew: boolean;
   readonly lock: NameLock | undefined;
   readonly room: StorageRoom | undefined;
   /** What another thread can open the file by. */
@@ -111,6 +116,7 @@ export class OpfsDevice implements BlockDevice {
     flush: "flush() of the browser's file handle; in Chromium fdatasync",
   };
   readonly #file: SyncFile;
+  readonly #key: string;
   readonly #lock: NameLock | undefined;
   readonly #writeOut: WriteOut | undefined;
   readonly #pending: PendingWrites;
@@ -130,6 +136,7 @@ export class OpfsDevice implements BlockDevice {
     this.name = path;
     this.config = zeroingConfig(capacity, readOnly, { blkSize, segMax: 1024 });
     this.#file = file;
+    this.#key = options.key ?? path;
     this.#lock = held;
     this.#writeOut = writeOut;
     this.#room = room;
@@ -146,7 +153,7 @@ export class OpfsDevice implements BlockDevice {
     const { growTo } = options;
     const sizeBytes = growTo === undefined ? 0 : parseSize(growTo);
     checkGeometry(sizeBytes / SECTOR_SIZE, options.blkSize ?? 512, path);
-    const opened = await openFile(path, false, options);
+    const opened = await openFile(path, undefined, options);
     return finish(opened, options, () => {
       if (opened.file.getSize() < sizeBytes) opened.file.truncate(sizeBytes);
     });
@@ -161,22 +168,15 @@ export class OpfsDevice implements BlockDevice {
   static async create(path: string, options: CreateOpfsOptions): Promise<OpfsDevice> {
     const sizeBytes = parseSize(options.size);
     checkGeometry(sizeBytes / SECTOR_SIZE, options.blkSize ?? 512, path);
-    const exists = await opfsExists(path, options.root);
-    if (exists && options.overwrite !== true) {
-      const hint = "Choose another name, or allow it to be overwritten.";
-      throw failure("EEXIST", "open", `'${path}' exists.`, { path, hint });
-    }
-    const opened = await openFile(path, true, options);
-    try {
-      return await finish(opened, options, () => {
-        opened.file.truncate(0);
-        opened.file.truncate(sizeBytes);
-        opened.file.flush();
-      });
-    } catch (error) {
-      if (!exists) await removeOpfs(path, options.root).catch(() => undefined);
-      throw error;
-    }
+    const made = { overwrite: options.overwrite === true };
+    // Asked again under the lock; whoever holds that may have it for long.
+    await checkNew(path, made, options.root);
+    const opened = await openFile(path, made, options);
+    return finish(opened, options, () => {
+      opened.file.truncate(0);
+      opened.file.truncate(sizeBytes);
+      opened.file.flush();
+    });
   }
 
   /** A device over `file`, which is open already and closes with it. */
@@ -219,7 +219,7 @@ export class OpfsDevice implements BlockDevice {
     } finally {
       const ended = this.#writeOut?.end();
       if (ended === undefined) this.#lock?.release();
-      else endSlowly(this.name, ended, this.#lock);
+      else endSlowly(this.#key, ended, this.#lock);
     }
   }
 
@@ -334,7 +334,7 @@ export async function opfsExists(path: string, root?: FileSystemDirectoryHandle)
 
 /** Removes a file. ENOENT, EBUSY. */
 export async function removeOpfs(path: string, root?: FileSystemDirectoryHandle): Promise<void> {
-  await ending.get(path);
+  await opfsEnded(path, root);
   try {
     const { folder, name } = await folderOf(path, false, root);
     await folder.removeEntry(name);
@@ -343,24 +343,51 @@ export async function removeOpfs(path: string, root?: FileSystemDirectoryHandle)
   }
 }
 
-/** Files of this realm that are closed, but for the handle of the thread that writes out. */
-const ending = new Map<string, Promise<void>>();
-
-function endSlowly(path: string, ended: Promise<void>, lock: NameLock | undefined): void {
-  const over = ended.then(() => {
-    lock?.release();
-    if (ending.get(path) === over) ending.delete(path);
-  });
-  ending.set(path, over);
+/**
+ * Resolves once nothing here has a handle of a file that was closed: another thread may remove it,
+ * and this one may end.
+ */
+export async function opfsEnded(path: string, root?: FileSystemDirectoryHandle): Promise<void> {
+  await ending.get(await keyOf(path, root));
 }
 
-async function openFile(path: string, create: boolean, options: OpfsOptions): Promise<Opened> {
+/** By key: files of this realm that are closed, but for the handle of the write-out. */
+const ending = new Map<string, Promise<void>>();
+
+function endSlowly(key: string, ended: Promise<void>, lock: NameLock | undefined): void {
+  const over = ended.then(() => {
+    lock?.release();
+    if (ending.get(key) === over) ending.delete(key);
+  });
+  ending.set(key, over);
+}
+
+/** True if there is no such file yet; EEXIST: there is one, and it must stay. */
+async function checkNew(
+  path: string,
+  made: { readonly overwrite: boolean },
+  root?: FileSystemDirectoryHandle,
+): Promise<boolean> {
+  const exists = await opfsExists(path, root);
+  if (!exists || made.overwrite) return !exists;
+  const hint = "Choose another name, or allow it to be overwritten.";
+  throw failure("EEXIST", "open", `'${path}' exists.`, { path, hint });
+}
+
+async function openFile(
+  path: string,
+  made: { readonly overwrite: boolean } | undefined,
+  options: OpfsOptions,
+): Promise<Opened> {
   const { readOnly = false, lock = true, signal } = options;
   throwIfAborted(signal, "open", path);
-  if (!readOnly) await ending.get(path);
-  const held = lock && !readOnly ? await lockName(path, options) : undefined;
+  const key = await keyOf(path, options.root);
+  if (!readOnly) await ending.get(key);
+  const held = lock && !readOnly ? await lockName(key, options, path) : undefined;
   try {
     const room = await storageRoom();
+    const create = made !== undefined;
+    const isNew = create && (await checkNew(path, made, options.root));
     const { folder, name } = await folderOf(path, create, options.root);
     const handle = (await folder.getFileHandle(name, { create })) as unknown as SyncFileSource;
     if (typeof handle.createSyncAccessHandle !== "function") {
@@ -373,14 +400,15 @@ async function openFile(path: string, create: boolean, options: OpfsOptions): Pr
     const file = await handle.createSyncAccessHandle({ mode });
     if (signal?.aborted) file.close();
     throwIfAborted(signal, "open", path);
-    return { path, file, lock: held, room, shared: shared && !readOnly ? handle : undefined };
+    const writable = shared && !readOnly ? handle : undefined;
+    return { path, key, file, isNew, lock: held, room, shared: writable };
   } catch (cause) {
     held?.release();
     throw domFailure(cause, "open", path);
   }
 }
 
-/** Builds the device once `prepare` is done, or closes all of it. */
+/** Builds the device once `prepare` is done, or closes all of it, the lock last. */
 async function finish(
   opened: Opened,
   options: OpfsOptions,
@@ -388,12 +416,13 @@ async function finish(
 ): Promise<OpfsDevice> {
   try {
     prepare();
-    const { path, file, lock, room, shared } = opened;
+    const { path, key, file, lock, room, shared } = opened;
     const isLarge = shared !== undefined && file.getSize() >= WRITE_OUT_SIZE;
     const writeOut = isLarge ? WriteOut.of(shared) : undefined;
-    return OpfsDevice.over(path, file, { ...options, held: lock, room, writeOut });
+    return OpfsDevice.over(path, file, { ...options, held: lock, room, writeOut, key });
   } catch (cause) {
     opened.file.close();
+    if (opened.isNew) await removeOpfs(opened.path, options.root).catch(() => undefined);
     opened.lock?.release();
     throw domFailure(cause, "ftruncate", opened.path, await storageRoom());
   }
@@ -404,11 +433,8 @@ async function folderOf(
   create: boolean,
   root?: FileSystemDirectoryHandle,
 ): Promise<{ folder: FileSystemDirectoryHandle; name: string }> {
-  const parts = path.split("/").filter((part) => part !== "");
-  const name = parts.pop();
-  if (name === undefined || parts.includes("..") || name === "..") {
-    throw failure("EINVAL", "open", `'${path}' names no file.`, { path });
-  }
+  const parts = partsOf(path);
+  const name = parts.pop() as string;
   if (root === undefined && navigator.storage?.getDirectory === undefined) {
     const message = "this browser gives the page no filesystem of its own (OPFS).";
     throw failure("EOPNOTSUPP", "open", message, { path });
@@ -416,4 +442,24 @@ async function folderOf(
   let folder = root ?? (await navigator.storage.getDirectory());
   for (const part of parts) folder = await folder.getDirectoryHandle(part, { create });
   return { folder, name };
+}
+
+/** The file's name in all of this origin, however it is said and from wherever: its lock's. */
+async function keyOf(path: string, root?: FileSystemDirectoryHandle): Promise<string> {
+  const parts = partsOf(path);
+  if (root === undefined) return parts.join("/");
+  try {
+    // Null: a folder of a storage that is not the origin's first one.
+    const above = await (await navigator.storage.getDirectory()).resolve(root);
+    return [...(above ?? []), ...parts].join("/");
+  } catch (cause) {
+    throw domFailure(cause, "open", path);
+  }
+}
+
+/** EINVAL: it names no file. */
+function partsOf(path: string): string[] {
+  const parts = path.split("/").filter((part) => part !== "");
+  if (parts.length > 0 && !parts.includes("..")) return parts;
+  throw failure("EINVAL", "open", `'${path}' names no file.`, { path });
 }

@@ -148,9 +148,15 @@ export class Desk {
   async #open(name: string, readOnly = false): Promise<void> {
     await this.#close();
     const device = await this.#shelf.open(name, "disk", { readOnly });
-    const { nvram } = await this.#shelf.readNote(name);
-    const where = this.#shelf.kind;
-    this.#session = new Session({ name, where, readOnly, device, nvram, onCut: this.#onCut });
+    try {
+      const { nvram } = await this.#shelf.readNote(name);
+      const where = this.#shelf.kind;
+      this.#session = new Session({ name, where, readOnly, device, nvram, onCut: this.#onCut });
+    } catch (error) {
+      // Nobody else would give it back.
+      await putBack(device).catch(() => undefined);
+      throw error;
+    }
     await this.#planAgain();
   }
 

@@ -70,7 +70,7 @@ export class Session {
     this.name = name;
     this.where = where;
     this.readOnly = readOnly;
-    this.nvram = nvram === undefined ? new Nvram() : Nvram.from(nvram);
+    this.nvram = nvramOf(nvram);
     this.#base = device;
     this.#cellSectors = Math.max(1, Math.ceil(device.config.capacity / CELLS));
     const onWrite = (sector: number, sectors: number) => this.#mark(sector, sectors);
@@ -273,6 +273,17 @@ function closeQuietly(system: InstalledSystem): void {
     system.close();
   } catch {
     // What was not committed is not on the disk.
+  }
+}
+
+/** Variables that are not there or cannot be read are those of a new machine. */
+function nvramOf(bytes: Uint8Array | undefined): Nvram {
+  if (bytes === undefined) return new Nvram();
+  try {
+    return Nvram.from(bytes);
+  } catch (error) {
+    if (error instanceof StorageError) return new Nvram();
+    throw error;
   }
 }
 

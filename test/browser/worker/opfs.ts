@@ -80,6 +80,24 @@ test("a second writer is EBUSY with a sentence, a reader is let in, close() free
   second.close();
 });
 
+test("a file has one lock and one end, however its path is said and from whichever folder", async () => {
+  const path = fresh();
+  const storage = await navigator.storage.getDirectory();
+  const root = await storage.getDirectoryHandle(FOLDER, { create: true });
+  const name = path.slice(FOLDER.length + 1);
+  const first = await OpfsDevice.create(name, { size: "64MiB", root });
+  for (const other of [path, `/${path}`, `${FOLDER}//${name}/`]) {
+    await expect(OpfsDevice.open(other, { waitMs: 0 }), other).rejects.toMatchObject({
+      code: "EBUSY",
+      path: other,
+    });
+  }
+  for (let mib = 0; mib < 8; mib++) run(first, request(OUT, mib * 2048, MIB));
+  first.close();
+  await removeOpfs(`/${path}`);
+  expect(await opfsExists(path)).toBe(false);
+});
+
 test("a name that becomes free is had, however late this thread learns of it", async () => {
   const name = fresh();
   for (let round = 0; round < 100; round++) {
@@ -91,6 +109,43 @@ test("a name that becomes free is had, however late this thread learns of it", a
     (await waiting)?.release();
   }
   await expect(lockName(name, { waitMs: 0 })).resolves.toBeDefined();
+});
+
+/** Resolves once somebody waits for the lock of `path`. */
+async function waitedFor(path: string): Promise<void> {
+  for (;;) {
+    const { pending = [] } = await navigator.locks.query();
+    if (pending.some(({ name }) => name === `diskwright:${path}`)) return;
+  }
+}
+
+test("a file that came while its name was waited for is neither emptied nor removed", async () => {
+  const path = fresh();
+  const held = await lockName(path);
+  const making = OpfsDevice.create(path, { size: "1MiB" });
+  const refused = expect(making).rejects.toMatchObject({ code: "EEXIST", path });
+  await waitedFor(path);
+  const other = await OpfsDevice.create(path, { size: "2MiB", lock: false });
+  run(other, request(OUT, 0, noise(512, 1)), request(FLUSH, 0));
+  other.close();
+  held?.release();
+  await refused;
+  const found = await OpfsDevice.open(path);
+  expect(found.config.capacity).toBe(4096);
+  expect(read(found, 0, 512)).toEqual(noise(512, 1));
+  found.close();
+});
+
+test("a file that came while its name was waited for stays where overwriting it fails", async () => {
+  const path = fresh();
+  const held = await lockName(path);
+  const making = OpfsDevice.create(path, { size: "4096TiB", overwrite: true });
+  const refused = expect(making).rejects.toMatchObject({ code: "ENOSPC", path });
+  await waitedFor(path);
+  (await OpfsDevice.create(path, { size: "1MiB", lock: false })).close();
+  held?.release();
+  await refused;
+  expect(await opfsExists(path)).toBe(true);
 });
 
 test("a file that something else holds is EBUSY, and the lock is free again", async () => {

@@ -222,6 +222,33 @@ async function ownMedia(): Promise<{ image: string; iso: string }> {
   return { image, iso };
 }
 
+test("an address that cannot be read names no disk: the page starts as without one", () =>
+  onPage(`${browser.address}#%`, async (page) => {
+    await makeDisk(page, "percent", "16MiB");
+    expect(new URL(page.url()).hash).toBe("#percent");
+  }));
+
+test("a disk whose note is damaged opens all the same, also after a reload, and is deleted", () =>
+  onPage(browser.address, async (page) => {
+    await makeDisk(page, "noted", "16MiB");
+    await page.evaluate(async () => {
+      const storage = await navigator.storage.getDirectory();
+      const folder = await (await storage.getDirectoryHandle("diskwright")).getDirectoryHandle(
+        "noted",
+      );
+      const writer = await (
+        await folder.getFileHandle("note.json", { create: true })
+      ).createWritable();
+      await writer.write(JSON.stringify({ nvram: [1, 2, 3] }));
+      await writer.close();
+    });
+    await page.reload();
+    await page.getByRole("heading", { name: "Disk noted" }).waitFor();
+    await button(page, "Delete noted…").click();
+    await button(page, "Delete noted").click();
+    await said(page, "The disk noted is deleted.");
+  }));
+
 test("an image of one's own is looked into, booted, not written to, and installed", async () => {
   const { image, iso } = await ownMedia();
   const before = readFileSync(image);

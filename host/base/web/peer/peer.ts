@@ -13,7 +13,7 @@
  *
  * What travels is told in values.ts.
  */
-import { failure } from "../../errors.ts";
+import { failure, StorageError } from "../../errors.ts";
 import { type CarriedError, packError, unpackError } from "../carry.ts";
 import { APPLY, decode, encode, ITERATE, type Kind, type Objects, ownedBuffer } from "./values.ts";
 
@@ -38,7 +38,7 @@ type Message =
       readonly kind: "answer";
       readonly id: number;
       readonly value?: unknown;
-      /** Buffers among the arguments that the call has filled, in their order. */
+      /** What the call has read into buffers among its arguments, in their order. */
       readonly filled?: readonly Uint8Array[];
       readonly error?: CarriedError;
     }
@@ -52,6 +52,8 @@ interface Waiting {
   reject(error: Error): void;
   readonly method: string;
   readonly given: readonly unknown[];
+  /** Where what it reads belongs. */
+  readonly targets: readonly Uint8Array[];
 }
 
 export interface PeerOptions {
@@ -106,8 +108,10 @@ export class Peer {
     if (this.#over !== undefined) return Promise.reject(this.#over);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      const encoded = given.map((each) => encode(each, this.#objects));
-      this.#waiting.set(id, { resolve, reject, method, given });
+      const filled = new Set<unknown>(buffersOf(method, given));
+      const encoded = given.map((each) => encode(each, this.#objects, filled));
+      const targets = targetsOf(method, given);
+      this.#waiting.set(id, { resolve, reject, method, given, targets });
       this.#post({ kind: "call", id, object, method, given: encoded });
     });
   }
@@ -162,13 +166,17 @@ export class Peer {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
-    const { method, given } = waiting;
-    buffersOf(method, given).forEach((buffer, index) => {
-      const bytes = filled?.[index];
-      if (bytes !== undefined) buffer.set(bytes);
-    });
-    if (error === undefined) waiting.resolve(withBuffers(decode(value, this.#objects), given));
-    else waiting.reject(unpackError(error));
+    const { method, given, targets } = waiting;
+    if (error !== undefined) {
+      waiting.reject(unpackError(error));
+      return;
+    }
+    try {
+      filled?.forEach((bytes, index) => void targets[index]?.set(bytes));
+      waiting.resolve(withBuffers(decode(value, this.#objects), given));
+    } catch (cause) {
+      waiting.reject(cause instanceof StorageError ? cause : notTaken(method, cause));
+    }
   }
 
   async #carryOut({ id, object, method, given }: Message & { kind: "call" }): Promise<void> {
@@ -181,7 +189,8 @@ export class Peer {
       const value = encode(withoutBuffers(result, own), this.#objects);
       const buffer = ownedBuffer(result, TRANSFER_BYTES_MIN);
       if (buffer !== undefined && !own.includes(result)) transfer.push(buffer);
-      const filled = buffersOf(method, own);
+      const filled = filledOf(targetsOf(method, own), result);
+      transfer.push(...filled.map((bytes) => bytes.buffer));
       answer = { kind: "answer", id, value, ...(filled.length > 0 && { filled }) };
     } catch (error) {
       answer = { kind: "answer", id, error: packError(error) };
@@ -223,20 +232,46 @@ function iteratorOf(object: object): object {
 }
 
 /** Arguments that a call fills: read(buffer), read({ buffer }), readv(buffers), readInto(_, to). */
-function buffersOf(method: string, given: readonly unknown[]): Uint8Array[] {
+function buffersOf(method: string, given: readonly unknown[]): ArrayBufferView[] {
   const [first, second] = given;
   const named = (first as { buffer?: unknown } | null | undefined)?.buffer;
   const found: readonly unknown[] =
     method === "read"
       ? [ArrayBuffer.isView(first) ? first : named]
-      : method === "readv"
-        ? (first as unknown[])
+      : method === "readv" && Array.isArray(first)
+        ? first
         : method === "readInto"
           ? [second]
           : [];
-  return found.flatMap((each) =>
-    ArrayBuffer.isView(each) ? new Uint8Array(each.buffer, each.byteOffset, each.byteLength) : [],
+  return found.filter((each) => ArrayBuffer.isView(each));
+}
+
+/** The same as bytes, each from where it is filled: read() alone may be told another place. */
+function targetsOf(method: string, given: readonly unknown[]): Uint8Array[] {
+  const [first, second] = given;
+  const span = ArrayBuffer.isView(first) ? second : first;
+  const told = (span as { offset?: unknown } | null | undefined)?.offset ?? span;
+  const offset = method === "read" && typeof told === "number" ? told : 0;
+  return buffersOf(method, given).map(({ buffer, byteOffset, byteLength }) =>
+    new Uint8Array(buffer, byteOffset, byteLength).subarray(offset),
   );
+}
+
+/** What a call has read, by its result: around it another call may fill the same buffer. */
+function filledOf(targets: readonly Uint8Array[], result: unknown): Uint8Array<ArrayBuffer>[] {
+  const { bytesRead = 0 } = (result ?? {}) as { bytesRead?: number };
+  let left = typeof result === "number" ? result : bytesRead;
+  return targets.map((target) => {
+    const bytes = target.slice(0, left);
+    left -= bytes.length;
+    return bytes;
+  });
+}
+
+function notTaken(method: string, cause: unknown): StorageError {
+  const hint = "Leave a buffer where it is until the call has answered.";
+  const message = `the answer has found no place here: ${(cause as Error).message}.`;
+  return failure("EINVAL", method, message, { hint, cause });
 }
 
 /** Read and write answer with the very buffers that they were given: those stay where they are. */

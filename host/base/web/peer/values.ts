@@ -1,8 +1,8 @@
 /**
  * What travels between two peers, as structured clone takes it. Plain values, bytes, dates and maps
- * go as they are; views as copies of what they show; errors, URLs, signals and the kinds of a peer
- * as records that are made into the same again; everything with methods, functions too, stays where
- * it is and is called from afar.
+ * go as they are; views as copies of what they show, or as their size where a call fills them;
+ * errors, URLs, signals and the kinds of a peer as records that are made into the same again;
+ * everything with methods, functions too, stays where it is and is called from afar.
  */
 import { failure } from "../../errors.ts";
 import { type CarriedError, packError, unpackError } from "../carry.ts";
@@ -47,6 +47,7 @@ type Packed =
   | { readonly is: "yours"; readonly number: number }
   | { readonly is: "shown"; readonly shown: Shown }
   | { readonly is: "function"; readonly number: number }
+  | { readonly is: "room"; readonly sizeBytes: number }
   | { readonly is: "readable"; readonly number: number }
   | { readonly is: "writable"; readonly number: number };
 
@@ -70,7 +71,8 @@ const AT_ONCE: Readonly<Record<string, (later: Promise<unknown>) => unknown>> = 
 /** The number of each object of the other end that was decoded here. */
 const theirs = new WeakMap<object, number>();
 
-export function encode(value: unknown, objects: Objects): unknown {
+/** `value` as it travels; of views in `filled` the other end needs no more than the room. */
+export function encode(value: unknown, objects: Objects, filled?: ReadonlySet<unknown>): unknown {
   if (typeof value !== "object" || value === null) {
     if (typeof value !== "function") return value;
     const own = theirs.get(value);
@@ -79,11 +81,12 @@ export function encode(value: unknown, objects: Objects): unknown {
   }
   const packed = pack(value, objects);
   if (packed !== undefined) return { [MARK]: packed };
-  if (Array.isArray(value)) return value.map((each) => encode(each, objects));
+  if (Array.isArray(value)) return value.map((each) => encode(each, objects, filled));
+  if (filled?.has(value)) return { [MARK]: roomFor(value as ArrayBufferView) };
   if (ArrayBuffer.isView(value)) return copied(value);
   if (isCloned(value)) return value;
   if (isPlain(value) && !Object.values(value).some((each) => typeof each === "function")) {
-    return mapped(value, (each) => encode(each, objects));
+    return mapped(value, (each) => encode(each, objects, filled));
   }
   return shown(value, objects);
 }
@@ -144,6 +147,8 @@ function unpack(packed: Packed, objects: Objects): unknown {
     }
     case "yours":
       return objects.find(packed.number);
+    case "room":
+      return new Uint8Array(packed.sizeBytes);
     case "readable":
       return kept(readable(callsOf(packed.number, objects)), packed.number, objects);
     case "writable":
@@ -279,6 +284,10 @@ function laterWritable(later: Promise<WritableStream>): WritableStream {
     const known = (await writer) as unknown as Record<string, (...given: unknown[]) => unknown>;
     return known[method]?.(...given);
   });
+}
+
+function roomFor({ byteLength }: ArrayBufferView): Packed {
+  return { is: "room", sizeBytes: byteLength };
 }
 
 /** What a view shows, and no more: cloned as it is, all of its buffer would travel. */

@@ -3,7 +3,7 @@ import { failure } from "../../../base/errors.ts";
 import type { BlockDevice } from "../../../device/device.ts";
 import { IndexedDbDevice, removeIndexedDb } from "../../../device/local/indexeddb.ts";
 import { MemoryDevice } from "../../../device/local/memory.ts";
-import { OpfsDevice, removeOpfs } from "../../../device/local/opfs.ts";
+import { OpfsDevice, opfsEnded, removeOpfs } from "../../../device/local/opfs.ts";
 import { HttpSyncDevice } from "../../../device/remote/http.ts";
 import { JournalDevice } from "../../../device/wrap/bridge/journal.ts";
 
@@ -19,9 +19,12 @@ export interface CreateWebOptions extends WebDeviceOptions {
   readonly overwrite?: boolean | undefined;
 }
 
-/** A device, and how long what it has flushed may take to last where that is not at once. */
 export interface WebDevice {
   readonly device: BlockDevice;
+  /**
+   * Resolves once what was flushed lasts, and after close() once nothing of it is open; where that
+   * is not at once.
+   */
   settled?(): Promise<void>;
 }
 
@@ -44,10 +47,9 @@ const http: DeviceKind = {
 /** What every browser has. */
 export const WEB_DEVICES: DeviceKinds = {
   opfs: {
-    open: async (name, options) => ({ device: await OpfsDevice.open(name, options) }),
-    create: async (name, { size = "", ...options }) => ({
-      device: await OpfsDevice.create(name, { ...options, size }),
-    }),
+    open: async (name, options) => inOpfs(name, await OpfsDevice.open(name, options)),
+    create: async (name, { size = "", ...options }) =>
+      inOpfs(name, await OpfsDevice.create(name, { ...options, size })),
     remove: (name) => removeOpfs(name),
   },
   idb: {
@@ -67,6 +69,11 @@ export const WEB_DEVICES: DeviceKinds = {
     }),
   },
 };
+
+/** The disk's worker ends with the disk: the file's last handle must be closed before. */
+function inOpfs(name: string, device: BlockDevice): WebDevice {
+  return { device, settled: () => opfsEnded(name) };
+}
 
 async function journalled(below: IndexedDbDevice): Promise<WebDevice> {
   try {

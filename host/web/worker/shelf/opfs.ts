@@ -145,5 +145,5 @@ function pathOf(name: string, part: Part): string {
 
 function parseNote(text: string): Note {
   const { payload, nvram } = JSON.parse(text) as { payload?: PayloadFacts; nvram?: number[] };
-  return { payload, nvram: nvram && Uint8Array.from(nvram) };
+  return { payload, nvram: Array.isArray(nvram) ? Uint8Array.from(nvram) : undefined };
 }
