@@ -9,6 +9,7 @@ import { MediaCore } from "../../../host/core/media/load.ts";
 import { MemoryDevice } from "../../../host/device/local/memory.ts";
 import { writeSectors } from "../../../host/device/sectors.ts";
 import { decodeBootMode } from "../../../host/format/rayos/boot-mode.ts";
+import { inspectDisk } from "../../../host/system/inspect.ts";
 import { readJournal } from "../../../host/system/install/journal.ts";
 import { detectInstalls, installRayos } from "../../../host/system/rayos/install.ts";
 import { digest, noise } from "../support.ts";
@@ -126,6 +127,19 @@ describe("layout rayos-full", () => {
     expect(textOf(volume, "loader/loader.conf")).toContain("default rayos-recovery*");
     expect(textOf(volume, "EFI/RAYOS/recovery/kernel.efi")).toBe(RAYOS_FILES["kernel.bin"]);
   });
+});
+
+test("a volume that was in the place of a new one is not found there any more", () => {
+  const device = disk(SMALL_FULL_DISK);
+  const source = imageFolder(RAYOS_FILES);
+  install(device, requestFor(source, { layout: "rayos-full" }));
+  // Its pool begins where the other layout's state did.
+  const consent = { erase: true, reinstall: true };
+  const { plan: done } = install(device, requestFor(source, { consent }));
+  const { volumes } = inspectDisk(device);
+  expect(volumes.map(({ first, signature }) => [first, signature])).toEqual(
+    done.partitions.map(({ first, role }) => [first, role === "esp" ? "fat" : "ext"]),
+  );
 });
 
 describe("refused, with the option that overrides it, and nothing written", () => {

@@ -127,7 +127,12 @@ function* sharedEsp({ plan, content, core, id, target, resumed }: RayosJob): Wor
 }
 
 function* ext4(job: RayosJob, role: "system" | "pool", entries: readonly ImageEntry[]): Work<void> {
-  const { plan, media, mediaId } = job;
+  const { plan, media, mediaId, target } = job;
+  const { first, sectors } = placeOf(plan, role);
+  // A signature that an older volume has left at either end would make it another one's.
+  const end = Math.min(sectors, ALIGNMENT_SECTORS);
+  zeroSectors(target, first, end);
+  zeroSectors(target, first + sectors - end, end);
   yield* job.ext4.build(media, mediaId, ext4Request(plan, role, entries));
 }
 
