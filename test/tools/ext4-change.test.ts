@@ -232,6 +232,24 @@ testWith("mke2fs", ...EXT4_JUDGES)("directories ordered by every kind of hash", 
 });
 
 testWith("mke2fs", ...EXT4_JUDGES)(
+  "a directory without an index that has more blocks than a change of the journal takes",
+  () => {
+    const flags = ["-b", "1024", "-J", "size=1", "-O", "^dir_index", "-N", "2000"];
+    const device = volumeOf(flags);
+    const volume = openForChange(device);
+    const tree: ModelTree = new Map();
+    for (let index = 0; index < 1200; index++) {
+      const path = `/${index}${"n".repeat(240)}`;
+      const each: Ext4Step = { op: "put", path, bytes: 0, seed: 0 };
+      expect(changeVolume(volume, each)).toBe(changeModel(tree, each));
+    }
+    expect(volume.stat("/").sizeBytes).toBeGreaterThan(256 * 1024);
+    volume.close();
+    expectSame(device, tree);
+  },
+);
+
+testWith("mke2fs", ...EXT4_JUDGES)(
   "a file in thousands of pieces, and one over several groups",
   () => {
     const device = volumeOf(["-b", "1024"], "64M");

@@ -21,7 +21,7 @@ import {
   SUPER_FREE_INODES,
 } from "../../../format/media/ext4";
 import { bitmapSum } from "../base/sums";
-import { freeBlocks } from "../read/counts";
+import { freeBlocks } from "../entries/counts";
 import {
   blockBitmapOf,
   countOf,

@@ -197,8 +197,8 @@ export function undo(change: Change): void {
 }
 
 /**
- * Block `block`, to be changed as what `use` says; 0 after a fault. EFBIG: the journal takes no more
- * at a time; EBADMSG: it was changed as something else.
+ * Block `block`, to be changed as what `use` says; 0 after a fault. EFBIG: the journal takes no
+ * more at a time; EBADMSG: it was changed as something else.
  */
 export function blockChange(change: Change, block: u64, use: u64): usize {
   const frame = blockFrame(change.ext4, block);

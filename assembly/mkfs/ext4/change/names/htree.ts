@@ -233,7 +233,7 @@ function nodeNew(change: Change, inode: Inode): usize {
   return fresh;
 }
 
-/** Adds an entry to the node at `level`, behind the one that was followed. It has room, or EBADMSG. */
+/** Adds an entry to the node at `level`, which has room, behind the one that was followed. */
 function insert(ext4: Ext4, inode: Inode, level: u32, lowest: u32, logical: u32): ErrorCode {
   const node = nodeAt(level);
   const countAt = countPlace(level);

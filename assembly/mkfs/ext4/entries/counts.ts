@@ -15,8 +15,8 @@ import {
   SUPER_FREE_BLOCKS_LOW,
   SUPER_FREE_INODES,
 } from "../../../format/media/ext4";
-import { countOf, descriptorAt } from "./groups";
-import { Ext4 } from "./volume";
+import { countOf, descriptorAt } from "../read/groups";
+import { Ext4 } from "../read/volume";
 
 /** Free blocks, as the superblock counts them. */
 export function freeBlocks(ext4: Ext4): u64 {
