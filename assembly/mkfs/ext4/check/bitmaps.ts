@@ -21,12 +21,12 @@ import {
   SUPER_FREE_INODES,
 } from "../../../format/media/ext4";
 import { bitmapSum } from "../base/sums";
-import { freeBlocks } from "../entries/counts";
 import {
   blockBitmapOf,
   countOf,
   descriptorAt,
   descriptorBlock,
+  freeBlocks,
   inodeBitmapOf,
 } from "../read/groups";
 import { blockAt, Ext4, groupStart } from "../read/volume";

@@ -37,8 +37,8 @@ import {
   SUPER_STATE_ERRORS,
   SUPER_UUID,
 } from "../../../format/media/ext4";
+import { freeBlocks } from "../read/groups";
 import { Ext4 } from "../read/volume";
-import { freeBlocks } from "./counts";
 
 /** Writes EXT4_INFO. */
 export function infoWrite(ext4: Ext4, out: usize): void {

@@ -39,7 +39,7 @@ import {
   TAG_ESCAPED,
 } from "../../../format/media/jbd2";
 import { journalSum, superSum } from "../base/sums";
-import { countsStore, freeBlocks, freeBlocksStore } from "../entries/counts";
+import { countsStore, freeBlocks, freeBlocksStore } from "../read/groups";
 import { ext4Reread } from "../read/open";
 import { blockAt, Ext4, ext4Fail, ext4Forget, ext4Refuse } from "../read/volume";
 import { big, Log, logClose, logFail, logNext, logOpen, logPlace, logRead } from "./log";

@@ -1,20 +1,31 @@
-/** Descriptors of block groups: where they stand, their checksums, and the places they name. */
+/** Descriptors of block groups: where they stand, their checksums, what they name and count. */
+import { lastFault } from "../../../engine/fault";
 import { Reason } from "../../../format/abi";
+import { ErrorCode } from "../../../format/errors";
 import {
   COMPATIBLE_SPARSE_SUPER2,
   GROUP_BLOCK_BITMAP_HIGH,
   GROUP_BLOCK_BITMAP_LOW,
   GROUP_CHECKSUM,
+  GROUP_FREE_BLOCKS_HIGH,
+  GROUP_FREE_BLOCKS_LOW,
+  GROUP_FREE_INODES_HIGH,
+  GROUP_FREE_INODES_LOW,
   GROUP_INODE_BITMAP_HIGH,
   GROUP_INODE_BITMAP_LOW,
   GROUP_INODE_TABLE_HIGH,
   GROUP_INODE_TABLE_LOW,
   GROUP_SIZE,
+  INCOMPATIBLE_64BIT,
   INCOMPATIBLE_META_BG,
+  READ_ONLY_BIG_ALLOCATION,
   READ_ONLY_GDT_CHECKSUM,
   READ_ONLY_SPARSE_SUPER,
   SUPER_BACKUP_GROUPS,
   SUPER_FIRST_META_GROUP,
+  SUPER_FREE_BLOCKS_HIGH,
+  SUPER_FREE_BLOCKS_LOW,
+  SUPER_FREE_INODES,
   SUPER_UUID,
 } from "../../../format/media/ext4";
 import { groupSum } from "../base/sums";
@@ -115,6 +126,41 @@ export function tableStart(ext4: Ext4, group: u32): u64 {
 export function countOf(ext4: Ext4, at: usize, low: u32, high: u32): u32 {
   const upper: u32 = ext4.descriptorSize >= GROUP_SIZE ? <u32>load<u16>(at + high) : 0;
   return <u32>load<u16>(at + low) | (upper << 16);
+}
+
+/** Free blocks, as the superblock counts them. */
+export function freeBlocks(ext4: Ext4): u64 {
+  const isLarge = (ext4.incompatible & INCOMPATIBLE_64BIT) !== 0;
+  const upper: u64 = isLarge ? <u64>load<u32>(ext4.super, SUPER_FREE_BLOCKS_HIGH) : 0;
+  return <u64>load<u32>(ext4.super, SUPER_FREE_BLOCKS_LOW) | (upper << 32);
+}
+
+/** Stores that count in the superblock at `at`. */
+export function freeBlocksStore(ext4: Ext4, at: usize, free: u64): void {
+  store<u32>(at, <u32>free, SUPER_FREE_BLOCKS_LOW);
+  const isLarge = (ext4.incompatible & INCOMPATIBLE_64BIT) !== 0;
+  if (isLarge) store<u32>(at, <u32>(free >>> 32), SUPER_FREE_BLOCKS_HIGH);
+}
+
+/**
+ * Counts free blocks and inodes anew, from the descriptors, in the superblock at `at`: a system
+ * that has a volume mounted counts in memory, and a cut leaves old sums. EBADMSG: one is damaged;
+ * EIO.
+ */
+export function countsStore(ext4: Ext4, at: usize): ErrorCode {
+  // Descriptors count blocks there, and the superblock clusters.
+  if ((ext4.readOnlyFeatures & READ_ONLY_BIG_ALLOCATION) !== 0) return ErrorCode.OK;
+  let blocks: u64 = 0;
+  let inodes: u32 = 0;
+  for (let group: u32 = 0; group < ext4.groups; group++) {
+    const descriptor = descriptorAt(ext4, group);
+    if (descriptor === 0) return lastFault();
+    blocks += <u64>countOf(ext4, descriptor, GROUP_FREE_BLOCKS_LOW, GROUP_FREE_BLOCKS_HIGH);
+    inodes += countOf(ext4, descriptor, GROUP_FREE_INODES_LOW, GROUP_FREE_INODES_HIGH);
+  }
+  freeBlocksStore(ext4, at, blocks);
+  store<u32>(at, inodes, SUPER_FREE_INODES);
+  return ErrorCode.OK;
 }
 
 function wide(ext4: Ext4, at: usize, low: u32, high: u32): u64 {

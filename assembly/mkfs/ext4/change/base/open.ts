@@ -16,8 +16,8 @@ import {
   SUPER_STATE_ERRORS,
 } from "../../../../format/media/ext4";
 import { JOURNAL_INCOMPATIBLE_64BIT } from "../../../../format/media/jbd2";
-import { countsStore } from "../../entries/counts";
 import { logClose, logOpen, logRead } from "../../journal/log";
+import { countsStore } from "../../read/groups";
 import { isForeign } from "../../read/open";
 import { Ext4 } from "../../read/volume";
 import { Change, changeNew, changeRelease, refuse } from "./state";

@@ -9,8 +9,7 @@ import { planted } from "../../../../engine/planted";
 import { Reason } from "../../../../format/abi";
 import { ErrorCode } from "../../../../format/errors";
 import { GROUP_FREE_BLOCKS_HIGH, GROUP_FREE_BLOCKS_LOW } from "../../../../format/media/ext4";
-import { freeBlocks, freeBlocksStore } from "../../entries/counts";
-import { countOf, descriptorAt } from "../../read/groups";
+import { countOf, descriptorAt, freeBlocks, freeBlocksStore } from "../../read/groups";
 import { Ext4, ext4Fail, groupStart, isInside } from "../../read/volume";
 import {
   bitsGive,
