@@ -1,6 +1,6 @@
 /**
- * The test command: lint, build and types first; then two lanes side by side: a browser's tests and
- * tool tests, unit tests and a share of the simulator; one closing line.
+ * The test command: lint, build and types first; then two lanes side by side: what needs a browser
+ * and a share of the simulator, unit tests and tool tests; one closing line.
  *
  * Tool tests mostly wait for one emulated machine, and the simulator takes what they leave. More
  * lanes on two cores starve a browser until its start is given up.
@@ -35,11 +35,11 @@ function run(name, command, args, priority = constants.priority.PRIORITY_NORMAL)
   });
 }
 
-async function vitest(name, config) {
+async function vitest(name, config, ...only) {
   const report = `build/report-${name}.json`;
   rmSync(report, { force: true });
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const ok = await run(name, "npx", ["vitest", "run", "--config", config, ...reporters]);
+  const ok = await run(name, "npx", ["vitest", "run", "--config", config, ...only, ...reporters]);
   const found = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : undefined;
   totals.passed += found?.numPassedTests ?? 0;
   totals.skipped += found?.numPendingTests ?? 0;
@@ -64,17 +64,18 @@ async function gate() {
 
 await gate();
 
-async function browserThenTools() {
+async function browsersThenSimulator() {
   await vitest("browser", "vitest.browser.config.ts");
-  await vitest("tools", "vitest.tools.config.ts");
-}
-
-async function unitThenSimulator() {
-  await vitest("unit", "vitest.config.ts");
+  await vitest("page", "vitest.tools.config.ts", "test/web/browser");
   await simulator();
 }
 
-await Promise.all([browserThenTools(), unitThenSimulator()]);
+async function unitThenTools() {
+  await vitest("unit", "vitest.config.ts");
+  await vitest("tools", "vitest.tools.config.ts", "test/tools");
+}
+
+await Promise.all([browsersThenSimulator(), unitThenTools()]);
 
 const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";
 process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed${skipped}\n`);
