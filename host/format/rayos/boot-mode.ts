@@ -158,7 +158,7 @@ function decode(data: Uint8Array): string {
 }
 
 /** A string that never ends is one to the end: whoever passed over its quote would try the next. */
-const TOKEN = /"(?:[^"\\]|\\[^])*(?:"|\\?$)|[{}[\],:]/g;
+const TOKEN = /"(?:[^"\\]|\\[\s\S])*(?:"|\\?$)|[{}[\],:]/g;
 
 /** Told before anything is built of the text. */
 function refuseDepth(text: string): void {
