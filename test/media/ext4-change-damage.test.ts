@@ -4,12 +4,11 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { StorageError } from "../../host/base/errors.ts";
-import { Ext4Volume } from "../../host/core/media/ext4.ts";
-import { MediaCore } from "../../host/core/media/load.ts";
-import { type BlockDevice, RequestStatus, RequestType } from "../../host/device/device.ts";
+import type { Ext4Volume } from "../../host/core/media/ext4.ts";
+import { RequestType } from "../../host/device/device.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
 import { buildOn } from "../support/ext4.ts";
+import { codeOf, failing, openForChange, put } from "../support/ext4-changes.ts";
 import { changeVolume, contentOf } from "../support/ext4-model.ts";
 import { goldenExt4 } from "../support/ext4-read.ts";
 
@@ -70,37 +69,12 @@ function firstBlock(device: MemoryDevice, inode: number): number {
   return u32(device, inode + EXTENTS + 12 + 8);
 }
 
-function openForChange(device: BlockDevice): Ext4Volume {
-  const media = new MediaCore();
-  return Ext4Volume.openForChange(media, media.attach(device));
-}
-
-function codeOf(act: () => unknown): string {
-  try {
-    act();
-    return "OK";
-  } catch (error) {
-    if (error instanceof StorageError) return error.code;
-    throw error;
-  }
-}
-
-function put(volume: Ext4Volume, path: string, bytes: number): void {
-  const writer = volume.create(path);
-  try {
-    writer.write(contentOf(bytes, 1));
-    writer.close();
-  } finally {
-    writer.abort();
-  }
-}
-
 /** A volume with a directory and a file in it, and where the directory's inode stands. */
 function withDirectory(): { device: MemoryDevice; directory: number } {
   const device = goldenExt4("bare1");
   const volume = openForChange(device);
   volume.mkdir("/d");
-  put(volume, "/d/file", 5000);
+  put(volume, "/d/file", contentOf(5000, 1));
   const { inode } = volume.stat("/d");
   volume.close();
   return { device, directory: inodeAt(device, inode) };
@@ -139,7 +113,7 @@ test("an index whose root is its own block of entries is damage, and nothing is 
     block.fill(0x61 + index, at + 8, at + 248);
   }
   device.poke(root * BLOCK_BYTES, block);
-  expectCode(device, (volume) => put(volume, `/d/${"n".repeat(255)}`, 10), "EBADMSG");
+  expectCode(device, (volume) => put(volume, `/d/${"n".repeat(255)}`, contentOf(10, 1)), "EBADMSG");
 });
 
 test("a directory in the table of inodes is not written through the table", () => {
@@ -149,7 +123,7 @@ test("a directory in the table of inodes is not written through the table", () =
   const volume = openForChange(device);
   let next = blockOf(directory);
   for (let count = 0; next === blockOf(directory); count++) {
-    put(volume, `/f${count}`, 0);
+    put(volume, `/f${count}`, contentOf(0, 1));
     next = blockOf(inodeAt(device, volume.stat(`/f${count}`).inode));
     if (next !== blockOf(directory)) volume.remove(`/f${count}`);
   }
@@ -158,14 +132,14 @@ test("a directory in the table of inodes is not written through the table", () =
   const entries = new Uint8Array(BLOCK_BYTES);
   new DataView(entries.buffer).setUint16(4, BLOCK_BYTES, true);
   device.poke(next * BLOCK_BYTES, entries);
-  expectCode(device, (changed) => put(changed, "/d/x", 0), "EBADMSG");
+  expectCode(device, (changed) => put(changed, "/d/x", contentOf(0, 1)), "EBADMSG");
 });
 
 test("a file whose extents cover the volume's own blocks does not give them back", () => {
   for (const field of [BLOCK_BITMAP, BLOCK_BITMAP + 4, TABLE]) {
     const device = goldenExt4("bare1");
     const volume = openForChange(device);
-    put(volume, "/file", 3000);
+    put(volume, "/file", contentOf(3000, 1));
     const inode = inodeAt(device, volume.stat("/file").inode);
     volume.close();
     const before = device.peek(0, device.sizeBytes).slice();
@@ -183,7 +157,8 @@ test("a bitmap that calls the volume's own blocks free does not give them out", 
   device.poke(bitmap * BLOCK_BYTES, new Uint8Array(BLOCK_BYTES));
   const volume = openForChange(device);
   // More than there is behind the tables of the group.
-  for (let index = 0; index < 4; index++) codeOf(() => put(volume, `/f${index}`, 2_500_000));
+  for (let index = 0; index < 4; index++)
+    codeOf(() => put(volume, `/f${index}`, contentOf(2_500_000, 1)));
   const runs = volume.list("/").map(({ name }) => inodeAt(device, volume.stat(`/${name}`).inode));
   volume.flush();
   const lowest = Math.min(...runs.map((inode) => firstBlock(device, inode)));
@@ -195,7 +170,7 @@ test("a bitmap that calls the volume's own blocks free does not give them out", 
 test("a first inode behind its group is damage", () => {
   const device = goldenExt4("bare1");
   set32(device, SUPER_AT + FIRST_INODE, u32(device, SUPER_AT + INODES));
-  expectCode(device, (volume) => put(volume, "/x", 0), "EBADMSG");
+  expectCode(device, (volume) => put(volume, "/x", contentOf(0, 1)), "EBADMSG");
 });
 
 test("a journal that begins behind its end is damage", () => {
@@ -215,7 +190,7 @@ test("counts that a cut of another system left old are those of the descriptors 
   set32(device, SUPER_AT + FREE_BLOCKS, 5);
   const volume = openForChange(device);
   expect(volume.space()).toEqual(before);
-  put(volume, "/file", 30_000);
+  put(volume, "/file", contentOf(30_000, 1));
   expect(volume.space().freeBytes).toBe(before.freeBytes - 30 * BLOCK_BYTES);
   expect(volume.check()).toEqual([]);
   volume.close();
@@ -225,7 +200,7 @@ test("counts that a cut of another system left old are those of the descriptors 
 test("a file that is told to be larger than memory is EFBIG when it is read whole", () => {
   const device = goldenExt4("bare1");
   const volume = openForChange(device);
-  put(volume, "/file", 3000);
+  put(volume, "/file", contentOf(3000, 1));
   const inode = inodeAt(device, volume.stat("/file").inode);
   volume.close();
   set32(device, inode + SIZE_HIGH, 1 << 23);
@@ -234,37 +209,21 @@ test("a file that is told to be larger than memory is EFBIG when it is read whol
   expect(again.read("/file", 0, 3000)).toEqual(contentOf(3000, 1));
 });
 
-/** Flushes from `count` on fail: who does not stop by himself is stopped. */
-function stopping(inner: MemoryDevice, count: number): BlockDevice {
-  let flushes = 0;
-  const { name, config, identity, durability } = inner;
-  return {
-    ...{ name, config, identity, durability },
-    close: () => undefined,
-    submit(requests) {
-      for (const each of requests) {
-        if (each.type === RequestType.FLUSH) flushes += 1;
-        if (flushes > count) each.status = RequestStatus.IOERR;
-        else inner.submit([each]);
-      }
-    },
-  };
-}
-
 test("without a free block directories, links and names are ENOSPC after one commit at most", () => {
   const inner = new MemoryDevice({ size: "64MiB", name: "ours" });
   buildOn(inner);
-  const volume = openForChange(stopping(inner, 100));
+  const volume = openForChange(failing(inner, RequestType.FLUSH, 100, true));
   volume.mkdir("/d");
-  for (let index = 0; index < 16; index++) put(volume, `/d/${"n".repeat(240)}${index}`, 0);
+  for (let index = 0; index < 16; index++)
+    put(volume, `/d/${"n".repeat(240)}${index}`, contentOf(0, 1));
   for (let index = 0; volume.space().freeBytes > 0; index++) {
-    put(volume, `/f${index}`, volume.space().freeBytes);
+    put(volume, `/f${index}`, contentOf(volume.space().freeBytes, 1));
   }
   for (const flush of [true, false]) {
     if (flush) volume.flush();
     expect(codeOf(() => volume.mkdir("/new"))).toBe("ENOSPC");
     expect(codeOf(() => volume.symlink("t".repeat(200), "/link"))).toBe("ENOSPC");
-    expect(codeOf(() => put(volume, `/d/${"n".repeat(255)}`, 0))).toBe("ENOSPC");
+    expect(codeOf(() => put(volume, `/d/${"n".repeat(255)}`, contentOf(0, 1)))).toBe("ENOSPC");
     expect(volume.check()).toEqual([]);
   }
   volume.remove("/f0");
@@ -328,20 +287,20 @@ test("blocks with several uses, wherever they are: an error or a change, never a
         let volume: Ext4Volume | undefined;
         codes.add(
           codeOf(() => {
-            volume = openForChange(stopping(device, 1000));
+            volume = openForChange(failing(device, RequestType.FLUSH, 1000, true));
           }),
         );
         if (volume === undefined) return;
         const changed = volume;
         const acts: (() => void)[] = [
-          () => put(changed, `/${"n".repeat(250)}`, 3000),
-          () => put(changed, "/dir/new", 70_000),
-          () => put(changed, `/many/${"m".repeat(200)}`, 10),
+          () => put(changed, `/${"n".repeat(250)}`, contentOf(3000, 1)),
+          () => put(changed, "/dir/new", contentOf(70_000, 1)),
+          () => put(changed, `/many/${"m".repeat(200)}`, contentOf(10, 1)),
           () => changed.mkdir("/dir/sub/deeper/still", { recursive: true }),
           () => changed.rename("/dir/sub", "/many/sub"),
           () => changed.remove("/hello.txt"),
           () => void changeVolume(changed, { op: "removeAll", path: "/many" }),
-          () => put(changed, "/last", 500_000),
+          () => put(changed, "/last", contentOf(500_000, 1)),
           () => changed.flush(),
           () => void changed.check(),
         ];

@@ -4,9 +4,10 @@ import { describe, expect, test } from "vitest";
 import { StorageError } from "../../host/base/errors.ts";
 import { Ext4Volume } from "../../host/core/media/ext4.ts";
 import { MediaCore } from "../../host/core/media/load.ts";
-import { type BlockDevice, RequestStatus, RequestType } from "../../host/device/device.ts";
+import { type BlockDevice, RequestType } from "../../host/device/device.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
 import { buildOn } from "../support/ext4.ts";
+import { codeOf, failing, openForChange, put } from "../support/ext4-changes.ts";
 import {
   changeModel,
   changeVolume,
@@ -18,35 +19,9 @@ import {
 } from "../support/ext4-model.ts";
 import { flip, goldenExt4, textOf } from "../support/ext4-read.ts";
 
-function openForChange(device: BlockDevice): Ext4Volume {
-  const media = new MediaCore();
-  return Ext4Volume.openForChange(media, media.attach(device));
-}
-
 function openToRead(device: BlockDevice): Ext4Volume {
   const media = new MediaCore();
   return Ext4Volume.open(media, media.attach(device), { readOnly: true });
-}
-
-function put(volume: Ext4Volume, path: string, content: Uint8Array | string): void {
-  const writer = volume.create(path);
-  try {
-    writer.write(typeof content === "string" ? new TextEncoder().encode(content) : content);
-  } catch (error) {
-    writer.abort();
-    throw error;
-  }
-  writer.close();
-}
-
-function codeOf(act: () => unknown): string {
-  try {
-    act();
-    return "OK";
-  } catch (error) {
-    if (error instanceof StorageError) return error.code;
-    throw error;
-  }
 }
 
 function ours(blkSize: 512 | 4096 = 512): MemoryDevice {
@@ -243,24 +218,6 @@ test("inodes that run out are ENOSPC, and a directory that was begun is not ther
   expect(openToRead(device).check()).toEqual([]);
 });
 
-/** A device whose write number `failAt` fails, and all requests behind it where `forEver`. */
-function failing(inner: MemoryDevice, failAt: number, forEver: boolean): BlockDevice {
-  let writes = 0;
-  const { name, config, identity, durability } = inner;
-  return {
-    ...{ name, config, identity, durability },
-    close: () => undefined,
-    submit(requests) {
-      for (const each of requests) {
-        if (each.type === RequestType.OUT) writes += 1;
-        const fails = each.type === RequestType.OUT && writes === failAt;
-        if (fails || (forEver && writes >= failAt)) each.status = RequestStatus.IOERR;
-        else inner.submit([each]);
-      }
-    },
-  };
-}
-
 test.each([false, true])("any write that fails: the old tree or the new one (%s)", (forEver) => {
   const steps: readonly Ext4Step[] = [
     { op: "put", path: "/a", bytes: 9000, seed: 1 },
@@ -280,7 +237,10 @@ test.each([false, true])("any write that fails: the old tree or the new one (%s)
   for (let didFail = true; didFail; failAt++) {
     const device = goldenExt4("bare4");
     const media = new MediaCore();
-    const volume = Ext4Volume.openForChange(media, media.attach(failing(device, failAt, forEver)));
+    const volume = Ext4Volume.openForChange(
+      media,
+      media.attach(failing(device, RequestType.OUT, failAt, forEver)),
+    );
     let code = "OK";
     for (const group of [steps, later]) {
       if (code !== "OK") break;

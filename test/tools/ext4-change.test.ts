@@ -6,6 +6,7 @@ import { expect } from "vitest";
 import { Ext4Volume } from "../../host/core/media/ext4.ts";
 import { MediaCore } from "../../host/core/media/load.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
+import { openForChange } from "../support/ext4-changes.ts";
 import {
   changeModel,
   changeVolume,
@@ -15,7 +16,7 @@ import {
   treeOf,
 } from "../support/ext4-model.ts";
 import { debugfs, EXT4_JUDGES, expectCleanExt4, expectPasses } from "./ext4-judges.ts";
-import { fileOf, KINDS, openForChange, recorded, volumeOf } from "./ext4-volumes.ts";
+import { fileOf, KINDS, recorded, volumeOf } from "./ext4-volumes.ts";
 import { run, scratch, testWith } from "./tools.ts";
 
 const CHANGES = 25;

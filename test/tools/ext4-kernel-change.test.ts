@@ -8,6 +8,7 @@ import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs
 import { join } from "node:path";
 import { expect } from "vitest";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
+import { openForChange } from "../support/ext4-changes.ts";
 import {
   changeModel,
   changeVolume,
@@ -17,7 +18,7 @@ import {
   treeOf,
 } from "../support/ext4-model.ts";
 import { EXT4_JUDGES, expectCleanExt4 } from "./ext4-judges.ts";
-import { fileOf, KINDS, openForChange, recorded, volumeOf } from "./ext4-volumes.ts";
+import { fileOf, KINDS, recorded, volumeOf } from "./ext4-volumes.ts";
 import { bootKernel } from "./firmware.ts";
 import { initHead, initramfs, kernelPath, PAYLOAD_TOOLS } from "./payload.ts";
 import { scratch, testWith } from "./tools.ts";

@@ -2,8 +2,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { Ext4Volume } from "../../host/core/media/ext4.ts";
-import { MediaCore } from "../../host/core/media/load.ts";
 import { type BlockDevice, RequestType } from "../../host/device/device.ts";
 import { MemoryDevice } from "../../host/device/local/memory.ts";
 import { run, scratch } from "./tools.ts";
@@ -42,11 +40,6 @@ export function volumeOf(
     expect(run("debugfs", ["-w", "-f", "-", image], { input }).code).toBe(0);
   }
   return MemoryDevice.from(readFileSync(image), { name: "image" });
-}
-
-export function openForChange(device: BlockDevice): Ext4Volume {
-  const media = new MediaCore();
-  return Ext4Volume.openForChange(media, media.attach(device));
 }
 
 /** The volume as a file, for the tools. */
