@@ -50,6 +50,9 @@ const SEED_MAX = 1000;
 export const HALF_RECOVERY = "a half-done recovery partition";
 export const RECOVERY_GOES_ON = "diskwright install --recovery goes on with it";
 
+/** The place of an installation that takes everything. */
+export const WHOLE_DISK = "disk";
+
 export interface JournalEntry {
   readonly sequence: number;
   readonly step: number;
@@ -95,6 +98,16 @@ export function clearJournal(device: BlockDevice, newest: number, final: Uint8Ar
     const from = (lba - JOURNAL_EXTENT.first) * SECTOR_BYTES;
     writeSectors(device, lba, final.subarray(from, from + SLOT_BYTES));
     flushDevice(device);
+  }
+}
+
+/** What a half-done installation takes of the disk; a recipe without a word of it takes all. */
+export function placeOf({ recipe }: JournalEntry): string {
+  try {
+    const { place } = JSON.parse(recipe) as { place?: unknown };
+    return typeof place === "string" ? place : WHOLE_DISK;
+  } catch {
+    return WHOLE_DISK;
   }
 }
 

@@ -23,8 +23,10 @@ import {
   HALF_RECOVERY,
   JOURNAL_EXTENT,
   type JournalEntry,
+  placeOf,
   RECOVERY_GOES_ON,
   readRecoveryRecipe,
+  WHOLE_DISK,
 } from "./journal.ts";
 
 /** What an installation is made of. */
@@ -164,8 +166,9 @@ export function checkTarget(target: TargetFacts, consent: Consent): void {
 }
 
 /**
- * The consent to begin anew where `journal` is. A half-done installation is no system to replace; a
- * half-done recovery partition is beside one, which nobody loses unasked.
+ * The consent to begin anew, in `place`, where `journal` is. What is half done there is no system
+ * to replace. Elsewhere on the disk may be one, and a half-done recovery partition is beside one,
+ * which nobody loses unasked.
  *
  * @throws {Refusal} ESTALE: the recovery partition, without consent to lose the system too
  */
@@ -174,9 +177,12 @@ export function consentOver(
   path: string,
   consent: Consent,
   resume: boolean | undefined,
+  place: string = WHOLE_DISK,
 ): Consent {
   if (journal === undefined) return consent;
-  if (readRecoveryRecipe(journal) === undefined) return { ...consent, reinstall: true };
+  if (readRecoveryRecipe(journal) === undefined) {
+    return placeOf(journal) === place ? { ...consent, reinstall: true } : consent;
+  }
   if (consent.erase && consent.reinstall && !resume) return consent;
   const message = `'${path}' has ${HALF_RECOVERY}.`;
   const hint = `${RECOVERY_GOES_ON}; --erase --reinstall replaces the whole system.`;

@@ -30,6 +30,7 @@ import type { Ext4Tools } from "./plan/ext4.ts";
 import { planRayos, settlePartitions } from "./plan/plan.ts";
 import {
   drawOrigin,
+  placeName,
   type RayosRecipe,
   readRecipe,
   withOldTable,
@@ -173,7 +174,8 @@ function prepare(
 ): Prepared {
   const facts = examineRayosTarget(core, media, ext4, target, request);
   const journal = readJournal(target);
-  const consent = consentOver(journal, target.name, request.consent ?? {}, request.resume);
+  const place = placeName(request.place);
+  const consent = consentOver(journal, target.name, request.consent ?? {}, request.resume, place);
   const tools = { core, media, ext4 };
   if (journal !== undefined) {
     const resumed = resume(tools, image, target, facts, request, journal);
@@ -199,7 +201,7 @@ function prepare(
   return {
     plan: { ...plan, tableBackup },
     content,
-    recipe: { origin, wipe, replaced, kept },
+    recipe: { origin, wipe, place, replaced, kept },
     firstStep: 0,
     sequence: journal?.sequence ?? 0,
   };
@@ -251,7 +253,7 @@ function planWith(
   target: BlockDevice,
   facts: RayosTarget,
   request: RayosRequest,
-  { origin, wipe, kept }: RayosRecipe,
+  { origin, wipe, kept }: Pick<RayosRecipe, "origin" | "wipe" | "kept">,
 ): { plan: RayosPlan; content: RayosContent } {
   const { media, ext4 } = tools;
   const { partitions } = settlePartitions(facts, request, origin);

@@ -110,6 +110,28 @@ test("a half-done installation is refused to other options, and --erase begins a
   expect(install(half, request).resumedAt).toBeUndefined();
 });
 
+test("a half-done installation beside a system is no consent to replace that", () => {
+  const source = imageFolder(RAYOS_FILES);
+  const target = new Snapshots({ size: "260MiB", name: "target" });
+  const core = new Core();
+  const system = { index: 1, type: "diskwright-data", firstLba: 2048, lastLba: 4095 };
+  createGpt(core, core.attach(target), { entries: [{ ...system, name: "diskwright-data" }] });
+  target.every = 40;
+  target.taken.length = 0;
+  install(target, requestFor(source, { place: { kind: "free" } }));
+  const half = target.taken.find(({ disk }) => readJournal(disk)?.step === 2)?.disk.clone();
+  if (half === undefined) throw new Error("no cut behind the first steps");
+  const before = digest(half);
+  const erase = { consent: { erase: true }, seed: "other" };
+  expect(() => install(half, requestFor(source, erase))).toThrow(/Diskwright.*--reinstall/);
+  expect(digest(half)).toBe(before);
+  const elsewhere = half.clone();
+  const free = requestFor(source, { ...erase, place: { kind: "free" } });
+  expect(install(elsewhere, free).resumedAt).toBeUndefined();
+  const both = { ...erase, consent: { erase: true, reinstall: true } };
+  expect(install(half, requestFor(source, both)).resumedAt).toBeUndefined();
+});
+
 test("without a half-done installation, resume is refused", () => {
   const target = new MemoryDevice({ size: SMALL_DISK, name: "target" });
   const request = requestFor(imageFolder(RAYOS_FILES), { resume: true });
