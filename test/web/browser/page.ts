@@ -152,6 +152,7 @@ export async function visit(context: BrowserContext, address: string) {
 }
 
 const SAID_MS = 15_000;
+const ENDED_MS = 60_000;
 const OPENED_MS = 45_000;
 const OPENINGS_MAX = 3;
 
@@ -185,6 +186,19 @@ export function said(page: Page, text: string | RegExp, timeoutMs = SAID_MS): Pr
 /** The alert says so, soon. */
 export function complained(page: Page, text: string | RegExp): Promise<void> {
   return heard(page, after("alert: ", text), SAID_MS);
+}
+
+/** Presses a button, and waits until the page tells how that has ended: another thing than before. */
+export async function pressed(page: Page, name: string): Promise<void> {
+  const before = await spoken(page);
+  await button(page, name).click();
+  const end = Date.now() + ENDED_MS;
+  for (;;) {
+    const words = await spoken(page);
+    if (words !== before && /^(status|alert): \S/m.test(words)) return;
+    if (Date.now() > end) throw new Error(`'${name}' has no end; the page says ${words}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
 }
 
 async function heard(page: Page, wanted: RegExp, timeoutMs: number): Promise<void> {
