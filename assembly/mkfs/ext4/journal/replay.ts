@@ -105,7 +105,7 @@ function replay(log: Log): ErrorCode {
   }
   if (!ext4.isReadOnly) return settle(log);
   const code = ext4Reread(ext4);
-  return code === ErrorCode.OK ? recount(ext4, ext4.super) : code;
+  return code === ErrorCode.OK ? recount(ext4) : code;
 }
 
 /** Fast commits are another log, of changes and not of blocks, which we do not know. */
@@ -190,8 +190,8 @@ function replayBlock(log: Log, index: u32): ErrorCode {
 }
 
 /** The superblock's counts are those of the descriptors, as far as these can be read. */
-function recount(ext4: Ext4, at: usize): ErrorCode {
-  const code = countsStore(ext4, at);
+function recount(ext4: Ext4): ErrorCode {
+  const code = countsStore(ext4);
   if (code === ErrorCode.EIO) return code;
   faultClear();
   return ErrorCode.OK;
@@ -218,12 +218,12 @@ function settle(log: Log): ErrorCode {
     if (code !== ErrorCode.OK) return code;
   }
   // From here on the volume is one that was unmounted.
+  code = recount(ext4);
+  if (code !== ErrorCode.OK) return code;
   const block = <u64>(SUPER_AT >>> ext4.blockShift);
-  code = recount(ext4, ext4.super);
   const frame = blockAt(ext4, block);
   if (frame === 0) return lastFault();
   const at = frame + <usize>(SUPER_AT & (ext4.blockSize - 1));
-  if (code !== ErrorCode.OK) return code;
   freeBlocksStore(ext4, at, freeBlocks(ext4));
   store<u32>(at, load<u32>(ext4.super, SUPER_FREE_INODES), SUPER_FREE_INODES);
   store<u32>(at, load<u32>(at, SUPER_INCOMPATIBLE) & ~INCOMPATIBLE_RECOVER, SUPER_INCOMPATIBLE);

@@ -80,13 +80,18 @@ export function nodeFrame(
   const frame = blockFrame(ext4, block);
   if (frame === null) return null;
   const node = frame.address;
-  const use = USE_NODE | <u64>inode.number;
+  const use = nodeUse(inode);
   if (frame.page === use && <u32>load<u16>(node, EXTENTS_DEPTH) === depth) return frame;
   if (!useFits(ext4, frame, use)) return null;
   const room = (ext4.blockSize - EXTENTS_SIZE) / EXTENT_SIZE;
   if (nodeCheck(ext4, inode, node, room, depth, low, high, block) !== ErrorCode.OK) return null;
   frame.page = use;
   return frame;
+}
+
+/** The use of a node of a file's tree. */
+export function nodeUse(inode: Inode): u64 {
+  return USE_NODE | <u64>inode.number;
 }
 
 /** Block of the node below an index entry. */

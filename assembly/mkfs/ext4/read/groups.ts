@@ -143,11 +143,10 @@ export function freeBlocksStore(ext4: Ext4, at: usize, free: u64): void {
 }
 
 /**
- * Counts free blocks and inodes anew, from the descriptors, in the superblock at `at`: a system
- * that has a volume mounted counts in memory, and a cut leaves old sums. EBADMSG: one is damaged;
- * EIO.
+ * Counts free blocks and inodes anew, from the descriptors, in `ext4.super`: a system that has a
+ * volume mounted counts in memory, and a cut leaves old sums. EBADMSG: one is damaged; EIO.
  */
-export function countsStore(ext4: Ext4, at: usize): ErrorCode {
+export function countsStore(ext4: Ext4): ErrorCode {
   // Descriptors count blocks there, and the superblock clusters.
   if ((ext4.readOnlyFeatures & READ_ONLY_BIG_ALLOCATION) !== 0) return ErrorCode.OK;
   let blocks: u64 = 0;
@@ -158,8 +157,8 @@ export function countsStore(ext4: Ext4, at: usize): ErrorCode {
     blocks += <u64>countOf(ext4, descriptor, GROUP_FREE_BLOCKS_LOW, GROUP_FREE_BLOCKS_HIGH);
     inodes += countOf(ext4, descriptor, GROUP_FREE_INODES_LOW, GROUP_FREE_INODES_HIGH);
   }
-  freeBlocksStore(ext4, at, blocks);
-  store<u32>(at, inodes, SUPER_FREE_INODES);
+  freeBlocksStore(ext4, ext4.super, blocks);
+  store<u32>(ext4.super, inodes, SUPER_FREE_INODES);
   return ErrorCode.OK;
 }
 

@@ -26,8 +26,15 @@ import {
   INODE_FLAG_EXTENTS,
 } from "../../../../format/media/ext4-inode";
 import { extentSum, extentTailAt } from "../../base/sums";
-import { extentCount, extentStart, indexLeaf, nodeFrame, rootDepth } from "../../read/extents";
-import { Inode, USE_NODE } from "../../read/volume";
+import {
+  extentCount,
+  extentStart,
+  indexLeaf,
+  nodeFrame,
+  nodeUse,
+  rootDepth,
+} from "../../read/extents";
+import { Inode } from "../../read/volume";
 import { sectorsStore } from "./inodes";
 import { spaceFree, spaceOne } from "./space";
 import { blockChange, blockFresh, Change, RUN_METADATA, refuse } from "./state";
@@ -133,10 +140,6 @@ function freeBelow(
   }
 }
 
-function useOf(inode: Inode): u64 {
-  return USE_NODE | <u64>inode.number;
-}
-
 function node(depth: u32): usize {
   return load<u32>(path + <usize>(depth << 2));
 }
@@ -159,7 +162,7 @@ function lastPath(change: Change, inode: Inode): i32 {
     const block = indexLeaf(entry);
     const low = <u64>load<u32>(entry, EXTENT_INDEX_BLOCK);
     if (nodeFrame(ext4, inode, block, <u32>depth - level, low, END) === null) return -1;
-    at = blockChange(change, block, useOf(inode));
+    at = blockChange(change, block, nodeUse(inode));
     if (at === 0) return -1;
     store<u32>(path + <usize>(level << 2), <u32>at);
     store<u64>(pathBlocks + <usize>(level << 3), block);
@@ -204,7 +207,7 @@ function leafWithRoom(change: Change, inode: Inode, depth: u32, logical: u32, ne
     indexStore(above, used, logical, block);
     store<u16>(above, <u16>(used + 1), EXTENTS_COUNT);
     seal(change, inode, above);
-    const fresh = blockChange(change, block, useOf(inode));
+    const fresh = blockChange(change, block, nodeUse(inode));
     if (fresh === 0) return 0;
     store<u32>(path + <usize>(below << 2), <u32>fresh);
   }
@@ -219,7 +222,7 @@ function isFull(at: usize): bool {
 function deepen(change: Change, inode: Inode, depth: u32, near: u64): bool {
   const block = newNode(change, inode, depth, near);
   if (block === 0) return false;
-  const fresh = blockChange(change, block, useOf(inode));
+  const fresh = blockChange(change, block, nodeUse(inode));
   if (fresh === 0) return false;
   const root = inode.raw + INODE_BLOCK;
   const count = <u32>load<u16>(root, EXTENTS_COUNT);
@@ -239,7 +242,7 @@ function newNode(change: Change, inode: Inode, depth: u32, near: u64): u64 {
   const ext4 = change.ext4;
   const block = spaceOne(change, near);
   if (block === 0) return 0;
-  const at = blockFresh(change, block, useOf(inode));
+  const at = blockFresh(change, block, nodeUse(inode));
   if (at === 0) return 0;
   store<u16>(at, EXTENT_MAGIC, EXTENTS_MAGIC);
   const room = (ext4.blockSize - EXTENTS_SIZE) / EXTENT_SIZE;

@@ -52,7 +52,7 @@ export function changeOf(ext4: Ext4): Change | null {
       change.log = log;
       let code = logRead(log, 0, change.journal);
       if (code === ErrorCode.OK) code = systemFind(change);
-      if (code === ErrorCode.OK) code = countsStore(ext4, ext4.super);
+      if (code === ErrorCode.OK) code = countsStore(ext4);
       if (code === ErrorCode.OK) {
         change.blocksMax = min<u32>(length >>> 2, BLOCKS_MAX);
         ext4.change = changetype<usize>(change);

@@ -21,8 +21,6 @@ import {
 import {
   directoryBlock,
   directoryBlocks,
-  directoryPlace,
-  directoryUse,
   entryLength,
   isIndexNode,
   lookup,
@@ -32,7 +30,7 @@ import {
 import { inodeFail } from "../../read/inode";
 import { Ext4, Inode } from "../../read/volume";
 import { inodeStore, inodeTouch, timesTouch } from "../base/inodes";
-import { blockChange, Change } from "../base/state";
+import { Change } from "../base/state";
 import {
   entryDrop,
   entryFits,
@@ -42,7 +40,7 @@ import {
   leafMake,
   leafSeal,
 } from "./entries";
-import { directoryGrow } from "./grow";
+import { directoryChange, directoryGrow } from "./grow";
 import { indexAdd, indexMake } from "./htree";
 
 const DOTS: u16 = 0x2e2e;
@@ -100,10 +98,8 @@ export function parentStore(change: Change, directory: u32, above: u32): ErrorCo
   const inode = change.one;
   const code = inodeTouch(change, directory, inode);
   if (code !== ErrorCode.OK) return code;
-  if (directoryBlocks(ext4, inode) === 0 || directoryBlock(ext4, inode, 0) === 0) {
-    return lastFault();
-  }
-  const block = blockChange(change, directoryPlace(), directoryUse(inode, 0));
+  if (directoryBlocks(ext4, inode) === 0) return lastFault();
+  const block = directoryChange(change, inode, 0);
   if (block === 0) return lastFault();
   const isDots =
     load<u16>(block, INDEX_ROOT_PARENT_NAME) === DOTS &&
@@ -150,7 +146,7 @@ function nameOpen(change: Change, directory: u32, name: usize, length: u32): usi
   const inode = change.one;
   if (inodeTouch(change, directory, inode) !== ErrorCode.OK) return 0;
   if (lookup(change.ext4, inode, name, length) !== ErrorCode.OK) return 0;
-  return blockChange(change, directoryPlace(), directoryUse(inode, lookupIndex()));
+  return directoryChange(change, inode, lookupIndex());
 }
 
 function nameClose(change: Change, block: usize): ErrorCode {
@@ -175,7 +171,7 @@ function linearAdd(
     const found = directoryBlock(ext4, inode, index);
     if (found === 0) return lastFault();
     if (!entryFits(ext4, found, length)) continue;
-    const block = blockChange(change, directoryPlace(), directoryUse(inode, index));
+    const block = directoryChange(change, inode, index);
     if (block === 0) return lastFault();
     entryPut(ext4, block, name, length, number, type);
     leafSeal(ext4, inode, block);

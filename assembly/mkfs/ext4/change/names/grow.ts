@@ -1,15 +1,26 @@
-/** A directory gets one block more, at its end. */
+/** Blocks of a directory: one that is changed, and one more at its end. */
 import { failPlain } from "../../../../engine/fault";
 import { ErrorCode } from "../../../../format/errors";
-import { directoryUse, INDEX_BLOCK_MASK } from "../../read/directory";
+import {
+  directoryBlock,
+  directoryPlace,
+  directoryUse,
+  INDEX_BLOCK_MASK,
+} from "../../read/directory";
 import { runAt } from "../../read/map";
 import { groupStart, Inode, Run } from "../../read/volume";
 import { extentsAppend } from "../base/extents";
 import { sizeStore } from "../base/inodes";
 import { spaceOne } from "../base/space";
-import { blockFresh, Change } from "../base/state";
+import { blockChange, blockFresh, Change } from "../base/state";
 
 const run = changetype<Run>(memory.data(offsetof<Run>(), 8));
+
+/** Block `index`, checked, to be changed and then sealed: its address, 0 after a fault. */
+export function directoryChange(change: Change, inode: Inode, index: u32): usize {
+  if (directoryBlock(change.ext4, inode, index) === 0) return 0;
+  return blockChange(change, directoryPlace(), directoryUse(inode, index));
+}
 
 /** Adds a block, all zero: its address, 0 after a fault. `inode` is stored by the caller. */
 export function directoryGrow(change: Change, inode: Inode): usize {

@@ -30,10 +30,7 @@ import {
 } from "../../../../format/media/ext4-names";
 import { isHash, nameHash } from "../../base/hash";
 import {
-  directoryBlock,
   directoryBlocks,
-  directoryPlace,
-  directoryUse,
   entryLength,
   hashVersion,
   INDEX_BLOCK_MASK,
@@ -42,9 +39,9 @@ import {
 } from "../../read/directory";
 import { inodeFail } from "../../read/inode";
 import { Ext4, Inode } from "../../read/volume";
-import { blockChange, Change } from "../base/state";
+import { Change } from "../base/state";
 import { entryPut, indexSeal, leafSeal } from "./entries";
-import { directoryGrow } from "./grow";
+import { directoryChange, directoryGrow } from "./grow";
 import { orderHash, orderMiddle, orderPut, orderTake } from "./order";
 
 const DOT_LENGTH: u32 = 12;
@@ -64,8 +61,7 @@ export function indexMake(change: Change, inode: Inode): ErrorCode {
   const ext4 = change.ext4;
   const fresh = directoryGrow(change, inode);
   if (fresh === 0) return lastFault();
-  if (directoryBlock(ext4, inode, 0) === 0) return lastFault();
-  const root = blockChange(change, directoryPlace(), directoryUse(inode, 0));
+  const root = directoryChange(change, inode, 0);
   if (root === 0) return lastFault();
   const kind = <u32>load<u8>(ext4.super, SUPER_HASH_VERSION);
   const isDots =
@@ -100,8 +96,7 @@ export function indexAdd(
   for (let step: u32 = 0; step < STEPS_MAX; step++) {
     const found = probe(change, inode, name, length);
     if (found !== ErrorCode.OK) return found;
-    if (directoryBlock(ext4, inode, leaf) === 0) return lastFault();
-    const block = blockChange(change, directoryPlace(), directoryUse(inode, leaf));
+    const block = directoryChange(change, inode, leaf);
     if (block === 0) return lastFault();
     if (entryPut(ext4, block, name, length, number, type) === ErrorCode.OK) {
       leafSeal(ext4, inode, block);
@@ -121,8 +116,7 @@ function probe(change: Change, inode: Inode, name: usize, length: u32): ErrorCod
   let index: u32 = 0;
   levels = 0;
   for (let level: u32 = 0; level <= levels; level++) {
-    if (directoryBlock(ext4, inode, index) === 0) return lastFault();
-    const block = blockChange(change, directoryPlace(), directoryUse(inode, index));
+    const block = directoryChange(change, inode, index);
     if (block === 0) return lastFault();
     store<u32>(places + <usize>(level << 2), index);
     if (level === 0) {
