@@ -13,18 +13,17 @@ import {
   CHROMIUM,
   complained,
   installDemo,
+  MIDDLE,
   makeDisk,
   prepareDemo,
+  reloadHalfway,
   said,
   visit,
-  whenShown,
 } from "./page.ts";
 import { renderers } from "./processes.ts";
 
 const test = testWith(CHROMIUM);
 const browser = ownBrowser();
-/** Steps of an installation after which more is to come. */
-const MIDDLE = /Make the ESP|Format the data region|Copy the|Read everything back/;
 
 const WAYS = [
   { way: "the journal", folder: "no-opfs/", isolated: "no", flush: /answered from memory/ },
@@ -107,12 +106,7 @@ describe.each(WAYS)("in IndexedDB by $way", ({ folder, isolated, flush, way }) =
   test("a reload in the middle of an installation, and a killed renderer: it is resumed", async () => {
     const { page: first, strange } = await visit(browser.context, address());
     let page = first;
-    const name = way === "the bridge" ? "far-again" : "near-again";
-    await makeDisk(page, name, "1GiB");
-    await prepareDemo(page);
-    await whenShown(page, MIDDLE, "reload");
-    await button(page, "Install now").click();
-    await page.getByText("An installation was cut short here. It can be resumed.").waitFor();
+    const name = await reloadHalfway(page, way === "the bridge" ? "far-again" : "near-again");
     const crashed = page.waitForEvent("crash");
     await button(page, "Resume the installation").click();
     await page.getByText(MIDDLE).first().waitFor();

@@ -249,6 +249,30 @@ export function whenShown(
   );
 }
 
+/** Steps of an installation after which more is to come. */
+export const MIDDLE = /Make the ESP|Format the data region|Copy the|Read everything back/;
+const TURNS_MAX = 5;
+
+/**
+ * Installs the demo onto a new disk and reloads the page meanwhile: the disk's name, where the
+ * page offers to resume. On a busy machine the worker may be done before the page has shown that it
+ * began; then it is done again with another disk.
+ */
+export async function reloadHalfway(page: Page, name: string): Promise<string> {
+  const cutShort = page.getByText("An installation was cut short here. It can be resumed.");
+  const isDone = page.getByText("A system is installed on this disk.");
+  for (let turn = 1; turn <= TURNS_MAX; turn++) {
+    const disk = `${name}-${turn}`;
+    await makeDisk(page, disk, "1GiB");
+    await prepareDemo(page);
+    await whenShown(page, MIDDLE, "reload");
+    await button(page, "Install now").click();
+    await cutShort.or(isDone).first().waitFor();
+    if (await cutShort.isVisible()) return disk;
+  }
+  throw new Error(`${TURNS_MAX} installations were done before the page was reloaded`);
+}
+
 /** Makes and opens a blank disk. */
 export async function makeDisk(page: Page, name: string, size: string): Promise<void> {
   await page.getByLabel("Name", { exact: true }).fill(name);

@@ -31,16 +31,16 @@ import {
   CHROMIUM,
   complained,
   installDemo,
+  MIDDLE,
   makeDisk,
   prepareDemo,
   pressed,
+  reloadHalfway,
   said,
   visit,
   whenShown,
 } from "./page.ts";
 
-/** Steps of an installation after which more is to come. */
-const MIDDLE = /Wipe|Make the ESP|Format the data region|Copy the|Read everything back/;
 const test = testWith(CHROMIUM);
 const browser = ownBrowser();
 
@@ -112,11 +112,7 @@ test("power cuts in updates and boots leave what was committed", () =>
 
 test("a reload in the middle of an installation: the page offers to resume it", () =>
   onPage(browser.address, async (page) => {
-    await makeDisk(page, "again", "1GiB");
-    await prepareDemo(page);
-    await whenShown(page, MIDDLE, "reload");
-    await button(page, "Install now").click();
-    await page.getByText("An installation was cut short here. It can be resumed.").waitFor();
+    await reloadHalfway(page, "again");
     await button(page, "Resume the installation").click();
     await said(page, "read back and equal. It went on at the step");
     await expectClean(page);
