@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   truncateSync,
   utimesSync,
@@ -20,7 +21,7 @@ import { goldenExt4, openExt4On, walkExt4 } from "../support/ext4-read.ts";
 import { findTool, run, scratch, testWith } from "./tools.ts";
 
 const TOOLS = ["mke2fs", "debugfs", "e2fsck"];
-const TREES = 18;
+const TREES = 200;
 
 function deviceOf(path: string): MemoryDevice {
   return MemoryDevice.from(readFileSync(path), { name: "image" });
@@ -114,6 +115,7 @@ testWith(...TOOLS)(`${TREES} trees that mke2fs wrote are read back whole, and ar
       const volume = openExt4On(deviceOf(image));
       compare(volume, root, process.getuid?.() ?? 0);
       expect(volume.check()).toEqual([]);
+      rmSync(folder, { recursive: true });
     }),
     { numRuns: TREES },
   );
